@@ -1,0 +1,208 @@
+import { constants } from 'node:fs';
+import {
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rmdir,
+  statfs,
+  unlink,
+  type FileHandle,
+} from 'node:fs/promises';
+
+/**
+ * The few file-system calls this program makes, so that a test can let each of them fail. No call here retries and
+ * none follows a symbolic link where it writes. Errors are the operating system's own, with their `code`.
+ */
+export interface Disk {
+  /** `read`: an existing file; `create`: a file that must not exist yet; `update`: an existing file, to be changed. */
+  open(path: string, mode: 'read' | 'create' | 'update'): Promise<DiskFile>;
+  /** Makes one folder in an existing one. False where it was there already. */
+  makeFolder(path: string): Promise<boolean>;
+  /** The entries of a folder in no order, or undefined where there is no such folder. */
+  list(path: string): Promise<DiskEntry[] | undefined>;
+  stat(path: string): Promise<DiskStat | undefined>;
+  /** A whole file, or undefined where there is none. */
+  readFile(path: string): Promise<Buffer | undefined>;
+  rename(from: string, to: string): Promise<void>;
+  link(existing: string, fresh: string): Promise<void>;
+  removeFile(path: string): Promise<void>;
+  removeFolder(path: string): Promise<void>;
+  /** Makes the names in a folder durable. */
+  syncFolder(path: string): Promise<void>;
+  /** What an unprivileged writer can still write on the file system that holds the path. */
+  freeBytes(path: string): Promise<number>;
+}
+
+export interface DiskFile {
+  /** Fills the buffer from the position; fewer bytes only at the end of the file. */
+  read(buffer: Buffer, position: number): Promise<number>;
+  /** Writes all of the buffers, one behind the other, at the position. */
+  write(buffers: readonly Buffer[], position: number): Promise<void>;
+  truncate(byteLength: number): Promise<void>;
+  byteLength(): Promise<number>;
+  /** Makes the contents and the length durable. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DiskEntry {
+  readonly name: string;
+  readonly kind: 'file' | 'folder' | 'other';
+}
+
+export interface DiskStat extends Omit<DiskEntry, 'name'> {
+  readonly byteLength: number;
+  readonly inode: bigint;
+  readonly device: bigint;
+}
+
+const openFlags = {
+  read: constants.O_RDONLY | constants.O_NOFOLLOW,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+  update: constants.O_RDWR | constants.O_NOFOLLOW,
+};
+
+export const systemDisk: Disk = {
+  async open(path, mode) {
+    return new SystemFile(await open(path, openFlags[mode], 0o640));
+  },
+  async makeFolder(path) {
+    return !(await ifCode('EEXIST', async () => mkdir(path, 0o750)));
+  },
+  async list(path) {
+    let entries: DiskEntry[] | undefined;
+    await ifCode('ENOENT', async () => {
+      entries = (await readdir(path, { withFileTypes: true })).map((entry) => ({
+        name: entry.name,
+        kind: kindOf(entry),
+      }));
+    });
+    return entries;
+  },
+  async stat(path) {
+    let found: DiskStat | undefined;
+    await ifCode('ENOENT', async () => {
+      const stat = await lstat(path, { bigint: true });
+      found = { kind: kindOf(stat), byteLength: Number(stat.size), inode: stat.ino, device: stat.dev };
+    });
+    return found;
+  },
+  async readFile(path) {
+    let bytes: Buffer | undefined;
+    await ifCode('ENOENT', async () => {
+      bytes = await readFile(path);
+    });
+    return bytes;
+  },
+  rename: async (from, to) => rename(from, to),
+  link: async (existing, fresh) => link(existing, fresh),
+  removeFile: async (path) => unlink(path),
+  removeFolder: async (path) => rmdir(path),
+  async syncFolder(path) {
+    const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  },
+  async freeBytes(path) {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize;
+  },
+};
+
+class SystemFile implements DiskFile {
+  readonly #handle: FileHandle;
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  async read(buffer: Buffer, position: number): Promise<number> {
+    let filled = 0;
+    while (filled < buffer.length) {
+      const { bytesRead } = await this.#handle.read(
+        buffer,
+        filled,
+        buffer.length - filled,
+        position + filled,
+      );
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return filled;
+  }
+
+  /** The kernel may take less than it was given (a signal, a full disk): what is left is given again. */
+  async write(buffers: readonly Buffer[], position: number): Promise<void> {
+    let left = [...buffers];
+    let at = position;
+    while (left.length > 0) {
+      const group = left.slice(0, vectorsMax);
+      const { bytesWritten } = await this.#handle.writev(group, at);
+      if (bytesWritten === 0 && group.some((buffer) => buffer.length > 0)) {
+        throw Object.assign(new Error('the kernel wrote nothing'), { code: 'EIO' });
+      }
+      at += bytesWritten;
+      left = dropBytes(left, bytesWritten);
+    }
+  }
+
+  async truncate(byteLength: number): Promise<void> {
+    await this.#handle.truncate(byteLength);
+  }
+
+  async byteLength(): Promise<number> {
+    return (await this.#handle.stat()).size;
+  }
+
+  async sync(): Promise<void> {
+    await this.#handle.datasync();
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+/** The kernel takes at most 1,024 buffers in one call. */
+const vectorsMax = 1024;
+
+function dropBytes(buffers: readonly Buffer[], count: number): Buffer[] {
+  let skip = count;
+  let index = 0;
+  for (let buffer = buffers[index]; buffer !== undefined && buffer.length <= skip; buffer = buffers[index]) {
+    skip -= buffer.length;
+    index += 1;
+  }
+  const [first, ...rest] = buffers.slice(index);
+  if (first === undefined) return [];
+  return skip === 0 ? [first, ...rest] : [first.subarray(skip), ...rest];
+}
+
+function kindOf(entry: { isFile(): boolean; isDirectory(): boolean }): DiskEntry['kind'] {
+  if (entry.isFile()) return 'file';
+  return entry.isDirectory() ? 'folder' : 'other';
+}
+
+/** The operating system's error code, such as ENOENT, where the error is one of its own. */
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** Runs an operation; true where it failed with this code. Any other failure is thrown. */
+async function ifCode(code: string, run: () => Promise<void>): Promise<boolean> {
+  try {
+    await run();
+    return false;
+  } catch (error) {
+    if (codeOf(error) === code) return true;
+    throw error;
+  }
+}
