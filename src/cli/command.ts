@@ -1,0 +1,91 @@
+import type { Config, LoadedConfig, Need, Override } from '../config/config.ts';
+import type { Host } from '../host/host.ts';
+
+/** What one command is, to the frame: its words for `--help`, its options, and what it does. */
+export interface Command {
+  /** As typed: `backup`, or two words: `config print`. */
+  readonly name: string;
+  /** What follows the name: `[topic..]`; `<this>` is required, `[that]` is not. Empty for most. */
+  readonly positionals?: readonly PositionalSpec[];
+  /** One line, a sentence without a full stop. */
+  readonly summary: string;
+  /** More, for the command's own help. Lines of at most 80 columns. */
+  readonly description?: string;
+  /** Command lines as an operator types them, each with what it does. Every command has at least one. */
+  readonly examples: readonly (readonly [commandLine: string, what: string])[];
+  readonly options?: Readonly<Record<string, OptionSpec>>;
+  /** What the configuration must hold before `run` sees it. */
+  readonly needs?: readonly Need[];
+  /** Resolves to the exit status; throws a VarveError for everything that has a code. */
+  run(context: CommandContext): Promise<number>;
+}
+
+export interface OptionSpec {
+  /** `strings`: may be repeated, and each takes a comma list; read it with `args.list`. `count`: a whole number. */
+  readonly type: 'flag' | 'string' | 'strings' | 'count';
+  readonly summary: string;
+  /** Shown in the help instead of the type: `TOPIC`. */
+  readonly value?: string;
+  readonly alias?: string;
+  readonly choices?: readonly string[];
+  readonly required?: boolean;
+}
+
+export interface PositionalSpec {
+  readonly name: string;
+  readonly summary: string;
+  readonly required?: boolean;
+  /** Takes all the words that follow. */
+  readonly many?: boolean;
+}
+
+export interface CommandContext {
+  readonly args: Args;
+  readonly json: boolean;
+  /** File, environment and flags, checked against the command's needs; parsed once, on the first call. */
+  config(): Promise<Config>;
+  /** The same, with the origin of every value. `needs` replaces the command's own. */
+  loadedConfig(needs?: readonly Need[]): Promise<LoadedConfig>;
+  /** One line of the result, on stdout. Waits while the reader is slower. */
+  out(line: string): Promise<void>;
+  /** Bytes of the result, on stdout. */
+  write(chunk: string | Uint8Array): Promise<void>;
+  /** One line for people, on stderr. */
+  err(line: string): void;
+  /** Prints rows as a table that fits the terminal, hostile characters escaped. */
+  table(rows: readonly (readonly string[])[]): Promise<void>;
+  /** Asks; true for yes and under `--yes`. Without a terminal and without `--yes`: throws `usage`. */
+  confirm(question: string, options?: { readonly expect?: string }): Promise<boolean>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Aborted by the first SIGINT or SIGTERM; the reason is `{ signal }`. A second one ends the process at once. */
+  readonly signal: AbortSignal;
+  readonly host: Host;
+  readonly terminal: { readonly stdout: boolean; readonly stderr: boolean; readonly columns: number };
+}
+
+/** The parsed command line: every read is checked against the command's own declaration. */
+export interface Args {
+  flag(name: string): boolean;
+  string(name: string): string | undefined;
+  list(name: string): readonly string[];
+  count(name: string): number | undefined;
+  /** Positionals, in order. */
+  readonly words: readonly string[];
+}
+
+/** What the process around the command line gives it; tests give their own. */
+export interface Surroundings {
+  readonly host: Host;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly signal: AbortSignal;
+  readonly terminal: CommandContext['terminal'] & { readonly stdin: boolean };
+  /** Resolves once the chunk may be followed by another. */
+  stdout(chunk: string | Uint8Array): Promise<void>;
+  stderr(text: string): void;
+  /** One line from the terminal. */
+  readLine(prompt: string): Promise<string>;
+}
+
+export type { Override };
