@@ -1,4 +1,4 @@
-import type { Config, LoadedConfig, Need, Override } from '../config/config.ts';
+import type { Config, LoadedConfig, Need } from '../config/config.ts';
 import type { Host } from '../host/host.ts';
 
 /** What one command is, to the frame: its words for `--help`, its options, and what it does. */
@@ -16,13 +16,21 @@ export interface Command {
   readonly options?: Readonly<Record<string, OptionSpec>>;
   /** What the configuration must hold before `run` sees it. */
   readonly needs?: readonly Need[];
+  /**
+   * The command ends by itself once its signal aborts, and goes on when the reader of stdout is gone. Without this the
+   * first SIGINT or SIGTERM ends the process, and so does a closed stdout.
+   */
+  readonly drains?: boolean;
   /** Resolves to the exit status; throws a VarveError for everything that has a code. */
-  run(context: CommandContext): Promise<number>;
+  readonly run: (context: CommandContext) => Promise<number>;
 }
 
 export interface OptionSpec {
-  /** `strings`: may be repeated, and each takes a comma list; read it with `args.list`. `count`: a whole number. */
-  readonly type: 'flag' | 'string' | 'strings' | 'count';
+  /**
+   * `strings`: may be repeated, and each takes a comma list. `repeated`: may be repeated, commas are part of it.
+   * `count`: a whole number.
+   */
+  readonly type: 'flag' | 'string' | 'strings' | 'repeated' | 'count';
   readonly summary: string;
   /** Shown in the help instead of the type: `TOPIC`. */
   readonly value?: string;
@@ -43,22 +51,25 @@ export interface CommandContext {
   readonly args: Args;
   readonly json: boolean;
   /** File, environment and flags, checked against the command's needs; parsed once, on the first call. */
-  config(): Promise<Config>;
+  readonly config: () => Promise<Config>;
   /** The same, with the origin of every value. `needs` replaces the command's own. */
-  loadedConfig(needs?: readonly Need[]): Promise<LoadedConfig>;
+  readonly loadedConfig: (needs?: readonly Need[]) => Promise<LoadedConfig>;
   /** One line of the result, on stdout. Waits while the reader is slower. */
-  out(line: string): Promise<void>;
+  readonly out: (line: string) => Promise<void>;
   /** Bytes of the result, on stdout. */
-  write(chunk: string | Uint8Array): Promise<void>;
+  readonly write: (chunk: string | Uint8Array) => Promise<void>;
   /** One line for people, on stderr. */
-  err(line: string): void;
+  readonly err: (line: string) => void;
   /** Prints rows as a table that fits the terminal, hostile characters escaped. */
-  table(rows: readonly (readonly string[])[]): Promise<void>;
-  /** Asks; true for yes and under `--yes`. Without a terminal and without `--yes`: throws `usage`. */
-  confirm(question: string, options?: { readonly expect?: string }): Promise<boolean>;
+  readonly table: (rows: readonly (readonly string[])[]) => Promise<void>;
+  /**
+   * Asks; true for yes, and under `--yes` (an option of the command's own). `expect` asks for a word, such as a
+   * topic's name, instead of yes. Without a terminal and without `--yes`: throws `usage`.
+   */
+  readonly confirm: (question: string, options?: { readonly expect?: string }) => Promise<boolean>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** Aborted by the first SIGINT or SIGTERM; the reason is `{ signal }`. A second one ends the process at once. */
+  /** Aborted by the first SIGINT or SIGTERM where the command `drains`; a second one ends the process at once. */
   readonly signal: AbortSignal;
   readonly host: Host;
   readonly terminal: { readonly stdout: boolean; readonly stderr: boolean; readonly columns: number };
@@ -66,10 +77,12 @@ export interface CommandContext {
 
 /** The parsed command line: every read is checked against the command's own declaration. */
 export interface Args {
-  flag(name: string): boolean;
-  string(name: string): string | undefined;
-  list(name: string): readonly string[];
-  count(name: string): number | undefined;
+  readonly flag: (name: string) => boolean;
+  readonly string: (name: string) => string | undefined;
+  /** Of `strings`. */
+  readonly list: (name: string) => readonly string[];
+  readonly repeated: (name: string) => readonly string[];
+  readonly count: (name: string) => number | undefined;
   /** Positionals, in order. */
   readonly words: readonly string[];
 }
@@ -81,11 +94,11 @@ export interface Surroundings {
   readonly cwd: string;
   readonly signal: AbortSignal;
   readonly terminal: CommandContext['terminal'] & { readonly stdin: boolean };
+  /** Called before a command that drains: from then on the first signal aborts, and a closed stdout is passed over. */
+  readonly beginDraining: () => void;
   /** Resolves once the chunk may be followed by another. */
-  stdout(chunk: string | Uint8Array): Promise<void>;
-  stderr(text: string): void;
+  readonly stdout: (chunk: string | Uint8Array) => Promise<void>;
+  readonly stderr: (text: string) => void;
   /** One line from the terminal. */
-  readLine(prompt: string): Promise<string>;
+  readonly readLine: (prompt: string) => Promise<string>;
 }
-
-export type { Override };

@@ -9,8 +9,10 @@ import { VarveError } from '../errors.ts';
 import type { Config, ConfigPorts, LoadConfigOptions, LoadedConfig } from './types.ts';
 
 export { nearest } from './nearest.ts';
+export { originText } from './problem.ts';
 export { matchesGlob, matchesTopic } from './topics.ts';
 export { Secret } from './types.ts';
+export { valuesOf } from './values.ts';
 export type {
   ArchiveKeep,
   Config,

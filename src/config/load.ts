@@ -17,6 +17,7 @@ import {
   type Origin,
   type SaslConfig,
 } from './types.ts';
+import { leavesOf } from './values.ts';
 
 /** Reads all sources, then judges them together, so that one run names every problem. */
 export async function load(options: LoadConfigOptions, ports: ConfigPorts): Promise<LoadedConfig> {
@@ -38,11 +39,6 @@ export async function load(options: LoadConfigOptions, ports: ConfigPorts): Prom
 
   const config = deepFreeze(configOf(parsed.data));
   return { config, origins: originsOf(config, tree), ...(file === undefined ? {} : { file }) };
-}
-
-/** The dotted path of every value, with the value. A list is one value. */
-export function valuesOf(config: Config): [path: string, value: unknown][] {
-  return leavesOf(config, []).map(([path, value]) => [path.join('.'), value]);
 }
 
 function configOf(parsed: ParsedConfig): Config {
@@ -149,13 +145,6 @@ function originsOf(config: Config, tree: Tree): ReadonlyMap<string, Origin> {
       return [path.join('.'), given ?? { kind: 'default' }];
     }),
   );
-}
-
-function leavesOf(value: unknown, path: readonly string[]): [readonly string[], unknown][] {
-  const isLeaf =
-    typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Secret;
-  if (isLeaf || ('months' in value && typeof value.months === 'number')) return [[path, value]];
-  return Object.entries(value).flatMap(([name, inner]) => leavesOf(inner, [...path, name]));
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,0 +1,30 @@
+import type { Command } from './command.ts';
+
+/** A row of the top-level help. The command itself is loaded only when it is asked for. */
+export interface CommandRow {
+  readonly name: string;
+  readonly summary: string;
+  readonly group: 'Back up' | 'Look' | 'Set up';
+  load(): Promise<Command>;
+}
+
+export const commandRows: readonly CommandRow[] = [
+  {
+    name: 'config print',
+    summary: 'Show every value and where it comes from',
+    group: 'Set up',
+    load: async () => (await import('./config.ts')).configPrint,
+  },
+  {
+    name: 'config validate',
+    summary: 'Check the configuration and name every problem',
+    group: 'Set up',
+    load: async () => (await import('./config.ts')).configValidate,
+  },
+  {
+    name: 'version',
+    summary: 'Show the versions of this program and what it runs on',
+    group: 'Set up',
+    load: async () => (await import('./version.ts')).command,
+  },
+];

@@ -1,0 +1,91 @@
+import { constants } from 'node:os';
+import { enableCompileCache } from 'node:module';
+import type { Surroundings } from './cli/cli.ts';
+
+/**
+ * Words in, exit status out. The only place that ends the process: at the end, when a signal comes to a command that
+ * does not drain, at the second signal of one that does, and when the reader of stdout is gone.
+ */
+enableCompileCache();
+const { runCli } = await import('./cli/cli.ts');
+const { systemHost } = await import('./host/host.ts');
+
+const aborter = new AbortController();
+let draining = false;
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  let firstAtMs = Number.NEGATIVE_INFINITY;
+  process.on(signal, () => {
+    const nowMs = performance.now();
+    // A launcher passes on what the whole process group got: the same signal twice within a second is one.
+    if (draining && nowMs - firstAtMs < 1000) return;
+    firstAtMs = nowMs;
+    if (!draining || aborter.signal.aborted) process.exit(128 + constants.signals[signal]);
+    aborter.abort({ signal });
+  });
+}
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.exit(1);
+  if (!draining) process.exit(0);
+});
+// Where stderr is gone there is nobody left to tell.
+process.stderr.on('error', () => {});
+
+// kafkajs sets timers in the past, and Node says so each time; nobody can do anything about it here.
+const emitWarning = process.emitWarning.bind(process);
+process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+  const [type] = rest;
+  if (type !== 'TimeoutNegativeWarning') Reflect.apply(emitWarning, process, [warning, ...rest]);
+};
+
+process.on('uncaughtException', endAfterCrash);
+process.on('unhandledRejection', endAfterCrash);
+
+const status = await runCli(process.argv.slice(2), surroundings());
+process.stdout.write('', () => process.exit(status));
+
+function surroundings(): Surroundings {
+  return {
+    host: systemHost,
+    env: process.env,
+    cwd: process.cwd(),
+    signal: aborter.signal,
+    terminal: {
+      stdin: process.stdin.isTTY,
+      stdout: process.stdout.isTTY,
+      stderr: process.stderr.isTTY,
+      columns: Math.max(40, process.stdout.columns ?? 80),
+    },
+    beginDraining: () => {
+      draining = true;
+    },
+    stdout: writeOut,
+    stderr: (text) => void process.stderr.write(text),
+    readLine,
+  };
+}
+
+async function writeOut(chunk: string | Uint8Array): Promise<void> {
+  if (process.stdout.destroyed || process.stdout.write(chunk)) return;
+  await new Promise<void>((resolve) => {
+    process.stdout.once('drain', resolve);
+    process.stdout.once('close', resolve);
+  });
+}
+
+async function readLine(prompt: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await lines.question(prompt, { signal: aborter.signal });
+  } finally {
+    lines.close();
+  }
+}
+
+function endAfterCrash(error: unknown): never {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`varve: a fault in this program; please report it\n${text}\n`);
+  process.exit(1);
+}
