@@ -34,18 +34,21 @@ export class Journal implements AsyncDisposable {
     this.#byteLength = at.byteLength;
   }
 
-  /** Opens a partition's journal to go on with it; begins one where there is none. Its folder must exist. */
+  /** Opens a partition's journal, or begins it, so that this coverage is its last line. Its folder must exist. */
   static async open(
     ports: { disk: Disk; random: Random },
     partitionFolder: string,
     coverage: Coverage,
   ): Promise<Journal> {
     const path = join(partitionFolder, journalName);
+    const line = formatLine(coverage);
     const bytes = await ports.disk.readFile(path);
-    const isWhole = bytes !== undefined && bytes.length > 0 && bytes.at(-1) === lineEnd;
-    if (!isWhole) await replaceFile(ports, path, formatLine(coverage));
+    const isTorn = bytes === undefined || bytes.at(-1) !== lineEnd;
+    if (isTorn) await replaceFile(ports, path, line);
     const file = await ports.disk.open(path, 'update');
-    return new Journal(ports, path, { file, byteLength: await file.byteLength() });
+    const journal = new Journal(ports, path, { file, byteLength: isTorn ? line.length : bytes.length });
+    if (!isTorn && !bytes.subarray(-line.length).equals(line)) await journal.write(coverage);
+    return journal;
   }
 
   /** Durable when it resolves. */
@@ -117,7 +120,7 @@ function parseLine(line: string): Coverage | undefined {
   const json = line.slice(9);
   if (line[8] !== ' ' || line.slice(0, 8) !== checksum(json)) return undefined;
   // The checksum holds, so this is what formatLine wrote.
-  const parsed = JSON.parse(json) as JournalLine;
+  const parsed: JournalLine = JSON.parse(json);
   return {
     ranges: parsed.ranges.map(([from, to]) => ({ from: BigInt(from), to: BigInt(to) })),
     epochs: parsed.epochs.map(([epoch, from]) => ({ epoch, from: BigInt(from) })),

@@ -98,7 +98,7 @@ export class PartitionLog implements AsyncDisposable {
     const folder = partitionFolder(localFolder, key);
     const recovered = await recoverPartition(ports.disk, folder);
     const log = new PartitionLog(key, { folder, ...recovered }, ports, options);
-    if (positionOf(recovered.coverage) !== undefined) await log.#openJournal();
+    if (positionOf(recovered.coverage) !== undefined) await log.#openJournal(recovered.coverage);
     return log;
   }
 
@@ -135,7 +135,8 @@ export class PartitionLog implements AsyncDisposable {
       for (const span of this.#spansOf(append)) await this.#write(span);
       const behindLast = append.batches.at(-1);
       // The files themselves prove the position only as far as their last batch.
-      if (behindLast === undefined || nextOffsetOf(behindLast) !== append.end.offset) this.#journalIsBehind = true;
+      if (behindLast === undefined || nextOffsetOf(behindLast) !== append.end.offset)
+        this.#journalIsBehind = true;
       this.#written = extend(this.#written, append.end.offset, append.epochStarts);
     });
   }
@@ -163,6 +164,26 @@ export class PartitionLog implements AsyncDisposable {
     }
   }
 
+  /**
+   * Lets go after a write or a sync that failed for good. What was not synced is cut off, since the kernel may have
+   * dropped it while it still shows it; a new `open` then fetches it again.
+   */
+  async abandon(): Promise<void> {
+    await this.#writes.catch(() => undefined); // known: it is why the log is abandoned
+    this.#retire();
+    try {
+      for (const segment of this.#closing) await this.#cutUnsynced(segment);
+    } finally {
+      for (const segment of this.#closing.splice(0)) await segment.file.close();
+      await this.#journal?.[Symbol.asyncDispose]();
+    }
+  }
+
+  async #cutUnsynced(segment: OpenSegment): Promise<void> {
+    if (segment.syncedBytes > 0) await segment.file.truncate(segment.syncedBytes);
+    else await this.#ports.disk.removeFile(segment.path);
+  }
+
   async #enqueue(work: () => Promise<void>): Promise<void> {
     this.#writes = this.#writes.then(work);
     await this.#writes;
@@ -175,17 +196,16 @@ export class PartitionLog implements AsyncDisposable {
     await this.sync();
     const changed = change(this.#written);
     await this.#persist(async () => {
-      this.#journal ??= await this.#openJournal();
-      await this.#journal.write(changed);
+      if (this.#journal === undefined) await this.#openJournal(changed);
+      else await this.#journal.write(changed);
     });
     this.#written = changed;
     this.#durable = changed;
   }
 
-  async #openJournal(): Promise<Journal> {
+  async #openJournal(coverage: Coverage): Promise<void> {
     await ensureFolder(this.#ports.disk, this.#folder);
-    this.#journal = await Journal.open(this.#ports, this.#folder, this.#written);
-    return this.#journal;
+    this.#journal = await Journal.open(this.#ports, this.#folder, coverage);
   }
 
   /** Groups batches that lie side by side and belong to one segment. */
@@ -194,7 +214,8 @@ export class PartitionLog implements AsyncDisposable {
     let segmentBytes = this.#segment?.byteLength ?? 0;
     for (const batch of batches) {
       const month = this.#monthOf(batch.maxTimestamp);
-      const isSameSegment = month === (span?.month ?? this.#segment?.month) &&
+      const isSameSegment =
+        month === (span?.month ?? this.#segment?.month) &&
         segmentBytes + batch.byteLength <= this.#options.segmentBytes;
       if (!isSameSegment) segmentBytes = 0;
       segmentBytes += batch.byteLength;

@@ -1,14 +1,7 @@
 import { join } from 'node:path';
 import type { Disk } from '../host/host.ts';
 import { parseMonth, type Month } from '../schedule/schedule.ts';
-import {
-  beginAt,
-  branchOf,
-  extend,
-  nothingCovered,
-  positionOf,
-  type Coverage,
-} from './coverage.ts';
+import { beginAt, branchOf, extend, nothingCovered, positionOf, type Coverage } from './coverage.ts';
 import { readJournal } from './journal.ts';
 import { monthFolder, parseSegmentFileName, type SegmentName } from './layout.ts';
 import { measureSegment } from './segment.ts';
@@ -120,6 +113,7 @@ async function mend(
 }
 
 async function syncFolders(disk: Disk, partitionFolder: string, repairs: readonly Repair[]): Promise<void> {
-  for (const folder of new Set(repairs.map((repair) => join(repair.path, '..')))) await disk.syncFolder(folder);
+  for (const folder of new Set(repairs.map((repair) => join(repair.path, '..'))))
+    await disk.syncFolder(folder);
   await disk.syncFolder(partitionFolder);
 }
