@@ -6,6 +6,7 @@
  * It never reads a secret's file, never shows a secret, and never touches the disk but through `readText`.
  */
 import { VarveError } from '../errors.ts';
+import type { ConfigKey } from './reference.ts';
 import type { Config, ConfigPorts, LoadConfigOptions, LoadedConfig } from './types.ts';
 
 export { nearest } from './nearest.ts';
@@ -37,6 +38,12 @@ export type {
 export async function loadConfig(options: LoadConfigOptions, ports: ConfigPorts): Promise<LoadedConfig> {
   const { load } = await import('./load.ts');
   return load(options, ports);
+}
+
+/** For the reference table. */
+export async function configKeys(): Promise<ConfigKey[]> {
+  const { reference } = await import('./reference.ts');
+  return reference();
 }
 
 /** For commands that listed `local.dir` among their needs. */
