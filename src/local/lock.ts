@@ -159,16 +159,17 @@ function serveConnection(connection: Socket, serve: Serve): void {
   connection.on('error', () => undefined); // a caller that went away needs no answer
   const lines = createInterface({ input: connection });
   lines.once('line', (line) => {
-    const reply = (answer: unknown): void => {
-      if (connection.writable) connection.write(`${JSON.stringify(answer)}\n`);
-    };
-    serveLine(line, serve, reply)
-      .catch((error: unknown) => reply({ error: { code: 'failed', message: String(error) } }))
+    serveLine(line, serve, connection)
+      .catch((error: unknown) => send(connection, { error: { code: 'failed', message: String(error) } }))
       .finally(() => connection.end());
   });
 }
 
-async function serveLine(line: string, serve: Serve, reply: (answer: unknown) => void): Promise<void> {
+async function serveLine(line: string, serve: Serve, connection: Socket): Promise<void> {
   const request: unknown = JSON.parse(line);
-  await serve(request, reply);
+  await serve(request, (answer) => send(connection, answer));
+}
+
+function send(connection: Socket, answer: unknown): void {
+  if (connection.writable) connection.write(`${JSON.stringify(answer)}\n`);
 }

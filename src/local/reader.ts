@@ -1,0 +1,129 @@
+import { VarveError } from '../errors.ts';
+import { codeOf, type Disk } from '../host/host.ts';
+import { lastOffsetOf, nextOffsetOf, type BatchHeader } from '../log/log.ts';
+import { nothingCovered, type Coverage } from './coverage.ts';
+import { readJournal } from './journal.ts';
+import { keyText, partitionFolder, type PartitionKey } from './layout.ts';
+import { listSegments, type SegmentFile } from './recover.ts';
+import { walkSegment } from './segment.ts';
+
+/** A batch, and the offsets that a reader takes from it: the batch may reach beyond what is covered. */
+export interface CoveredBatch {
+  readonly bytes: Buffer;
+  readonly header: BatchHeader;
+  readonly from: bigint;
+  /** The offset behind the last one to take. */
+  readonly to: bigint;
+}
+
+/** A piece [from, to) of the partition, and the branch of files that holds it. */
+interface Stretch {
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly branch: number;
+}
+
+/** Above every offset. */
+const endless = 2n ** 63n;
+
+/**
+ * Reads what one partition's local files hold, in offset order, each offset once, while a sink may be writing them.
+ * Throws `damage` for a batch that is not what was written; the torn end of the newest file is not damage.
+ */
+export async function* readPartition(
+  disk: Disk,
+  localFolder: string,
+  key: PartitionKey,
+): AsyncGenerator<CoveredBatch, void, undefined> {
+  const folder = partitionFolder(localFolder, key);
+  // The journal first: the files listed after it hold all that it tells of.
+  const coverage = await readJournal(disk, folder);
+  const segments = await listSegments(disk, folder);
+  for (const stretch of stretchesOf(coverage ?? nothingCovered)) {
+    const inBranch = segments.filter((segment) => segment.branch === stretch.branch);
+    yield* readStretch(disk, { key, segments: inBranch, newest: segments.at(-1) }, stretch);
+  }
+}
+
+/**
+ * Which piece to take from which branch. A truncation ends every older stretch where the new branch begins; the last
+ * range is open, since the files may be ahead of the journal. Without a journal all that is there is taken.
+ */
+export function stretchesOf(coverage: Coverage): Stretch[] {
+  if (coverage.ranges.length === 0) return [{ from: 0n, to: endless, branch: 0 }];
+  const truncations = [...coverage.truncations];
+  let stretches: Stretch[] = [];
+  let branch = 0;
+  for (const [index, range] of coverage.ranges.entries()) {
+    const previous = coverage.ranges[index - 1];
+    const next = truncations[0];
+    if (
+      next !== undefined &&
+      previous !== undefined &&
+      range.from === next.offset &&
+      previous.to >= range.from
+    ) {
+      truncations.shift();
+      branch = next.epoch;
+      stretches = stretches.flatMap((older) =>
+        older.from >= next.offset ? [] : { ...older, to: older.to < next.offset ? older.to : next.offset },
+      );
+    }
+    const isLast = index === coverage.ranges.length - 1;
+    stretches.push({ from: range.from, to: isLast ? endless : range.to, branch });
+  }
+  return stretches;
+}
+
+async function* readStretch(
+  disk: Disk,
+  files: { key: PartitionKey; segments: readonly SegmentFile[]; newest: SegmentFile | undefined },
+  stretch: Stretch,
+): AsyncGenerator<CoveredBatch, void, undefined> {
+  let next = stretch.from;
+  for (const [index, segment] of files.segments.entries()) {
+    const following = files.segments[index + 1];
+    if (following !== undefined && following.base <= next) continue;
+    if (segment.base >= stretch.to) return;
+    for await (const { bytes, header } of wholeBatches(disk, segment, files)) {
+      const from = header.baseOffset > next ? header.baseOffset : next;
+      const behind = nextOffsetOf(header);
+      const to = behind < stretch.to ? behind : stretch.to;
+      if (lastOffsetOf(header) < next) continue;
+      if (from >= to) return;
+      yield { bytes, header, from, to };
+      next = to;
+    }
+  }
+}
+
+async function* wholeBatches(
+  disk: Disk,
+  segment: SegmentFile,
+  { key, newest }: { key: PartitionKey; newest: SegmentFile | undefined },
+): AsyncGenerator<{ bytes: Buffer; header: BatchHeader }, void, undefined> {
+  let file;
+  try {
+    file = await disk.open(segment.path, 'read');
+  } catch (error) {
+    // A recovery may have removed what was never acknowledged between the listing and now.
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  try {
+    const walk = walkSegment(file);
+    for (;;) {
+      const step = await walk.next();
+      if (!step.done) {
+        yield step.value;
+        continue;
+      }
+      if (step.value.problem === undefined || segment === newest) return;
+      throw new VarveError('damage', `${keyText(key)}: ${segment.path}: ${step.value.problem}`, {
+        hint: 'the file is not what was written: read another copy of it, or back the topic up anew',
+      });
+    }
+  } finally {
+    await file.close();
+  }
+}
