@@ -1,0 +1,68 @@
+/**
+ * Kafka's jars and our compiled Java sources, each made once into the git-ignored cache of the project folder. Both appear
+ * there by a rename, so that of two processes that make them at once the later one finds the name taken and uses it.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { mustRun } from './command.ts';
+
+export type Jars = {
+  /** Kafka and its tools: a class path for `java -cp`. */
+  readonly libs: string;
+  /** The same and our own classes. */
+  readonly classPath: string;
+};
+
+const pom = fileURLToPath(new URL('pom.xml', import.meta.url));
+const sourceFolder = fileURLToPath(new URL('java', import.meta.url));
+const cacheFolder = fileURLToPath(new URL('../../.cache/kafka', import.meta.url));
+
+export async function prepareJars(version: string): Promise<Jars> {
+  const folder = join(cacheFolder, version);
+  await mkdir(folder, { recursive: true });
+  const libs = await once(join(folder, 'libs'), (target) => fetchLibs(version, target));
+  const sources = await javaSources();
+  const digest = createHash('sha256').update(sources.text).digest('hex').slice(0, 16);
+  const classes = await once(join(folder, `classes-${digest}`), (target) =>
+    compile(sources.files, { libs, target }),
+  );
+  return { libs: `${libs}/*`, classPath: `${classes}:${libs}/*` };
+}
+
+async function fetchLibs(version: string, target: string): Promise<void> {
+  const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime'];
+  const values = [`-Dkafka.version=${version}`, `-DoutputDirectory=${target}`];
+  await mustRun('mvn', ['-q', '-B', '-f', pom, ...goal, ...values], {
+    neededFor: `fetch Kafka ${version} (Maven and a Java 17 JDK, once)`,
+  });
+}
+
+async function compile(files: readonly string[], at: { libs: string; target: string }): Promise<void> {
+  const options = ['--release', '17', '-nowarn', '-proc:none', '-cp', `${at.libs}/*`, '-d', at.target];
+  await mustRun('javac', [...options, ...files], { neededFor: 'compile scripts/kafka/java (a Java 17 JDK)' });
+}
+
+async function javaSources(): Promise<{ files: string[]; text: string }> {
+  const names = (await readdir(sourceFolder)).filter((name) => name.endsWith('.java')).toSorted();
+  const files = names.map((name) => join(sourceFolder, name));
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+  return { files, text: texts.join('\0') };
+}
+
+/** `path`, made by `make` in a folder beside it if it is not there yet. */
+async function once(path: string, make: (target: string) => Promise<void>): Promise<string> {
+  if (existsSync(path)) return path;
+  const target = await mkdtemp(`${path}.making-`);
+  try {
+    await make(target);
+    await rename(target, path);
+  } catch (error) {
+    await rm(target, { recursive: true, force: true });
+    // Renaming onto a folder that holds something fails: another process was faster, with the same content.
+    if (!existsSync(path)) throw error;
+  }
+  return path;
+}

@@ -1,0 +1,243 @@
+/**
+ * A real Kafka for tests, the demo and the bench: KRaft brokers on free loopback ports with their data in a temporary
+ * folder, and Kafka's own Java client and tools to check against.
+ *
+ * It promises that brokers answer when `startKafka` returns, that they are stopped by process id, and that they and their
+ * data are gone when this process is, however it ended. It never listens beyond 127.0.0.1 and never touches a Kafka that
+ * it did not start.
+ */
+import { randomUUID } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KafkaBroker } from './broker.ts';
+import { type CommandResult, runCommand } from './command.ts';
+import { type Jars, prepareJars } from './jars.ts';
+import { JavaClient, quietLogging } from './java-client.ts';
+import { makeKeys, type TlsFiles } from './keys.ts';
+import { freePorts } from './ports.ts';
+import {
+  type BrokerLayout,
+  type ListenerName,
+  listenerNames,
+  type Sasl,
+  serverProperties,
+} from './properties.ts';
+
+export { KafkaBroker } from './broker.ts';
+export {
+  type Compression,
+  type Isolation,
+  JavaClient,
+  JavaError,
+  type RecordToProduce,
+} from './java-client.ts';
+export type { TlsFiles } from './keys.ts';
+export { type KafkaRow, parseRow } from './row.ts';
+
+export type KafkaOptions = {
+  readonly brokers?: 1 | 3;
+  /** Default: the environment's KAFKA_VERSION, else 4.3.1. */
+  readonly version?: string;
+  /** Added to every broker's server.properties; they win over what stands there. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** Listeners with TLS, with and without client certificates. */
+  readonly tls?: boolean;
+  /** Listeners with PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, and an authorizer. */
+  readonly sasl?: boolean;
+  /** Of each broker. Given, the JVM also compiles to its full speed, which a bench wants and a quick test does not. */
+  readonly heapMb?: number;
+};
+
+/** Each a comma-separated list of host:port, one per broker. */
+export type KafkaListeners = {
+  readonly plaintext: string;
+  readonly tls?: string;
+  /** The client must show a certificate. */
+  readonly mutualTls?: string;
+  readonly saslPlain?: string;
+  readonly saslTls?: string;
+};
+
+export type Kafka = AsyncDisposable & {
+  readonly version: string;
+  /** The plain listeners. */
+  readonly bootstrap: string;
+  readonly clusterId: string;
+  /** A class path with Kafka and its tools. */
+  readonly libs: string;
+  readonly brokers: readonly KafkaBroker[];
+  readonly listeners: KafkaListeners;
+  readonly tls?: TlsFiles;
+  readonly sasl?: Sasl;
+  /** Runs one of Kafka's own tools by its class; `heapMb` defaults to what Kafka's scripts give a tool. */
+  runTool(mainClass: string, args: readonly string[], options?: ToolOptions): Promise<CommandResult>;
+  /** Started at the first call, shared by all. */
+  java(): Promise<JavaClient>;
+  stop(): Promise<void>;
+};
+
+export type ToolOptions = { readonly input?: string; readonly heapMb?: number };
+
+export const kafkaVersionDefault = '4.3.1';
+const startAttemptsMax = 4;
+const toolHeapMb = 512;
+const sasl: Sasl = { username: 'alice', password: 'alice-secret' };
+
+export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
+  const version = options.version ?? process.env['KAFKA_VERSION'] ?? kafkaVersionDefault;
+  const jars = await prepareJars(version);
+  for (let attempt = 1; ; attempt++) {
+    const folder = await mkdtemp(join(tmpdir(), 'varve-kafka-'));
+    try {
+      return await startIn(folder, { options, version, jars });
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      // Somebody took a port between our look and the broker's: that is the only failure worth another try.
+      const portTaken = error instanceof Error && /BindException|Address already in use/.test(error.message);
+      if (!portTaken || attempt === startAttemptsMax) throw error;
+    }
+  }
+}
+
+type Start = { readonly options: KafkaOptions; readonly version: string; readonly jars: Jars };
+
+async function startIn(folder: string, start: Start): Promise<Kafka> {
+  const { options, version, jars } = start;
+  const keys = options.tls === true ? await makeKeys(folder) : undefined;
+  const credentials = options.sasl === true ? sasl : undefined;
+  const layouts = await layBrokersOut(folder, options);
+  const clusterId = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+  const cluster = { brokers: layouts, tls: keys?.broker, sasl: credentials, extra: options.properties ?? {} };
+  const brokers = await Promise.all(
+    layouts.map(async (layout) => {
+      const propertiesFile = join(folder, `server-${layout.id}.properties`);
+      await mkdir(layout.logDir);
+      await writeFile(propertiesFile, serverProperties(layout, cluster));
+      return new KafkaBroker({
+        id: layout.id,
+        port: portOf(layout, 'PLAINTEXT'),
+        logDir: layout.logDir,
+        logFile: join(folder, `broker-${layout.id}.log`),
+        propertiesFile,
+        clusterFolder: folder,
+        javaArgs: brokerJavaArgs(jars, options),
+        formatArgs: formatArgs({ clusterId, propertiesFile, credentials }),
+      });
+    }),
+  );
+  await startAll(brokers);
+  const client = lazyClient({ jars, folder, bootstrap: addresses(layouts, 'PLAINTEXT') });
+  const stop = async (): Promise<void> => {
+    await client.close();
+    // The data goes anyway, so nothing is gained by a controlled shutdown.
+    await Promise.all(brokers.map((broker) => broker.kill()));
+    await rm(folder, { recursive: true, force: true });
+  };
+  return {
+    version,
+    bootstrap: addresses(layouts, 'PLAINTEXT'),
+    clusterId,
+    libs: jars.libs,
+    brokers,
+    listeners: listenersOf(layouts, options),
+    ...(keys === undefined ? {} : { tls: keys.files }),
+    ...(credentials === undefined ? {} : { sasl: credentials }),
+    runTool: (mainClass, args, { input, heapMb = toolHeapMb } = {}) => {
+      const java = [`-Xmx${heapMb}m`, ...quietLogging, '-cp', jars.libs, mainClass, ...args];
+      return runCommand('java', java, input === undefined ? {} : { input });
+    },
+    java: () => client.get(),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function layBrokersOut(folder: string, options: KafkaOptions): Promise<BrokerLayout[]> {
+  const names = listenerNames({ tls: options.tls === true, sasl: options.sasl === true });
+  const count = options.brokers ?? 1;
+  const ports = await freePorts(count * names.length);
+  return Array.from({ length: count }, (_, index) => ({
+    id: index + 1,
+    logDir: join(folder, `data-${index + 1}`),
+    ports: new Map(names.map((name) => [name, ports.pop() ?? 0])),
+  }));
+}
+
+function brokerJavaArgs(jars: Jars, options: KafkaOptions): string[] {
+  const quickStart = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto'];
+  const heapMb = options.heapMb ?? (options.brokers === 3 ? 384 : 512);
+  const speed = options.heapMb === undefined ? quickStart : ['-XX:+UseG1GC'];
+  return [`-Xmx${heapMb}m`, ...speed, ...quietLogging, '-cp', jars.classPath];
+}
+
+function formatArgs(storage: {
+  clusterId: string;
+  propertiesFile: string;
+  credentials: Sasl | undefined;
+}): string[] {
+  const args = ['format', '-t', storage.clusterId, '-c', storage.propertiesFile];
+  if (storage.credentials === undefined) return args;
+  const { username, password } = storage.credentials;
+  const scram = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+    '--add-scram',
+    `${mechanism}=[name=${username},password=${password},iterations=4096]`,
+  ]);
+  return [...args, ...scram];
+}
+
+async function startAll(brokers: readonly KafkaBroker[]): Promise<void> {
+  const ids = brokers.map(({ id }) => id);
+  const started = await Promise.allSettled(brokers.map((broker) => broker.start(ids)));
+  const failed = started.find((result) => result.status === 'rejected');
+  if (failed === undefined) return;
+  await Promise.all(brokers.map((broker) => broker.kill()));
+  throw failed.reason;
+}
+
+function lazyClient(at: { jars: Jars; folder: string; bootstrap: string }): {
+  get(): Promise<JavaClient>;
+  close(): Promise<void>;
+} {
+  let client: JavaClient | undefined;
+  return {
+    async get() {
+      if (client === undefined) {
+        const logFd = openSync(join(at.folder, 'java-client.log'), 'a');
+        client = new JavaClient({
+          classPath: at.jars.classPath,
+          bootstrap: at.bootstrap,
+          logFd,
+          heapMb: 1024,
+        });
+        closeSync(logFd);
+      }
+      return client;
+    },
+    async close() {
+      await client?.close();
+    },
+  };
+}
+
+function listenersOf(layouts: readonly BrokerLayout[], options: KafkaOptions): KafkaListeners {
+  const tls = options.tls === true;
+  const withSasl = options.sasl === true;
+  return {
+    plaintext: addresses(layouts, 'PLAINTEXT'),
+    ...(tls ? { tls: addresses(layouts, 'TLS'), mutualTls: addresses(layouts, 'MUTUALTLS') } : {}),
+    ...(withSasl ? { saslPlain: addresses(layouts, 'SASL') } : {}),
+    ...(withSasl && tls ? { saslTls: addresses(layouts, 'SASLTLS') } : {}),
+  };
+}
+
+function addresses(layouts: readonly BrokerLayout[], name: ListenerName): string {
+  return layouts.map((layout) => `127.0.0.1:${portOf(layout, name)}`).join(',');
+}
+
+function portOf(layout: BrokerLayout, name: ListenerName): number {
+  const port = layout.ports.get(name);
+  if (port === undefined) throw new Error(`broker ${layout.id} has no listener ${name}`);
+  return port;
+}
