@@ -7,27 +7,23 @@ import type { Surroundings } from './cli/cli.ts';
  * does not drain, at the second signal of one that does, and when the reader of stdout is gone.
  */
 enableCompileCache();
-const { runCli } = await import('./cli/cli.ts');
+const { runCli, Signals } = await import('./cli/cli.ts');
 const { systemHost } = await import('./host/host.ts');
 
 const aborter = new AbortController();
-let draining = false;
+const signals = new Signals();
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  let firstAtMs = Number.NEGATIVE_INFINITY;
   process.on(signal, () => {
-    const nowMs = performance.now();
-    // A launcher passes on what the whole process group got: the same signal twice within a second is one.
-    if (draining && nowMs - firstAtMs < 1000) return;
-    firstAtMs = nowMs;
-    if (!draining || aborter.signal.aborted) process.exit(128 + constants.signals[signal]);
-    aborter.abort({ signal });
+    const answer = signals.answer(signal, performance.now());
+    if (answer === 'end') process.exit(128 + constants.signals[signal]);
+    if (answer === 'abort') aborter.abort({ signal });
   });
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') process.exit(1);
-  if (!draining) process.exit(0);
+  if (!signals.draining) process.exit(0);
 });
 // Where stderr is gone there is nobody left to tell.
 process.stderr.on('error', () => {});
@@ -57,9 +53,7 @@ function surroundings(): Surroundings {
       stderr: process.stderr.isTTY,
       columns: Math.max(40, process.stdout.columns ?? 80),
     },
-    beginDraining: () => {
-      draining = true;
-    },
+    beginDraining: () => signals.beginDraining(),
     stdout: writeOut,
     stderr: (text) => void process.stderr.write(text),
     readLine,

@@ -24,7 +24,10 @@ export async function parseArgs(argv: readonly string[], command: Command): Prom
     })
     .options(Object.fromEntries(Object.entries(options).map(([name, option]) => [name, yargsOption(option)])))
     .fail((message: string | null, error: Error | undefined) => {
-      throw usageError(command, message ?? error?.message ?? 'the command line cannot be understood');
+      throw usageError(
+        command,
+        lowerFirst(message ?? error?.message ?? 'the command line cannot be understood'),
+      );
     });
   refuseUnknown(argv, options, command);
   const parsed: Readonly<Record<string, unknown>> = await parser.parse(joinValues(argv, options));
@@ -35,10 +38,13 @@ export async function parseArgs(argv: readonly string[], command: Command): Prom
 }
 
 export function usageError(command: { readonly name: string }, message: string): VarveError {
-  const text = message.charAt(0).toLowerCase() + message.slice(1).replaceAll(/\s*\n\s*/g, ' ');
-  return new VarveError('usage', text, {
+  return new VarveError('usage', message, {
     hint: `varve ${command.name} --help shows the options and examples.`,
   });
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1).replaceAll(/\s*\n\s*/g, ' ');
 }
 
 function yargsOption(option: OptionSpec) {

@@ -14,6 +14,7 @@ import { errorDocument, errorText } from './output.ts';
 import { suggestion } from './suggest.ts';
 
 export type { Surroundings } from './command.ts';
+export { Signals } from './signals.ts';
 
 /** Resolves to the exit status, whatever happens. */
 export async function runCli(argv: readonly string[], around: Surroundings): Promise<number> {

@@ -9,7 +9,7 @@ export interface Command {
   readonly positionals?: readonly PositionalSpec[];
   /** One line, a sentence without a full stop. */
   readonly summary: string;
-  /** More, for the command's own help. Lines of at most 80 columns. */
+  /** More, for the command's own help. Wrapped there; a line break begins a paragraph. */
   readonly description?: string;
   /** Command lines as an operator types them, each with what it does. Every command has at least one. */
   readonly examples: readonly (readonly [commandLine: string, what: string])[];

@@ -4,10 +4,9 @@ import type { Command } from './command.ts';
 export const configPrint: Command = {
   name: 'config print',
   summary: 'Show every value and where it comes from',
-  description: [
-    'Sizes are bytes and durations milliseconds here, as the program uses them. Secrets are',
-    'never shown. What is required and not set is not an error here: see config validate.',
-  ].join('\n'),
+  description:
+    'Sizes are bytes and durations milliseconds here, as the program uses them. Secrets are never shown. ' +
+    'What is required and not set is not an error here: see config validate.',
   examples: [
     ['varve config print', 'every value, with file and line, variable or flag'],
     ['varve config print --json', 'the same for programs'],

@@ -63,7 +63,9 @@ export function commandHelp(command: Command, columns: number): string {
     ...wrap(`${command.summary}.`, columns),
     '',
     `Usage: ${usageOf(command)}`,
-    ...(command.description === undefined ? [] : ['', command.description]),
+    ...(command.description === undefined
+      ? []
+      : ['', ...command.description.split('\n').flatMap((line) => wrap(line, columns))]),
     ...(command.positionals === undefined
       ? []
       : [

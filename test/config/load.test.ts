@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { localFolderOf, repositoryFolderOf } from '../../src/config/config.ts';
-import { loadGiven, problemsOf } from './given.ts';
+import { loadGiven, problemsOf, type Given } from './given.ts';
 
 const file = '/here/varve.yaml';
+
+const nameOf = async (given: Given) => (await loadGiven(given)).config.name;
 
 describe('where values come from', () => {
   test('without a file, an environment or flags every default is in force', async () => {
@@ -53,7 +55,6 @@ describe('where values come from', () => {
       '/here/one.yaml': 'name: variable',
       '/two.yaml': 'name: flag',
     };
-    const nameOf = async (given: Parameters<typeof loadGiven>[0]) => (await loadGiven(given)).config.name;
 
     expect(await nameOf({ files, env: { VARVE_CONFIG: 'one.yaml' }, file: '/two.yaml' })).toBe('flag');
     expect(await nameOf({ files, env: { VARVE_CONFIG: 'one.yaml' } })).toBe('variable');
