@@ -5,7 +5,7 @@ export const configPrint: Command = {
   name: 'config print',
   summary: 'Show every value and where it comes from',
   description:
-    'Sizes are bytes and durations milliseconds here, as the program uses them. Secrets are never shown. ' +
+    'With --json sizes are bytes and durations milliseconds. Secrets are never shown. ' +
     'What is required and not set is not an error here: see config validate.',
   examples: [
     ['varve config print', 'every value, with file and line, variable or flag'],
@@ -19,7 +19,9 @@ export const configPrint: Command = {
       return 0;
     }
     err(loaded.file === undefined ? 'no configuration file' : `configuration file ${loaded.file}`);
-    await table(rowsOf(loaded).map(({ path, value, origin }) => [path, textOf(value), originText(origin)]));
+    await table(
+      rowsOf(loaded).map(({ path, value, origin }) => [path, textOf(path, value), originText(origin)]),
+    );
     return 0;
   },
 };
@@ -57,7 +59,31 @@ function documentOf(loaded: LoadedConfig) {
   };
 }
 
-function textOf(value: unknown): string {
+function textOf(path: string, value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? '[]' : value.join(',');
+  if (typeof value === 'number') return quantityText(path, value);
+  if (typeof value === 'object' && value !== null && 'months' in value) return `${String(value.months)}mo`;
   return typeof value === 'string' ? value : JSON.stringify(value).replace(/^"(.*)"$/, '$1');
+}
+
+const sizes = [
+  ['GiB', 2 ** 30],
+  ['MiB', 2 ** 20],
+  ['KiB', 2 ** 10],
+] as const;
+
+const durations = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+  ['ms', 1],
+] as const;
+
+/** In the largest unit that says it exactly, which the file would take as well. */
+function quantityText(path: string, value: number): string {
+  const isSize = /(?:Bytes|minFree)$/.test(path);
+  const units = isSize ? sizes : /\.(?:keep|minAge|maxAge)$/.test(path) ? durations : [];
+  const unit = value === 0 ? undefined : units.find(([, size]) => value % size === 0);
+  return unit === undefined ? String(value) : `${value / unit[1]}${unit[0]}`;
 }

@@ -61,6 +61,8 @@ test('config print shows every value with its origin, and no secret', async () =
   expect(text.stdout).toMatch(/^kafka\.brokers +a:9092 +\.\/varve\.yaml:1$/m);
   expect(text.stdout).toMatch(/^kafka\.sasl\.password +\(hidden\) +VARVE_KAFKA_SASL_PASSWORD$/m);
   expect(text.stdout).toMatch(/^topics\.exclude +a,b +--set$/m);
+  expect(text.stdout).toMatch(/^local\.segmentBytes +256MiB +default$/m);
+  expect(text.stdout).toMatch(/^local\.keep +35d +default$/m);
   expect(text.stdout).toMatch(/^cycle\.schedule +0 3 \* \* \* +default$/m);
   expect(text.stdout + text.stderr + stdout).not.toContain('hunter2');
   expect({ schema, file }).toEqual({ schema: 'varve.config/1', file: './varve.yaml' });
@@ -69,6 +71,7 @@ test('config print shows every value with its origin, and no secret', async () =
     value: ['a:9092'],
     origin: { kind: 'file', file: './varve.yaml', line: 1 },
   });
+  expect(valueOf('local.segmentBytes').value).toBe(268_435_456);
   expect(valueOf('observe.ping').value).toBe('(hidden)');
 });
 
