@@ -6,7 +6,7 @@ import type { Tree } from './tree.ts';
 import type { ConfigPorts } from './types.ts';
 
 /** Looked for in this order where neither `--config` nor VARVE_CONFIG names a file. */
-export const usualFiles = ['./varve.yaml', '/etc/varve/varve.yaml'] as const;
+const usualFiles = ['./varve.yaml', '/etc/varve/varve.yaml'] as const;
 
 const fileLengthMax = 1024 * 1024;
 
