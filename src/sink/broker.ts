@@ -1,0 +1,261 @@
+import { VarveError, messageOf } from '../errors.ts';
+import { kafkaError, type Fetcher, type FetchedPartition, type FetchResponse } from '../kafka/kafka.ts';
+import { pause, type Clock } from '../host/host.ts';
+import { judge, locate, type Located } from './accept.ts';
+import type { Budget } from './budget.ts';
+import type { Emit } from './events.ts';
+import type { PartitionStream } from './stream.ts';
+
+export interface BrokerPorts {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly budget: Budget;
+  /** Resolves when there is room on the disk. */
+  readonly room: (signal: AbortSignal) => Promise<void>;
+  readonly openFetcher: (brokerId: number) => Promise<Fetcher>;
+  /** The partitions that may be asked for, whatever their leader. */
+  readonly streams: () => Iterable<PartitionStream>;
+  /** How much one answer may hold. */
+  readonly answerBytes: () => number;
+  readonly minBytes: number;
+  readonly rack: string | undefined;
+  /** An error code that this loop does not settle by itself. */
+  readonly onPartitionError: (stream: PartitionStream, answer: FetchedPartition) => void;
+  readonly onProgress: () => void;
+  readonly onBrokerLost: () => void;
+}
+
+interface Asked {
+  readonly streams: ReadonlyMap<string, { stream: PartitionStream; generation: number; from: PartitionStream['next'] }>;
+  readonly reservedBytes: number;
+  readonly answer: Promise<FetchResponse>;
+}
+
+interface Arrival {
+  readonly stream: PartitionStream;
+  readonly from: PartitionStream['next'];
+  readonly generation: number;
+  readonly located: Located;
+  readonly answer: FetchedPartition;
+}
+
+const waitMs = 500;
+const idlePollMs = 1000;
+const lostFirstMs = 250;
+const lostMaxMs = 10_000;
+const partitionsPerRequestMax = 2000;
+
+/**
+ * Asks one broker for its partitions, one request at a time, with the next one on its way while the last answer is
+ * checked and written. A broker fills the first partitions of a request and starves the rest, so their order rotates.
+ */
+export class BrokerLoop {
+  readonly brokerId: number;
+  readonly #ports: BrokerPorts;
+  #fetcher: Fetcher | undefined;
+  #turn = 0;
+  #losses = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(brokerId: number, ports: BrokerPorts) {
+    this.brokerId = brokerId;
+    this.#ports = ports;
+  }
+
+  /** Something may be askable that was not. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  /** Runs until the signal is aborted; never throws. */
+  async run(signal: AbortSignal): Promise<void> {
+    let asked: Asked | undefined;
+    while (!signal.aborted) {
+      try {
+        await this.#ports.room(signal);
+        asked ??= await this.#ask(signal);
+        if (asked === undefined) {
+          await this.#idle(signal);
+          continue;
+        }
+        const current = asked;
+        asked = undefined;
+        const response = await this.#answerOf(current);
+        this.#back();
+        const arrivals = this.#locate(current, response);
+        asked = await this.#ask(signal);
+        this.#keep(arrivals, response);
+      } catch (error) {
+        if (asked !== undefined) await this.#forget(asked);
+        asked = undefined;
+        if (!signal.aborted) await this.#lost(error, signal);
+      }
+    }
+    if (asked !== undefined) await this.#forget(asked);
+    await this.#fetcher?.[Symbol.asyncDispose]();
+  }
+
+  async #ask(signal: AbortSignal): Promise<Asked | undefined> {
+    const askable = this.#askable();
+    if (askable.length === 0 || signal.aborted) return undefined;
+    const reservedBytes = this.#ports.answerBytes();
+    if (!this.#ports.budget.tryTake(reservedBytes)) return undefined;
+    try {
+      this.#fetcher ??= await this.#ports.openFetcher(this.brokerId);
+      const streams = new Map(
+        askable.map((stream) => [
+          streamId(stream.key.topicId, stream.key.partition),
+          { stream, generation: stream.generation, from: stream.next },
+        ]),
+      );
+      const rackId = this.#ports.rack;
+      const answer = this.#fetcher.fetch(
+        {
+          maxWaitMs: waitMs,
+          minBytes: this.#ports.minBytes,
+          maxBytes: reservedBytes,
+          ...(rackId === undefined ? {} : { rackId }),
+          partitions: askable.map((stream) => ({
+            topicId: stream.key.topicId,
+            partition: stream.key.partition,
+            leaderEpoch: stream.leader.epoch,
+            offset: stream.next.offset,
+            lastEpoch: stream.next.epoch,
+            maxBytes: stream.partitionBytes,
+          })),
+        },
+        signal,
+      );
+      answer.catch(() => undefined); // awaited later: until then a failure is nobody's surprise
+      return { streams, reservedBytes, answer };
+    } catch (error) {
+      this.#ports.budget.give(reservedBytes);
+      throw error;
+    }
+  }
+
+  #askable(): PartitionStream[] {
+    const nowMs = this.#ports.clock.nowMs();
+    const mine = [...this.#ports.streams()].filter((stream) => stream.isAskable(this.brokerId, nowMs));
+    this.#turn += 1;
+    const first = mine.length === 0 ? 0 : this.#turn % mine.length;
+    return [...mine.slice(first), ...mine.slice(0, first)].slice(0, partitionsPerRequestMax);
+  }
+
+  async #idle(signal: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    const either = AbortSignal.any([signal, stop.signal]);
+    await Promise.race([pause(this.#ports.clock, idlePollMs, either), woken, this.#ports.budget.change(either)]);
+    stop.abort();
+    this.#wake = undefined;
+  }
+
+  async #answerOf(asked: Asked): Promise<FetchResponse> {
+    try {
+      const response = await asked.answer;
+      this.#ports.budget.adjust(response.byteLength - asked.reservedBytes);
+      if (response.errorCode !== 0) {
+        const { name, text } = kafkaError(response.errorCode);
+        this.#ports.budget.give(response.byteLength);
+        response.release();
+        throw new VarveError('failed', `fetch from broker ${this.brokerId}: ${name}: ${text}`, { retryable: true });
+      }
+      return response;
+    } catch (error) {
+      if (!(error instanceof VarveError && error.code === 'failed')) this.#ports.budget.give(asked.reservedBytes);
+      throw error;
+    }
+  }
+
+  async #forget(asked: Asked): Promise<void> {
+    try {
+      const response = await asked.answer;
+      response.release();
+    } catch {
+      // It failed before it was wanted; the partitions are asked for again.
+    } finally {
+      this.#ports.budget.give(asked.reservedBytes);
+    }
+  }
+
+  #locate(asked: Asked, response: FetchResponse): Arrival[] {
+    const arrivals: Arrival[] = [];
+    for (const answer of response.partitions) {
+      const entry = asked.streams.get(streamId(answer.topicId, answer.partition));
+      if (entry === undefined || entry.generation !== entry.stream.generation) continue;
+      const { stream, generation, from } = entry;
+      if (answer.errorCode !== 0 || answer.diverging !== undefined) {
+        this.#ports.onPartitionError(stream, answer);
+        continue;
+      }
+      stream.settle();
+      const located = locate(answer.records, from);
+      stream.advance(located);
+      if (located.batches.length > 0 || located.problem !== undefined) {
+        arrivals.push({ stream, from, generation, located, answer });
+      }
+    }
+    this.#ports.onProgress();
+    return arrivals;
+  }
+
+  /** Checks and hands over; the answer's buffer is given back when the last of it is written. */
+  #keep(arrivals: readonly Arrival[], response: FetchResponse): void {
+    const writes = arrivals.map(async (arrival) => this.#keepOne(arrival));
+    Promise.all(writes)
+      .finally(() => {
+        response.release();
+        this.#ports.budget.give(response.byteLength);
+        this.#ports.onProgress();
+      })
+      .catch(() => undefined); // keepOne settles its own failures
+  }
+
+  async #keepOne({ stream, from, generation, located, answer }: Arrival): Promise<void> {
+    if (generation !== stream.generation) return;
+    const { log } = stream;
+    try {
+      const verdict = judge(answer.records, located, answer.aborted);
+      if (verdict.kind === 'bad') {
+        stream.damaged(from, verdict.message);
+        return;
+      }
+      const { end, epochStarts } = located;
+      await log.append({ bytes: answer.records, batches: verdict.kept, end, epochStarts });
+      let records = 0;
+      let bytes = 0;
+      for (const header of verdict.kept) {
+        records += header.recordCount;
+        bytes += header.byteLength;
+      }
+      stream.accepted(records, bytes);
+    } catch (error) {
+      if (log === stream.log) await stream.reopen(error);
+    }
+  }
+
+  #back(): void {
+    if (this.#losses > 0) this.#ports.emit({ type: 'broker-back', brokerId: this.brokerId });
+    this.#losses = 0;
+  }
+
+  async #lost(error: unknown, signal: AbortSignal): Promise<void> {
+    const fetcher = this.#fetcher;
+    this.#fetcher = undefined;
+    await fetcher?.[Symbol.asyncDispose]();
+    const message = messageOf(error);
+    if (this.#losses === 0) this.#ports.emit({ type: 'broker-lost', brokerId: this.brokerId, message });
+    for (const stream of this.#askable()) stream.retryLater(message);
+    this.#ports.onBrokerLost();
+    const delayMs = Math.min(lostFirstMs * 2 ** this.#losses, lostMaxMs);
+    this.#losses += 1;
+    await pause(this.#ports.clock, delayMs, signal);
+  }
+}
+
+function streamId(topicId: string, partition: number): string {
+  return `${topicId}/${partition}`;
+}

@@ -1,0 +1,44 @@
+import type { Metadata } from '../kafka/kafka.ts';
+import { kafkaError } from '../kafka/kafka.ts';
+import type { PartitionKey } from '../local/local.ts';
+import type { Leader } from './stream.ts';
+
+export interface PlannedPartition {
+  readonly key: PartitionKey;
+  /** Absent while the partition has none. */
+  readonly leader: Leader | undefined;
+  readonly problem: string | undefined;
+}
+
+export interface Plan {
+  readonly partitions: readonly PlannedPartition[];
+  /** Topics that were wanted and cannot be had, with the reason. */
+  readonly refused: readonly { topic: string; message: string; isUnauthorised: boolean }[];
+  /** Every topic that the cluster has now, by name, with its id. */
+  readonly topicIds: ReadonlyMap<string, string>;
+}
+
+/** What to read, given what the cluster says it has. Pure. */
+export function planPartitions(metadata: Metadata, isWanted: (topic: string) => boolean): Plan {
+  const partitions: PlannedPartition[] = [];
+  const refused: { topic: string; message: string; isUnauthorised: boolean }[] = [];
+  const topicIds = new Map<string, string>();
+  for (const topic of metadata.topics) {
+    if (topic.name === null || !isWanted(topic.name)) continue;
+    if (topic.errorCode !== 0) {
+      const { name, text, kind } = kafkaError(topic.errorCode);
+      refused.push({ topic: topic.name, message: `${name}: ${text}`, isUnauthorised: kind === 'authorization' });
+      continue;
+    }
+    topicIds.set(topic.name, topic.topicId);
+    for (const partition of topic.partitions) {
+      const hasLeader = partition.leaderId >= 0;
+      partitions.push({
+        key: { topic: topic.name, topicId: topic.topicId, partition: partition.partition },
+        leader: hasLeader ? { brokerId: partition.leaderId, epoch: partition.leaderEpoch } : undefined,
+        problem: hasLeader ? undefined : `no leader (${kafkaError(partition.errorCode).name})`,
+      });
+    }
+  }
+  return { partitions, refused, topicIds };
+}

@@ -1,0 +1,212 @@
+import { VarveError, messageOf } from '../errors.ts';
+import {
+  branchOf,
+  commonEnd,
+  keyText,
+  positionOf,
+  type LocalFolder,
+  type PartitionKey,
+  type PartitionLog,
+  type PartitionOptions,
+  type Position,
+} from '../local/local.ts';
+import type { Located } from './accept.ts';
+import type { Emit, StopReason } from './events.ts';
+
+/**
+ * One partition on its way from the broker to its files.
+ *
+ * States:  fetching ⇄ waiting (tried again at a time) · any → stopped (says why) · any → gone (the topic is)
+ * `generation` changes with every step that is not "on behind the last batch", so that an answer to an older question
+ * is thrown away.
+ */
+export type StreamState =
+  | { readonly kind: 'fetching' }
+  | { readonly kind: 'waiting'; readonly untilMs: number; readonly sinceMs: number; readonly message: string }
+  | { readonly kind: 'stopped'; readonly reason: StopReason; readonly message: string }
+  | { readonly kind: 'gone' };
+
+export interface Leader {
+  readonly brokerId: number;
+  readonly epoch: number;
+}
+
+export interface StreamPorts {
+  readonly local: LocalFolder;
+  readonly partitionOptions: PartitionOptions;
+  readonly emit: Emit;
+  nowMs(): number;
+}
+
+const retryFirstMs = 200;
+const retryMs = { growth: 2, max: 10_000 };
+/** A batch that fails its checksum is asked for again this often: memory and networks flip bits, disks keep them. */
+const damagedAttemptsMax = 3;
+const partitionBytesMin = 1024 * 1024;
+
+export class PartitionStream {
+  readonly key: PartitionKey;
+  readonly #ports: StreamPorts;
+  log: PartitionLog;
+  leader: Leader;
+  state: StreamState = { kind: 'fetching' };
+  generation = 0;
+  /** What is asked for next; what lies before it was fetched, though perhaps not written yet. */
+  next: Position;
+  /** Where a catch-up ends; undefined: never. */
+  target: bigint | undefined;
+  partitionBytes = partitionBytesMin;
+  records = 0;
+  bytes = 0;
+  #damagedAttempts = 0;
+  #retries = 0;
+  #isReopening = false;
+
+  private constructor(at: { key: PartitionKey; leader: Leader; log: PartitionLog; next: Position }, ports: StreamPorts) {
+    this.key = at.key;
+    this.leader = at.leader;
+    this.log = at.log;
+    this.next = at.next;
+    this.#ports = ports;
+  }
+
+  /** Opens the partition's files and goes on where they end, or at the earliest record where there are none. */
+  static async open(
+    o: { key: PartitionKey; leader: Leader; earliest: () => Promise<bigint> },
+    ports: StreamPorts,
+  ): Promise<PartitionStream> {
+    const { key, leader } = o;
+    const log = await ports.local.openPartition(key, ports.partitionOptions);
+    for (const repair of log.repairs) ports.emit({ type: 'repaired', ...key, repair });
+    let next = positionOf(log.coverage);
+    const from = next === undefined ? 'earliest' : 'local files';
+    if (next === undefined) {
+      await ports.local.noteIncarnation(key);
+      next = { offset: await o.earliest(), epoch: -1 };
+      await log.begin(next.offset);
+    }
+    ports.emit({ type: 'started', ...key, offset: next.offset, from });
+    return new PartitionStream({ key, leader, log, next }, ports);
+  }
+
+  isDone(): boolean {
+    return this.target !== undefined && this.next.offset >= this.target;
+  }
+
+  /** True where a request to this broker should ask for it now. */
+  isAskable(brokerId: number, nowMs: number): boolean {
+    if (this.leader.brokerId !== brokerId || this.isDone() || this.#isReopening) return false;
+    return this.state.kind === 'fetching' || (this.state.kind === 'waiting' && this.state.untilMs <= nowMs);
+  }
+
+  /** An answer came: what is asked for next lies behind it. */
+  advance(located: Located): void {
+    this.next = located.end;
+    if (located.neededBytes !== undefined && located.neededBytes > this.partitionBytes) {
+      this.partitionBytes = located.neededBytes;
+    }
+    for (const batch of located.batches) {
+      if (batch.byteLength > this.partitionBytes) this.partitionBytes = batch.byteLength;
+    }
+  }
+
+  /** All is well again after a retry. */
+  settle(): void {
+    this.#retries = 0;
+    if (this.state.kind === 'waiting') this.state = { kind: 'fetching' };
+  }
+
+  accepted(records: number, bytes: number): void {
+    this.#damagedAttempts = 0;
+    this.records += records;
+    this.bytes += bytes;
+  }
+
+  /** Something that may pass: ask again a little later, later each time. */
+  retryLater(message: string): void {
+    const nowMs = this.#ports.nowMs();
+    const delayMs = Math.min(retryFirstMs * retryMs.growth ** this.#retries, retryMs.max);
+    this.#retries += 1;
+    const sinceMs = this.state.kind === 'waiting' ? this.state.sinceMs : nowMs;
+    if (this.state.kind === 'fetching') this.#ports.emit({ type: 'partition-retried', ...this.key, message });
+    this.state = { kind: 'waiting', untilMs: nowMs + delayMs, sinceMs, message };
+  }
+
+  /** A batch was not what the broker stored: ask for it again, and stop after a few times. */
+  damaged(from: Position, message: string): void {
+    this.rewind(from);
+    this.#damagedAttempts += 1;
+    if (this.#damagedAttempts < damagedAttemptsMax) this.retryLater(message);
+    else this.stop('damaged', `${message}; asked for ${damagedAttemptsMax} times`);
+  }
+
+  stop(reason: StopReason, message: string): void {
+    if (this.state.kind === 'stopped' || this.state.kind === 'gone') return;
+    this.generation += 1;
+    this.state = { kind: 'stopped', reason, message };
+    this.#ports.emit({ type: 'partition-stopped', ...this.key, reason, message });
+  }
+
+  markGone(): void {
+    if (this.state.kind === 'gone') return;
+    this.generation += 1;
+    this.state = { kind: 'gone' };
+    this.#ports.emit({ type: 'topic-gone', ...this.key });
+  }
+
+  /** A new leader may have what the old one could not give. */
+  follow(leader: Leader): void {
+    const isOther = leader.brokerId !== this.leader.brokerId || leader.epoch !== this.leader.epoch;
+    this.leader = leader;
+    if (!isOther) return;
+    const { state } = this;
+    const isCurable = state.kind === 'stopped' && state.reason !== 'older cluster';
+    if (isCurable || state.kind === 'waiting') this.state = { kind: 'fetching' };
+    this.#damagedAttempts = 0;
+  }
+
+  rewind(to: Position): void {
+    this.generation += 1;
+    this.next = to;
+  }
+
+  /** The records up to here are no longer in the cluster, and never were in the files. */
+  async skipTo(offset: bigint): Promise<void> {
+    const from = this.next.offset;
+    this.generation += 1;
+    await this.log.skipGap(from, offset);
+    this.next = { offset, epoch: -1 };
+    this.#ports.emit({ type: 'gap', ...this.key, from, to: offset });
+  }
+
+  /** The leader's log is another one from somewhere before our end. Keeps what was saved; begins a branch there. */
+  async diverge(leader: { epoch: number; endOffset: bigint }): Promise<void> {
+    this.generation += 1;
+    const offset = commonEnd(this.log.coverage, leader);
+    if (offset === undefined || offset >= this.next.offset) {
+      throw new VarveError('failed', `${keyText(this.key)}: the leader's answer names no common offset`);
+    }
+    const lastEpoch = this.log.coverage.epochs.at(-1)?.epoch ?? 0;
+    const epoch = Math.max(lastEpoch, branchOf(this.log.coverage)) + 1;
+    await this.log.truncate(offset, epoch);
+    this.next = { offset, epoch: this.log.coverage.epochs.at(-1)?.epoch ?? -1 };
+    this.#ports.emit({ type: 'truncated', ...this.key, offset, epoch });
+  }
+
+  /** After a write or a sync that failed for good: begins again from what is on disk. */
+  async reopen(cause: unknown): Promise<void> {
+    if (this.#isReopening) return;
+    this.#isReopening = true;
+    this.generation += 1;
+    this.retryLater(`the disk refused: ${messageOf(cause)}`);
+    try {
+      await this.log.abandon();
+      this.log = await this.#ports.local.openPartition(this.key, this.#ports.partitionOptions);
+      this.rewind(positionOf(this.log.coverage) ?? this.next);
+    } catch (error) {
+      this.stop('disk', messageOf(error));
+    } finally {
+      this.#isReopening = false;
+    }
+  }
+}
