@@ -111,6 +111,11 @@ export class PartitionLog implements AsyncDisposable {
     return positionOf(this.#durable);
   }
 
+  /** True while a sync would change something. */
+  get isDirty(): boolean {
+    return this.#written !== this.#durable || this.#closing.length > 0;
+  }
+
   /** Starts the first range. Before anything else, and once. */
   async begin(offset: bigint): Promise<void> {
     if (positionOf(this.#written) !== undefined) throw new Error('the partition has begun already');
@@ -280,7 +285,7 @@ export class PartitionLog implements AsyncDisposable {
     const open = this.#segment;
     const openBytes = open?.byteLength ?? 0;
     const isJournalBehind = this.#journalIsBehind || closing.length > 0;
-    if (covered === this.#durable && closing.length === 0) return this.durable;
+    if (!this.isDirty) return this.durable;
     this.#journalIsBehind = false;
     try {
       for (const segment of closing) await syncSegment(segment, segment.byteLength);

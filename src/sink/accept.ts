@@ -48,11 +48,7 @@ export type Verdict =
   | { readonly kind: 'bad'; readonly message: string };
 
 /** One bad batch condemns the answer: all of it is fetched again. */
-export function judge(
-  records: Buffer,
-  located: Located,
-  aborted: readonly AbortedTransaction[],
-): Verdict {
+export function judge(records: Buffer, located: Located, aborted: readonly AbortedTransaction[]): Verdict {
   for (const header of located.batches) {
     const problem = checkBatch(records, header);
     if (problem !== undefined) return { kind: 'bad', message: problem.message };

@@ -26,7 +26,10 @@ export interface BrokerPorts {
 }
 
 interface Asked {
-  readonly streams: ReadonlyMap<string, { stream: PartitionStream; generation: number; from: PartitionStream['next'] }>;
+  readonly streams: ReadonlyMap<
+    string,
+    { stream: PartitionStream; generation: number; from: PartitionStream['next'] }
+  >;
   readonly reservedBytes: number;
   readonly answer: Promise<FetchResponse>;
 }
@@ -148,7 +151,11 @@ export class BrokerLoop {
       this.#wake = resolve;
     });
     const either = AbortSignal.any([signal, stop.signal]);
-    await Promise.race([pause(this.#ports.clock, idlePollMs, either), woken, this.#ports.budget.change(either)]);
+    await Promise.race([
+      pause(this.#ports.clock, idlePollMs, either),
+      woken,
+      this.#ports.budget.change(either),
+    ]);
     stop.abort();
     this.#wake = undefined;
   }
@@ -161,11 +168,14 @@ export class BrokerLoop {
         const { name, text } = kafkaError(response.errorCode);
         this.#ports.budget.give(response.byteLength);
         response.release();
-        throw new VarveError('failed', `fetch from broker ${this.brokerId}: ${name}: ${text}`, { retryable: true });
+        throw new VarveError('failed', `fetch from broker ${this.brokerId}: ${name}: ${text}`, {
+          retryable: true,
+        });
       }
       return response;
     } catch (error) {
-      if (!(error instanceof VarveError && error.code === 'failed')) this.#ports.budget.give(asked.reservedBytes);
+      if (!(error instanceof VarveError && error.code === 'failed'))
+        this.#ports.budget.give(asked.reservedBytes);
       throw error;
     }
   }
@@ -248,7 +258,7 @@ export class BrokerLoop {
     await fetcher?.[Symbol.asyncDispose]();
     const message = messageOf(error);
     if (this.#losses === 0) this.#ports.emit({ type: 'broker-lost', brokerId: this.brokerId, message });
-    for (const stream of this.#askable()) stream.retryLater(message);
+    for (const stream of this.#askable()) stream.retryLater(message, true);
     this.#ports.onBrokerLost();
     const delayMs = Math.min(lostFirstMs * 2 ** this.#losses, lostMaxMs);
     this.#losses += 1;

@@ -6,7 +6,11 @@ export type SinkEvent =
   | (PartitionKey & { readonly type: 'repaired'; readonly repair: Repair })
   | (PartitionKey & { readonly type: 'gap'; readonly from: bigint; readonly to: bigint })
   | (PartitionKey & { readonly type: 'truncated'; readonly offset: bigint; readonly epoch: number })
-  | (PartitionKey & { readonly type: 'partition-stopped'; readonly reason: StopReason; readonly message: string })
+  | (PartitionKey & {
+      readonly type: 'partition-stopped';
+      readonly reason: StopReason;
+      readonly message: string;
+    })
   | (PartitionKey & { readonly type: 'partition-retried'; readonly message: string })
   | (PartitionKey & { readonly type: 'topic-gone' })
   | (PartitionKey & { readonly type: 'open-transaction'; readonly from: bigint; readonly to: bigint })

@@ -27,7 +27,11 @@ export function planPartitions(metadata: Metadata, isWanted: (topic: string) => 
     if (topic.name === null || !isWanted(topic.name)) continue;
     if (topic.errorCode !== 0) {
       const { name, text, kind } = kafkaError(topic.errorCode);
-      refused.push({ topic: topic.name, message: `${name}: ${text}`, isUnauthorised: kind === 'authorization' });
+      refused.push({
+        topic: topic.name,
+        message: `${name}: ${text}`,
+        isUnauthorised: kind === 'authorization',
+      });
       continue;
     }
     topicIds.set(topic.name, topic.topicId);

@@ -6,9 +6,17 @@ import type { PartitionStream } from './stream.ts';
  * Below the start: a gap. Above the end: the cluster lost records; where the logs part is asked by epoch, since the
  * end that a client sees may lag behind the log's own. Inside: only the epoch did not fit, so it is left out.
  */
-export async function resolveRange(stream: PartitionStream, cluster: Pick<Cluster, 'listOffsets' | 'endOffsetForEpoch'>): Promise<void> {
+export async function resolveRange(
+  stream: PartitionStream,
+  cluster: Pick<Cluster, 'listOffsets' | 'endOffsetForEpoch'>,
+): Promise<void> {
   const { key, leader } = stream;
-  const row = { topic: key.topic, partition: key.partition, leaderId: leader.brokerId, leaderEpoch: leader.epoch };
+  const row = {
+    topic: key.topic,
+    partition: key.partition,
+    leaderId: leader.brokerId,
+    leaderEpoch: leader.epoch,
+  };
   const generation = stream.generation;
   const isolation = { isolation: 'read_uncommitted' } as const;
   const [earliest] = await cluster.listOffsets([{ ...row, timestamp: -2n }], isolation);

@@ -22,7 +22,14 @@ import type { Emit, StopReason } from './events.ts';
  */
 export type StreamState =
   | { readonly kind: 'fetching' }
-  | { readonly kind: 'waiting'; readonly untilMs: number; readonly sinceMs: number; readonly message: string }
+  | {
+      readonly kind: 'waiting';
+      readonly untilMs: number;
+      readonly sinceMs: number;
+      readonly message: string;
+      /** The broker cannot be reached at all, as against an answer that was an error. */
+      readonly isBrokerLost: boolean;
+    }
   | { readonly kind: 'stopped'; readonly reason: StopReason; readonly message: string }
   | { readonly kind: 'gone' };
 
@@ -62,7 +69,10 @@ export class PartitionStream {
   #retries = 0;
   #isReopening = false;
 
-  private constructor(at: { key: PartitionKey; leader: Leader; log: PartitionLog; next: Position }, ports: StreamPorts) {
+  private constructor(
+    at: { key: PartitionKey; leader: Leader; log: PartitionLog; next: Position },
+    ports: StreamPorts,
+  ) {
     this.key = at.key;
     this.leader = at.leader;
     this.log = at.log;
@@ -72,7 +82,7 @@ export class PartitionStream {
 
   /** Opens the partition's files and goes on where they end, or at the earliest record where there are none. */
   static async open(
-    o: { key: PartitionKey; leader: Leader; earliest: () => Promise<bigint> },
+    o: { key: PartitionKey; leader: Leader; earliest: bigint },
     ports: StreamPorts,
   ): Promise<PartitionStream> {
     const { key, leader } = o;
@@ -82,7 +92,7 @@ export class PartitionStream {
     const from = next === undefined ? 'earliest' : 'local files';
     if (next === undefined) {
       await ports.local.noteIncarnation(key);
-      next = { offset: await o.earliest(), epoch: -1 };
+      next = { offset: o.earliest, epoch: -1 };
       await log.begin(next.offset);
     }
     ports.emit({ type: 'started', ...key, offset: next.offset, from });
@@ -123,13 +133,13 @@ export class PartitionStream {
   }
 
   /** Something that may pass: ask again a little later, later each time. */
-  retryLater(message: string): void {
+  retryLater(message: string, isBrokerLost = false): void {
     const nowMs = this.#ports.nowMs();
     const delayMs = Math.min(retryFirstMs * retryMs.growth ** this.#retries, retryMs.max);
     this.#retries += 1;
     const sinceMs = this.state.kind === 'waiting' ? this.state.sinceMs : nowMs;
     if (this.state.kind === 'fetching') this.#ports.emit({ type: 'partition-retried', ...this.key, message });
-    this.state = { kind: 'waiting', untilMs: nowMs + delayMs, sinceMs, message };
+    this.state = { kind: 'waiting', untilMs: nowMs + delayMs, sinceMs, message, isBrokerLost };
   }
 
   /** A batch was not what the broker stored: ask for it again, and stop after a few times. */

@@ -1,0 +1,136 @@
+import { VarveError } from '../errors.ts';
+import { kafkaError, type Cluster } from '../kafka/kafka.ts';
+import { positionOf, type PartitionKey } from '../local/local.ts';
+import type { SinkEvent } from './events.ts';
+import type { PartitionStream } from './stream.ts';
+
+export interface CatchUpReport {
+  readonly topics: number;
+  readonly partitions: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly gaps: readonly (PartitionKey & { from: bigint; to: bigint })[];
+  readonly truncations: readonly (PartitionKey & { offset: bigint; epoch: number })[];
+  /** Begun and not ended when the end was frozen: what lies behind `from` comes with a later catch-up. */
+  readonly openTransactions: readonly (PartitionKey & { from: bigint; to: bigint })[];
+  /** What was asked for and could not be had. */
+  readonly missing: readonly { topic: string; partition: number | undefined; message: string }[];
+}
+
+export interface Frozen {
+  readonly ends: ReadonlyMap<PartitionStream, bigint>;
+  readonly openTransactions: CatchUpReport['openTransactions'];
+  /** The end could not be asked for. */
+  readonly unknown: ReadonlyMap<PartitionStream, string>;
+  /** What the streams had read before. */
+  readonly before: ReadonlyMap<PartitionStream, { records: number; bytes: number }>;
+}
+
+/** Notes where each partition ends now, as a reader of committed records sees it. */
+export async function freezeEnds(
+  streams: readonly PartitionStream[],
+  cluster: Pick<Cluster, 'listOffsets'>,
+): Promise<Frozen> {
+  const alive = streams.filter((stream) => stream.state.kind !== 'gone');
+  const rows = alive.map(({ key, leader }) => ({
+    topic: key.topic,
+    partition: key.partition,
+    leaderId: leader.brokerId,
+    leaderEpoch: leader.epoch,
+    timestamp: -1n,
+  }));
+  const [stable, all] = await Promise.all([
+    cluster.listOffsets(rows, { isolation: 'read_committed' }),
+    cluster.listOffsets(rows, { isolation: 'read_uncommitted' }),
+  ]);
+  const stableEnds = new Map(stable.map((row) => [`${row.topic}/${row.partition}`, row]));
+  const allEnds = new Map(all.map((row) => [`${row.topic}/${row.partition}`, row]));
+  const ends = new Map<PartitionStream, bigint>();
+  const unknown = new Map<PartitionStream, string>();
+  const openTransactions: (PartitionKey & { from: bigint; to: bigint })[] = [];
+  for (const stream of alive) {
+    const id = `${stream.key.topic}/${stream.key.partition}`;
+    const end = stableEnds.get(id);
+    const highWatermark = allEnds.get(id);
+    if (end === undefined || end.errorCode !== 0) {
+      const { name, text } = kafkaError(end?.errorCode ?? -1);
+      unknown.set(stream, `where its log ends: ${name}: ${text}`);
+      continue;
+    }
+    ends.set(stream, end.offset);
+    if (highWatermark?.errorCode === 0 && highWatermark.offset > end.offset) {
+      openTransactions.push({ ...stream.key, from: end.offset, to: highWatermark.offset });
+    }
+  }
+  const before = new Map(alive.map((stream) => [stream, { records: stream.records, bytes: stream.bytes }]));
+  return { ends, openTransactions, unknown, before };
+}
+
+/** True when every partition is at its end, or has given up. Throws where no broker is left to wait for. */
+export function isReached(frozen: Frozen, giveUpBeforeMs: number): boolean {
+  let isComplete = true;
+  let unfinished = 0;
+  let isAllLost = true;
+  for (const [stream, end] of frozen.ends) {
+    const { state } = stream;
+    const isAtEnd = (positionOf(stream.log.coverage)?.offset ?? 0n) >= end;
+    if (isAtEnd || state.kind === 'stopped' || state.kind === 'gone') continue;
+    unfinished += 1;
+    const hasGivenUp = state.kind === 'waiting' && state.sinceMs < giveUpBeforeMs;
+    if (!hasGivenUp) isComplete = false;
+    isAllLost &&= hasGivenUp && state.isBrokerLost;
+  }
+  if (isComplete && unfinished > 0 && isAllLost) {
+    throw new VarveError(
+      'kafka-unreachable',
+      `the brokers went away with ${unfinished} partitions unfinished`,
+      {
+        hint: 'what was read so far is safe on disk: run the same command again when Kafka is back',
+      },
+    );
+  }
+  return isComplete;
+}
+
+export function reportOf(
+  frozen: Frozen,
+  o: {
+    events: readonly SinkEvent[];
+    missing: CatchUpReport['missing'];
+    topics: ReadonlySet<string>;
+  },
+): CatchUpReport {
+  const missing = [...o.missing];
+  for (const [{ key }, message] of frozen.unknown) missing.push({ ...key, message });
+  let records = 0;
+  let bytes = 0;
+  for (const [stream, end] of frozen.ends) {
+    const before = frozen.before.get(stream) ?? { records: 0, bytes: 0 };
+    records += stream.records - before.records;
+    bytes += stream.bytes - before.bytes;
+    if ((positionOf(stream.log.coverage)?.offset ?? 0n) < end)
+      missing.push({ ...stream.key, message: whyNot(stream) });
+  }
+  return {
+    topics: o.topics.size,
+    partitions: frozen.ends.size,
+    records,
+    bytes,
+    gaps: o.events.flatMap((event) => (event.type === 'gap' ? event : [])),
+    truncations: o.events.flatMap((event) => (event.type === 'truncated' ? event : [])),
+    openTransactions: frozen.openTransactions,
+    missing,
+  };
+}
+
+function whyNot({ state }: PartitionStream): string {
+  switch (state.kind) {
+    case 'stopped':
+    case 'waiting':
+      return state.message;
+    case 'gone':
+      return 'the topic was deleted, or created anew, meanwhile';
+    case 'fetching':
+      return 'its end was not reached';
+  }
+}

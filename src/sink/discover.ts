@@ -1,0 +1,123 @@
+import { messageOf } from '../errors.ts';
+import { kafkaError, type Cluster } from '../kafka/kafka.ts';
+import type { PartitionKey } from '../local/local.ts';
+import { planPartitions, type PlannedPartition } from './plan.ts';
+import { PartitionStream, type Leader, type StreamPorts } from './stream.ts';
+
+/** Enough to keep the disk busy, few enough to leave the rest of the program its threads. */
+const openingMax = 8;
+
+/** The partitions that are read, kept in step with what the cluster says it has. */
+export class Streams {
+  readonly #cluster: Pick<Cluster, 'metadata' | 'listOffsets'>;
+  readonly #ports: StreamPorts;
+  readonly #isWanted: (topic: string) => boolean;
+  readonly #byId = new Map<string, PartitionStream>();
+  readonly #refusedBefore = new Map<string, string>();
+  /** Wanted, but not to be had just now: partition by partition, or topic by topic. */
+  missing: readonly { topic: string; partition: number | undefined; message: string }[] = [];
+  topics: ReadonlySet<string> = new Set();
+  #discovery: Promise<void> | undefined;
+
+  constructor(
+    cluster: Pick<Cluster, 'metadata' | 'listOffsets'>,
+    isWanted: (topic: string) => boolean,
+    ports: StreamPorts,
+  ) {
+    this.#cluster = cluster;
+    this.#isWanted = isWanted;
+    this.#ports = ports;
+  }
+
+  all(): Iterable<PartitionStream> {
+    return this.#byId.values();
+  }
+
+  get count(): number {
+    return this.#byId.size;
+  }
+
+  /** Looks at the cluster: new partitions begin, leaders are followed, topics that went are let go. One at a time. */
+  async discover(): Promise<void> {
+    this.#discovery ??= this.#discover().finally(() => {
+      this.#discovery = undefined;
+    });
+    await this.#discovery;
+  }
+
+  async #discover(): Promise<void> {
+    const plan = planPartitions(await this.#cluster.metadata(), this.#isWanted);
+    const missing: { topic: string; partition: number | undefined; message: string }[] = [];
+    for (const { topic, message, isUnauthorised } of plan.refused) {
+      missing.push({ topic, partition: undefined, message });
+      if (this.#refusedBefore.get(topic) !== message)
+        this.#ports.emit({ type: 'topic-refused', topic, message });
+      this.#refusedBefore.set(topic, message);
+      if (isUnauthorised) this.#stopTopic(topic, message);
+    }
+    const refused = new Set(plan.refused.map(({ topic }) => topic));
+    for (const stream of this.#byId.values()) {
+      const { topic, topicId } = stream.key;
+      if (!refused.has(topic) && plan.topicIds.get(topic) !== topicId) stream.markGone();
+    }
+    const fresh: (PlannedPartition & { leader: Leader })[] = [];
+    for (const { key, leader, problem } of plan.partitions) {
+      const known = this.#byId.get(streamId(key));
+      if (leader === undefined) {
+        missing.push({ ...key, message: problem ?? 'no leader' });
+        known?.retryLater(problem ?? 'no leader');
+      } else if (known === undefined) fresh.push({ key, leader, problem });
+      else known.follow(leader);
+    }
+    missing.push(...(await this.#begin(fresh)));
+    this.missing = missing;
+    this.topics = new Set(plan.topicIds.keys());
+  }
+
+  async #begin(
+    fresh: readonly (PlannedPartition & { leader: Leader })[],
+  ): Promise<{ topic: string; partition: number; message: string }[]> {
+    if (fresh.length === 0) return [];
+    const rows = fresh.map(({ key, leader }) => ({
+      topic: key.topic,
+      partition: key.partition,
+      leaderId: leader.brokerId,
+      leaderEpoch: leader.epoch,
+      timestamp: -2n,
+    }));
+    const answers = await this.#cluster.listOffsets(rows, { isolation: 'read_uncommitted' });
+    const earliest = new Map(answers.map((answer) => [`${answer.topic}/${answer.partition}`, answer]));
+    const missing: { topic: string; partition: number; message: string }[] = [];
+    const waiting = [...fresh];
+    const openOne = async ({ key, leader }: PlannedPartition & { leader: Leader }): Promise<void> => {
+      const answer = earliest.get(`${key.topic}/${key.partition}`);
+      if (answer === undefined || answer.errorCode !== 0) {
+        const { name, text } = kafkaError(answer?.errorCode ?? -1);
+        missing.push({ ...key, message: `where its log begins: ${name}: ${text}` });
+        return;
+      }
+      try {
+        const stream = await PartitionStream.open({ key, leader, earliest: answer.offset }, this.#ports);
+        this.#byId.set(streamId(key), stream);
+      } catch (error) {
+        missing.push({ ...key, message: messageOf(error) });
+        this.#ports.emit({ type: 'partition-stopped', ...key, reason: 'disk', message: messageOf(error) });
+      }
+    };
+    const work = async (): Promise<void> => {
+      for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) await openOne(one);
+    };
+    await Promise.all(Array.from({ length: openingMax }, work));
+    return missing;
+  }
+
+  #stopTopic(topic: string, message: string): void {
+    for (const stream of this.#byId.values()) {
+      if (stream.key.topic === topic) stream.stop('unauthorised', message);
+    }
+  }
+}
+
+function streamId(key: PartitionKey): string {
+  return `${key.topicId}/${key.partition}`;
+}

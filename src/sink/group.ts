@@ -1,0 +1,149 @@
+import { VarveError, messageOf } from '../errors.ts';
+import { kafkaError, type Cluster } from '../kafka/kafka.ts';
+import type { Identity, Position } from '../local/local.ts';
+import type { Emit } from './events.ts';
+import type { PartitionStream } from './stream.ts';
+
+/**
+ * Positions are committed to a group of their own, so that every Kafka tool shows the lag. The files are the truth;
+ * the commit says how far they are durable, and whose they are.
+ */
+interface CommitNote {
+  readonly topicId: string;
+  /** The offset up to which the newest snapshot holds the partition; null while there is none. */
+  readonly durable: string | null;
+  readonly epoch: number;
+  readonly repository: string;
+  readonly installation: string;
+  /** When it was committed, in milliseconds; 0 once the installation has let go. */
+  readonly at: number;
+}
+
+/** An installation that has committed nothing for this long no longer counts as alive. */
+export const installationSilentMs = 10 * 60 * 1000;
+/** Well within that, every position is committed again. */
+const commitAgainMs = 3 * 60 * 1000;
+
+/** Refuses a group in which another installation is alive: two of them would overwrite each other's positions. */
+export async function assertOwnGroup(
+  cluster: Pick<Cluster, 'committedOffsets'>,
+  group: string,
+  o: { identity: Identity; nowMs: number },
+): Promise<void> {
+  for (const row of await cluster.committedOffsets(group)) {
+    const note = parseNote(row.metadata);
+    if (note === undefined || note.installation === o.identity.installation) continue;
+    if (o.nowMs - note.at >= installationSilentMs) continue;
+    const seen = `installation ${note.installation} committed ${row.topic}/${row.partition} at ${new Date(note.at).toISOString()}`;
+    throw new VarveError(
+      'foreign-installation',
+      `group ${group} is used by another installation: expected ${o.identity.installation}, but ${seen}`,
+      {
+        hint: `give this installation a \`name\` of its own; if the other one is gone for good, wait ${installationSilentMs / 60_000} minutes or delete the group`,
+      },
+    );
+  }
+}
+
+function parseNote(metadata: string): CommitNote | undefined {
+  try {
+    const note: unknown = JSON.parse(metadata);
+    if (typeof note !== 'object' || note === null) return undefined;
+    if (!('installation' in note) || typeof note.installation !== 'string') return undefined;
+    if (!('at' in note) || typeof note.at !== 'number' || !('topicId' in note)) return undefined;
+    return note as CommitNote; // the fields that are read were looked at above
+  } catch {
+    return undefined; // another tool reset the offset: its note is not ours
+  }
+}
+
+interface Committed {
+  readonly offset: bigint;
+  readonly atMs: number;
+}
+
+export class Commits {
+  readonly #cluster: Pick<Cluster, 'commitOffsets'>;
+  readonly #o: { group: string; identity: () => Identity; emit: Emit; nowMs: () => number };
+  readonly #committed = new Map<PartitionStream, Committed>();
+  #isFailing = false;
+
+  constructor(
+    cluster: Pick<Cluster, 'commitOffsets'>,
+    o: { group: string; identity: () => Identity; emit: Emit; nowMs: () => number },
+  ) {
+    this.#cluster = cluster;
+    this.#o = o;
+  }
+
+  /** Commits what is durable and was not committed yet. A failure is told, and made up for the next time. */
+  async commit(streams: Iterable<PartitionStream>, o: { isLast: boolean }): Promise<void> {
+    const nowMs = this.#o.nowMs();
+    const due: { stream: PartitionStream; position: Position }[] = [];
+    for (const stream of streams) {
+      const position = stream.log.durable;
+      if (position === undefined || stream.state.kind === 'gone') continue;
+      const last = this.#committed.get(stream);
+      const isNew = last?.offset !== position.offset || nowMs - last.atMs >= commitAgainMs;
+      if (isNew || o.isLast) due.push({ stream, position });
+    }
+    if (due.length === 0) return;
+    const at = o.isLast ? 0 : nowMs;
+    const rows = due.map(({ stream, position }) => this.#rowOf(stream, position, at));
+    try {
+      const answers = await this.#cluster.commitOffsets(this.#o.group, rows);
+      this.#judge(answers);
+      for (const { stream, position } of due)
+        this.#committed.set(stream, { offset: position.offset, atMs: nowMs });
+      this.#o.emit({ type: 'committed', partitions: due.length });
+    } catch (error) {
+      if (error instanceof VarveError && error.code === 'foreign-installation') throw error;
+      if (!this.#isFailing) this.#o.emit({ type: 'commit-failed', message: messageOf(error) });
+      this.#isFailing = true;
+    }
+  }
+
+  #rowOf(
+    stream: PartitionStream,
+    position: Position,
+    at: number,
+  ): Parameters<Cluster['commitOffsets']>[1][number] {
+    const { topic, topicId, partition } = stream.key;
+    const { installation, repository } = this.#o.identity();
+    const epoch = position.epoch;
+    const note: CommitNote = {
+      topicId,
+      durable: null,
+      epoch,
+      repository: repository ?? '',
+      installation,
+      at,
+    };
+    return { topic, partition, offset: position.offset, leaderEpoch: epoch, metadata: JSON.stringify(note) };
+  }
+
+  #judge(answers: Awaited<ReturnType<Cluster['commitOffsets']>>): void {
+    const failed = answers.filter(
+      (answer) => answer.errorCode !== 0 && kafkaError(answer.errorCode).kind !== 'missing',
+    );
+    const first = failed[0];
+    if (first === undefined) {
+      this.#isFailing = false;
+      return;
+    }
+    const { name, text } = kafkaError(first.errorCode);
+    if (name === 'UNKNOWN_MEMBER_ID') {
+      throw new VarveError(
+        'foreign-installation',
+        `group ${this.#o.group} has live members of another program`,
+        {
+          hint: 'stop what consumes in this group, or give this installation another `name`',
+        },
+      );
+    }
+    throw new VarveError(
+      'failed',
+      `commit to group ${this.#o.group}: ${first.topic}/${first.partition}: ${name}: ${text}`,
+    );
+  }
+}

@@ -1,0 +1,327 @@
+/**
+ * The sink: from the brokers to the month segments of the local folder, exact and crash-safe.
+ *
+ * It promises: what it keeps is the brokers' own bytes, each committed record once and in order; nothing is committed
+ * before it is on disk; what could not be had is told as an event and counted; one partition's trouble never holds up
+ * another; what was fetched and not yet written is bounded. It decodes no record, never changes what is in the
+ * cluster but the positions of its own group, and logs nothing.
+ */
+import { VarveError, messageOf } from '../errors.ts';
+import { pause, type Host } from '../host/host.ts';
+import { kafkaError, type Cluster, type FetchedPartition } from '../kafka/kafka.ts';
+import type { LocalFolder } from '../local/local.ts';
+import { BrokerLoop } from './broker.ts';
+import { Budget } from './budget.ts';
+import { freezeEnds, isReached, reportOf, type CatchUpReport } from './catch-up.ts';
+import { Streams } from './discover.ts';
+import type { Emit, SinkEvent } from './events.ts';
+import { assertOwnGroup, Commits } from './group.ts';
+import { resolveRange } from './resolve.ts';
+import { DiskRoom } from './room.ts';
+import type { PartitionStream } from './stream.ts';
+
+export type { CatchUpReport } from './catch-up.ts';
+export type { SinkEvent } from './events.ts';
+
+export interface SinkOptions {
+  readonly cluster: Cluster;
+  readonly local: LocalFolder;
+  readonly host: Host;
+  readonly emit: Emit;
+  readonly isWanted: (topic: string) => boolean;
+  readonly group: string;
+  readonly rack?: string;
+  readonly segmentBytes: number;
+  readonly inFlightBytes: number;
+  readonly minFreeBytes: number;
+  /** How long trouble may last before a catch-up gives up on it; undefined: the sink follows for ever. */
+  readonly patienceMs: number | undefined;
+}
+
+/** What the sink knows of itself, for a terminal, a log line or a metric. */
+export interface SinkStatus {
+  readonly partitions: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly stopped: number;
+  readonly waiting: number;
+  readonly inFlightBytes: number;
+}
+
+const tickMs = 1000;
+const discoverEveryMs = 30_000;
+/** More than this unsynced starts a sync before its time, so that the disk never stands idle. */
+const unsyncedBytesMax = 32 * 1024 * 1024;
+const answerBytes = { min: 256 * 1024, max: 8 * 1024 * 1024 };
+/** A follower waits for this much, so that a trickle does not become a request per record. */
+const followMinBytes = 64 * 1024;
+const syncsAtOnceMax = 8;
+
+export class Sink implements AsyncDisposable {
+  readonly #o: SinkOptions;
+  readonly #events: SinkEvent[] = [];
+  readonly #stop = new AbortController();
+  readonly #streams: Streams;
+  readonly #budget: Budget;
+  readonly #room: DiskRoom;
+  readonly #commits: Commits;
+  readonly #loops = new Map<number, { loop: BrokerLoop; done: Promise<void> }>();
+  #ticking: Promise<void> = Promise.resolve();
+  #watchers = new Set<() => void>();
+  #wakeTick: (() => void) | undefined;
+  #syncedBytes = 0;
+  #mustDiscover = false;
+  #failure: unknown;
+
+  private constructor(options: SinkOptions) {
+    this.#o = options;
+    const { host, local } = options;
+    const emit: Emit = (event) => this.#emit(event);
+    const { patienceMs, minFreeBytes } = options;
+    const folder = { folder: local.path, minFreeBytes, patienceMs, signal: this.#stop.signal };
+    this.#room = new DiskRoom({ disk: host.disk, clock: host.clock, emit }, folder);
+    this.#budget = new Budget(options.inFlightBytes);
+    const nowMs = (): number => host.clock.nowMs();
+    const identity = (): LocalFolder['identity'] => local.identity;
+    this.#commits = new Commits(options.cluster, { group: options.group, identity, emit, nowMs });
+    const onRefusal = async (error: unknown): Promise<void> => this.#room.refused(error);
+    const partitionOptions = { segmentBytes: options.segmentBytes, onRefusal };
+    this.#streams = new Streams(options.cluster, options.isWanted, { local, partitionOptions, emit, nowMs });
+  }
+
+  /** Everything that can be refused is refused here: another cluster, another installation in the group. */
+  static async start(options: SinkOptions): Promise<Sink> {
+    const { cluster, local, host, group } = options;
+    await local.bindCluster(cluster.clusterId);
+    await assertOwnGroup(cluster, group, { identity: local.identity, nowMs: host.clock.nowMs() });
+    const sink = new Sink(options);
+    await sink.#room.look();
+    await sink.#discover();
+    sink.#ticking = sink.#tick();
+    return sink;
+  }
+
+  get status(): SinkStatus {
+    const status = { partitions: 0, records: 0, bytes: 0, stopped: 0, waiting: 0 };
+    for (const stream of this.#streams.all()) {
+      status.partitions += 1;
+      status.records += stream.records;
+      status.bytes += stream.bytes;
+      if (stream.state.kind === 'stopped') status.stopped += 1;
+      if (stream.state.kind === 'waiting') status.waiting += 1;
+    }
+    return { ...status, inFlightBytes: this.#budget.usedBytes };
+  }
+
+  /** Rejects when the sink cannot go on at all; resolves when it was stopped. */
+  async finished(): Promise<void> {
+    await this.#ticking;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /**
+   * Reads up to the last stable offsets as of now, judged by position, and makes them durable. Partitions that cannot
+   * be had within the patience are named in the report; with no broker left at all it throws.
+   */
+  async catchUp(signal?: AbortSignal): Promise<CatchUpReport> {
+    const eventsBefore = this.#events.length;
+    await this.#discover();
+    const frozen = await freezeEnds([...this.#streams.all()], this.#o.cluster);
+    for (const open of frozen.openTransactions) this.#emit({ type: 'open-transaction', ...open });
+    if (this.#o.patienceMs !== undefined) {
+      for (const stream of this.#streams.all()) stream.target = frozen.ends.get(stream) ?? stream.next.offset;
+    }
+    this.#wakeLoops();
+    await this.#until(() => isReached(frozen, this.#giveUpBefore()), signal);
+    await this.#syncAll();
+    await this.#commits.commit(this.#streams.all(), { isLast: false });
+    return reportOf(frozen, {
+      events: this.#events.slice(eventsBefore),
+      missing: this.#streams.missing,
+      topics: this.#streams.topics,
+    });
+  }
+
+  /** From here on every partition writes to a new segment. In memory only; the old ones are closed by the next sync. */
+  async cut(): Promise<void> {
+    const beganMs = this.#o.host.clock.nowMs();
+    for (const stream of this.#streams.all()) stream.log.cut();
+    const pauseMs = this.#o.host.clock.nowMs() - beganMs;
+    this.#emit({ type: 'cut', partitions: this.#streams.count, pauseMs });
+    await this.#syncAll();
+  }
+
+  /** Stops fetching, writes what has come, makes it durable, commits it and closes the files. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#wakeTick?.();
+    await this.#ticking;
+    await Promise.all([...this.#loops.values()].map(async ({ done }) => done));
+    for (const stream of this.#streams.all()) await this.#close(stream);
+    try {
+      await this.#commits.commit(this.#streams.all(), { isLast: true });
+    } catch (error) {
+      this.#emit({ type: 'commit-failed', message: messageOf(error) });
+    }
+  }
+
+  async #close(stream: PartitionStream): Promise<void> {
+    try {
+      await stream.log[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#emit({ type: 'disk-refused', message: messageOf(error), isFull: false });
+      await stream.log.abandon().catch(() => undefined); // told just before; the next start recovers the files
+    }
+  }
+
+  #emit(event: SinkEvent): void {
+    if (event.type === 'gap' || event.type === 'truncated') this.#events.push(event);
+    this.#o.emit(event);
+  }
+
+  async #tick(): Promise<void> {
+    const { clock } = this.#o.host;
+    let discoveredMs = clock.nowMs();
+    while (!this.#stop.signal.aborted && this.#failure === undefined) {
+      await this.#nextTick();
+      try {
+        await this.#o.local.assertHeld();
+        await this.#room.look();
+        await this.#syncAll();
+        await this.#commits.commit(this.#streams.all(), { isLast: false });
+        if (this.#mustDiscover || clock.nowMs() - discoveredMs >= discoverEveryMs) {
+          discoveredMs = clock.nowMs();
+          await this.#discover();
+        }
+        if (this.#room.failure !== undefined) throw this.#room.failure;
+      } catch (error) {
+        if (!(error instanceof VarveError && error.retryable)) this.#failure = error;
+        else this.#emit({ type: 'metadata-failed', message: error.message });
+      }
+      this.#progress();
+    }
+    if (this.#failure !== undefined) this.#stop.abort();
+    this.#progress();
+  }
+
+  async #nextTick(): Promise<void> {
+    const woken = new AbortController();
+    this.#wakeTick = () => woken.abort();
+    await pause(this.#o.host.clock, tickMs, AbortSignal.any([woken.signal, this.#stop.signal]));
+  }
+
+  async #discover(): Promise<void> {
+    this.#mustDiscover = false;
+    await this.#streams.discover();
+    for (const stream of this.#streams.all()) this.#ensureLoop(stream.leader.brokerId);
+    this.#wakeLoops();
+  }
+
+  #ensureLoop(brokerId: number): void {
+    if (this.#loops.has(brokerId) || this.#stop.signal.aborted) return;
+    const { cluster, host, rack, patienceMs } = this.#o;
+    const loop = new BrokerLoop(brokerId, {
+      clock: host.clock,
+      emit: (event) => this.#emit(event),
+      budget: this.#budget,
+      room: async (signal) => this.#room.ready(signal),
+      openFetcher: async (id) => cluster.fetcher(id),
+      streams: () => this.#streams.all(),
+      answerBytes: () => this.#answerBytes(),
+      minBytes: patienceMs === undefined ? followMinBytes : 1,
+      rack,
+      onPartitionError: (stream, answer) => this.#onPartitionError(stream, answer),
+      onProgress: () => this.#progress(),
+      onBrokerLost: () => {
+        this.#mustDiscover = true;
+      },
+    });
+    this.#loops.set(brokerId, { loop, done: loop.run(this.#stop.signal) });
+  }
+
+  /** Each broker may have one answer on its way and one being written. */
+  #answerBytes(): number {
+    const share = Math.floor(this.#o.inFlightBytes / (2 * this.#loops.size + 2));
+    return Math.max(answerBytes.min, Math.min(answerBytes.max, share));
+  }
+
+  #onPartitionError(stream: PartitionStream, answer: FetchedPartition): void {
+    const { name, kind, text } = kafkaError(answer.errorCode);
+    const message = `${name}: ${text}`;
+    const settle = async (): Promise<void> => {
+      if (answer.diverging !== undefined) return stream.diverge(answer.diverging);
+      if (kind === 'range') return resolveRange(stream, this.#o.cluster);
+      if (kind === 'authorization') return stream.stop('unauthorised', message);
+      stream.retryLater(message);
+      if (kind === 'corrupt') stream.damaged(stream.next, message);
+      this.#mustDiscover = true;
+      this.#wakeTick?.();
+    };
+    // Until it is settled nobody asks for it again.
+    stream.retryLater(message);
+    settle().catch(async (error: unknown) => stream.reopen(error));
+  }
+
+  #progress(): void {
+    let bytes = 0;
+    for (const stream of this.#streams.all()) bytes += stream.bytes;
+    if (bytes - this.#syncedBytes >= unsyncedBytesMax) this.#wakeTick?.();
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  #wakeLoops(): void {
+    for (const { loop } of this.#loops.values()) loop.wake();
+  }
+
+  async #until(isReachedNow: () => boolean, signal?: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const look = (): void => {
+        if (this.#failure !== undefined) finish(() => reject(this.#failure));
+        else if (signal?.aborted) finish(() => reject(stoppedPartWay()));
+        else if (isReachedNow()) finish(resolve);
+      };
+      const finish = (settle: () => void): void => {
+        this.#watchers.delete(look);
+        signal?.removeEventListener('abort', look);
+        settle();
+      };
+      this.#watchers.add(look);
+      signal?.addEventListener('abort', look);
+      look();
+    });
+  }
+
+  /** Trouble that began before this moment has lasted too long for a catch-up. */
+  #giveUpBefore(): number {
+    return this.#o.host.clock.nowMs() - (this.#o.patienceMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  async #syncAll(): Promise<void> {
+    let bytes = 0;
+    for (const stream of this.#streams.all()) bytes += stream.bytes;
+    const dirty = [...this.#streams.all()].filter((stream) => stream.log.isDirty);
+    const work = async (): Promise<void> => {
+      for (let stream = dirty.shift(); stream !== undefined; stream = dirty.shift())
+        await this.#syncOne(stream);
+    };
+    await Promise.all(Array.from({ length: syncsAtOnceMax }, work));
+    this.#syncedBytes = bytes;
+  }
+
+  async #syncOne(stream: PartitionStream): Promise<void> {
+    const { log } = stream;
+    try {
+      await log.sync();
+      this.#room.worked();
+    } catch (error) {
+      await this.#room.refused(error).catch(() => undefined); // giving up shows in the room's failure
+      if (log === stream.log) await stream.reopen(error);
+    }
+  }
+}
+
+function stoppedPartWay(): VarveError {
+  return new VarveError('interrupted', 'stopped before the end was reached', {
+    hint: 'what was read so far is safe on disk: run the same command again to go on from there',
+  });
+}
