@@ -19,3 +19,5 @@ export {
 } from './header.ts';
 export { checkBatch, scanBatches, type BatchProblem, type Scan } from './scan.ts';
 export { filterCommitted, type AbortedTransaction, type Committed } from './committed.ts';
+export { decodeRecords, type DecodeLimits, type LogRecord, type RecordHeader } from './records.ts';
+export { inflatedBytesMax } from './inflate.ts';

@@ -4,6 +4,7 @@
  * number holds are not. Every length is held against what is left before anything is taken.
  */
 import { VarveError } from '../errors.ts';
+import { producerHint } from './malformed.ts';
 
 export class RecordCursor {
   readonly bytes: Buffer;
@@ -82,7 +83,7 @@ export class RecordCursor {
 
   damage(problem: string): VarveError {
     return new VarveError('damage', `records of ${this.#where}: ${problem}`, {
-      hint: 'the batch carries a good checksum, so its producer wrote it like this: read it with another tool, or leave it out.',
+      hint: producerHint,
     });
   }
 }
