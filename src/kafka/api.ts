@@ -1,0 +1,231 @@
+import type { VarveError } from '../errors.ts';
+
+/** What is not deterministic, passed in: time and the files that hold certificates and passwords. */
+export interface KafkaPorts {
+  nowMs(): number;
+  readFile(path: string): Promise<Buffer>;
+  after(delayMs: number, run: () => void): { cancel(): void };
+}
+
+export interface KafkaSettings {
+  /** `host:port`, or `[IPv6]:port`. Any one that answers is enough. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly rack?: string | undefined;
+  readonly ssl?: TlsSettings | undefined;
+  readonly sasl?: SaslSettings | undefined;
+  /** From the first packet until the broker has accepted us. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** From the request's last byte until the answer's last byte, on top of what a fetch may wait. */
+  readonly requestTimeoutMs?: number | undefined;
+}
+
+/** PEM files, read again for every connection. */
+export interface TlsSettings {
+  readonly caFile?: string | undefined;
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly serverName?: string | undefined;
+}
+
+export interface SaslSettings {
+  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+  readonly username: string;
+  /** Read again for every connection; one line end at its end is not part of the password. */
+  readonly passwordFile?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+export interface ConnectOptions {
+  readonly settings: KafkaSettings;
+  readonly ports: KafkaPorts;
+  /** Above this many bytes of unreleased fetch responses, sockets are not read until some are released. */
+  readonly frameBytesInFlightMax?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Cluster extends AsyncDisposable {
+  readonly clusterId: string;
+  /** Asks any live broker. Errors of topics and partitions are kept in the answer, never thrown. */
+  metadata(options?: { topics?: readonly string[]; signal?: AbortSignal }): Promise<Metadata>;
+  /** One answer per question, in the questions' order. A broker that fails gives `failure` in its rows alone. */
+  listOffsets(
+    questions: readonly OffsetQuestion[],
+    options: { isolation: Isolation; signal?: AbortSignal },
+  ): Promise<ListedOffset[]>;
+  /** One answer per question, in the questions' order, as `listOffsets`. */
+  endOffsetForEpoch(
+    questions: readonly EpochQuestion[],
+    options?: { signal?: AbortSignal },
+  ): Promise<EpochEnd[]>;
+  committedOffsets(group: string, options?: { signal?: AbortSignal }): Promise<CommittedOffset[]>;
+  /** Member-less. What fails as a whole is thrown; what fails for one partition is in its row. */
+  commitOffsets(
+    group: string,
+    rows: readonly OffsetToCommit[],
+    options?: { signal?: AbortSignal },
+  ): Promise<CommitResult[]>;
+  /** A connection to that broker for fetching alone. Once it has failed it stays failed: make another. */
+  fetcher(brokerId: number): Promise<Fetcher>;
+}
+
+export type Isolation = 'read_committed' | 'read_uncommitted';
+
+export interface Metadata {
+  readonly clusterId: string;
+  readonly controllerId: number;
+  readonly brokers: readonly Broker[];
+  readonly topics: readonly TopicMetadata[];
+}
+
+export interface Broker {
+  readonly id: number;
+  readonly host: string;
+  readonly port: number;
+  readonly rack: string | undefined;
+}
+
+export interface TopicMetadata {
+  readonly errorCode: number;
+  /** Empty only where the broker does not say. */
+  readonly name: string;
+  /** Kafka's own text form of the topic's UUID; all zero bits (`AAAAAAAAAAAAAAAAAAAAAA`) where it is not known. */
+  readonly topicId: string;
+  readonly isInternal: boolean;
+  readonly partitions: readonly PartitionMetadata[];
+}
+
+export interface PartitionMetadata {
+  readonly errorCode: number;
+  readonly partition: number;
+  /** -1 where there is no leader. */
+  readonly leaderId: number;
+  readonly leaderEpoch: number;
+  readonly replicas: readonly number[];
+  readonly isr: readonly number[];
+  readonly offline: readonly number[];
+}
+
+/** The two times with a meaning of their own in a question for an offset. */
+export const latestOffset = -1n;
+export const earliestOffset = -2n;
+
+export interface OffsetQuestion {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leaderId: number;
+  /** -1: do not check. */
+  readonly leaderEpoch: number;
+  /** Milliseconds, or `latestOffset`, or `earliestOffset`. */
+  readonly timestamp: bigint;
+}
+
+/** `noAnswer` as an error code says that the broker could not be asked; `failure` says why. */
+export const noAnswer = -1000;
+
+export interface ListedOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly errorCode: number;
+  /** -1 where there is no such offset. */
+  readonly offset: bigint;
+  readonly timestamp: bigint;
+  readonly leaderEpoch: number;
+  readonly failure?: VarveError;
+}
+
+export interface EpochQuestion {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leaderId: number;
+  readonly leaderEpoch: number;
+  /** The epoch whose end is asked for. */
+  readonly epoch: number;
+}
+
+export interface EpochEnd {
+  readonly topic: string;
+  readonly partition: number;
+  readonly errorCode: number;
+  /** The largest epoch known that is not above the one asked for; -1 where there is none. */
+  readonly epoch: number;
+  readonly endOffset: bigint;
+  readonly failure?: VarveError;
+}
+
+export interface CommittedOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly offset: bigint;
+  readonly leaderEpoch: number;
+  readonly metadata: string;
+}
+
+export interface OffsetToCommit {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly leaderEpoch: number;
+  readonly metadata: string;
+}
+
+export interface CommitResult {
+  readonly topic: string;
+  readonly partition: number;
+  readonly errorCode: number;
+}
+
+export interface Fetcher extends AsyncDisposable {
+  readonly brokerId: number;
+  /** An aborted fetch rejects, and takes its connection with it. */
+  fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchResponse>;
+}
+
+export interface FetchRequest {
+  readonly maxWaitMs: number;
+  readonly minBytes: number;
+  readonly maxBytes: number;
+  readonly rackId?: string;
+  /** In the order in which the broker shall fill them. */
+  readonly partitions: readonly FetchPartition[];
+}
+
+export interface FetchPartition {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly leaderEpoch: number;
+  readonly offset: bigint;
+  /** The epoch of the record before `offset`, or -1. */
+  readonly lastEpoch: number;
+  readonly maxBytes: number;
+}
+
+export interface FetchResponse {
+  readonly errorCode: number;
+  readonly partitions: readonly FetchedPartition[];
+  /** Of the whole answer: what is held until it is released. */
+  readonly byteLength: number;
+  /** Gives the memory back; the records are invalid afterwards. A second call does nothing. */
+  release(): void;
+}
+
+export interface FetchedPartition {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly highWatermark: bigint;
+  readonly lastStableOffset: bigint;
+  readonly logStartOffset: bigint;
+  readonly aborted: readonly AbortedTransaction[];
+  /** -1 where the leader itself answers. */
+  readonly preferredReadReplica: number;
+  readonly diverging?: { readonly epoch: number; readonly endOffset: bigint };
+  /** A view into the answer: valid until it is released. */
+  readonly records: Buffer;
+}
+
+export interface AbortedTransaction {
+  readonly producerId: bigint;
+  readonly firstOffset: bigint;
+}
