@@ -71,6 +71,9 @@ function identity(broker: BrokerLayout, brokers: readonly BrokerLayout[]): Recor
 function replication(brokerCount: number): Record<string, string> {
   const inSyncMin = String(Math.min(2, brokerCount));
   return {
+    // A killed broker may register again only when the controller has given its old session up. A single one has nobody
+    // to lose its partitions to while it is slow, so that wait can be short.
+    'broker.session.timeout.ms': brokerCount === 1 ? '1500' : '4000',
     'default.replication.factor': String(brokerCount),
     'min.insync.replicas': inSyncMin,
     'offsets.topic.replication.factor': String(brokerCount),
@@ -95,9 +98,7 @@ const quick = {
   'log.segment.delete.delay.ms': '100',
   'log.initial.task.delay.ms': '1000',
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
-  // A killed broker may register again only when the controller has given its old session up.
-  'broker.session.timeout.ms': '4000',
-  'broker.heartbeat.interval.ms': '500',
+  'broker.heartbeat.interval.ms': '300',
   'replica.lag.time.max.ms': '10000',
   'message.max.bytes': '33554432',
   'num.network.threads': '2',

@@ -25,6 +25,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  */
 final class Consuming {
   private static final long PATIENCE_MS = 60_000;
+  private static final long ANSWER_CHARS_MAX = 100_000_000;
 
   private interface Sink {
     void row(String line) throws Exception;
@@ -38,7 +39,14 @@ final class Consuming {
 
   JsonNode consume(JsonNode params) throws Exception {
     ArrayNode lines = JSON.createArrayNode();
-    read(params, lines::add);
+    long[] chars = {0};
+    read(params, line -> {
+      chars[0] += line.length();
+      if (chars[0] > ANSWER_CHARS_MAX) {
+        throw new IllegalArgumentException("more than " + ANSWER_CHARS_MAX + " characters to answer: use consumeToFile");
+      }
+      lines.add(line);
+    });
     return lines;
   }
 

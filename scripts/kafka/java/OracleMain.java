@@ -54,14 +54,20 @@ public final class OracleMain {
         Map.entry("abortTransaction", producing::abortTransaction),
         Map.entry("consume", consuming::consume),
         Map.entry("consumeToFile", consuming::consumeToFile));
+    // An answer that cannot be written would leave its caller waiting for ever: the end of this JVM does not.
+    Thread.setDefaultUncaughtExceptionHandler((thread, thrown) -> {
+      thrown.printStackTrace();
+      Runtime.getRuntime().halt(1);
+    });
     ExecutorService threads = Executors.newCachedThreadPool();
     BufferedReader requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     for (String line = requests.readLine(); line != null; line = requests.readLine()) {
       JsonNode request = JSON.readTree(line);
       threads.execute(() -> {
         ObjectNode answer = answer(methods, request);
+        String text = request.get("id").asInt() + " " + answer;
         synchronized (answers) {
-          answers.println(request.get("id").asInt() + " " + answer);
+          answers.println(text);
           answers.flush();
         }
       });
