@@ -21,3 +21,4 @@ export { checkBatch, scanBatches, type BatchProblem, type Scan } from './scan.ts
 export { filterCommitted, type AbortedTransaction, type Committed } from './committed.ts';
 export { decodeRecords, type DecodeLimits, type LogRecord, type RecordHeader } from './records.ts';
 export { inflatedBytesMax } from './inflate.ts';
+export { survivingPieces, type BatchRange, type Piece, type Truncation } from './branches.ts';

@@ -8,7 +8,7 @@
  *
  * The section holds exactly the number of records that the head says, and nothing behind them.
  */
-import { messageOf, VarveError } from '../errors.ts';
+import { VarveError } from '../errors.ts';
 import { batchHeaderBytes, codecOf, usesAppendTime, type BatchHeader } from './header.ts';
 import { inflate, inflatedBytesMax } from './inflate.ts';
 import { producerHint } from './malformed.ts';
@@ -88,10 +88,9 @@ function inflatedSection(
   try {
     return inflate(codec, section, options.bytesMax);
   } catch (error) {
-    throw new VarveError('damage', `records of ${options.where}: ${messageOf(error)}`, {
-      hint: error instanceof VarveError ? (error.hint ?? producerHint) : producerHint,
-      cause: error,
-    });
+    if (!(error instanceof VarveError)) throw error;
+    const hint = error.hint ?? producerHint;
+    throw new VarveError('damage', `records of ${options.where}: ${error.message}`, { hint, cause: error });
   }
 }
 
