@@ -6,7 +6,7 @@
  * data are gone when this process is, however it ended. It never listens beyond 127.0.0.1 and never touches a Kafka that
  * it did not start.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,13 +26,8 @@ import {
 } from './properties.ts';
 
 export { KafkaBroker } from './broker.ts';
-export {
-  type Compression,
-  type Isolation,
-  JavaClient,
-  JavaError,
-  type RecordToProduce,
-} from './java-client.ts';
+export { JavaClient, JavaError } from './java-client.ts';
+export type * from './java-types.ts';
 export type { TlsFiles } from './keys.ts';
 export { type KafkaRow, parseRow } from './row.ts';
 
@@ -108,7 +103,7 @@ async function startIn(folder: string, start: Start): Promise<Kafka> {
   const keys = options.tls === true ? await makeKeys(folder) : undefined;
   const credentials = options.sasl === true ? sasl : undefined;
   const layouts = await layBrokersOut(folder, options);
-  const clusterId = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+  const clusterId = newClusterId();
   const cluster = { brokers: layouts, tls: keys?.broker, sasl: credentials, extra: options.properties ?? {} };
   const brokers = await Promise.all(
     layouts.map(async (layout) => {
@@ -152,6 +147,13 @@ async function startIn(folder: string, start: Start): Promise<Kafka> {
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Kafka's text form of a random id, but never with the leading dash that StorageTool takes for an option. */
+function newClusterId(): string {
+  const bytes = randomBytes(16);
+  bytes.writeUInt8(bytes.readUInt8(0) & 0x7f, 0);
+  return bytes.toString('base64url');
 }
 
 async function layBrokersOut(folder: string, options: KafkaOptions): Promise<BrokerLayout[]> {
