@@ -78,10 +78,10 @@ function inflatedSection(
   const codec = codecOf(header);
   if (header.byteLength !== batchHeaderBytes + section.length || codec === undefined) {
     const got = codec === undefined ? `codec ${header.attributes & 0x07}` : `${header.byteLength} bytes`;
-    throw new VarveError(
-      'damage',
-      `records of ${options.where}: expected a batch that was checked, got ${got}`,
-    );
+    const message = `records of ${options.where}: expected a batch that was checked, got ${got}`;
+    throw new VarveError('damage', message, {
+      hint: 'the batch is not what the broker stored: read another copy of it.',
+    });
   }
   // What compaction leaves of a batch without its records has no section to inflate, whatever its codec was.
   if (section.length === 0) return section;
