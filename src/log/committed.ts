@@ -31,7 +31,7 @@ const abortType = 0;
 
 export function filterCommitted(
   bytes: Buffer,
-  batches: BatchHeader[],
+  batches: readonly BatchHeader[],
   aborted: readonly AbortedTransaction[],
 ): Committed {
   const pending = aborted.length > 1 ? aborted.toSorted(byFirstOffset) : aborted;

@@ -202,6 +202,7 @@ export class BrokerLoop {
         continue;
       }
       stream.settle();
+      stream.noteStable(answer.lastStableOffset, answer.highWatermark);
       const located = locate(answer.records, from);
       stream.advance(located);
       if (located.batches.length > 0 || located.problem !== undefined) {
@@ -230,7 +231,7 @@ export class BrokerLoop {
     try {
       const verdict = judge(answer.records, located, answer.aborted);
       if (verdict.kind === 'bad') {
-        stream.damaged(from, verdict.message);
+        stream.doubt(from, 'damaged', verdict.message);
         return;
       }
       const { end, epochStarts } = located;

@@ -1,5 +1,5 @@
 import { VarveError } from '../errors.ts';
-import { kafkaError, type Cluster } from '../kafka/kafka.ts';
+import { kafkaError, noAnswer, type Cluster } from '../kafka/kafka.ts';
 import { positionOf, type PartitionKey } from '../local/local.ts';
 import type { SinkEvent } from './events.ts';
 import type { PartitionStream } from './stream.ts';
@@ -53,7 +53,7 @@ export async function freezeEnds(
     const end = stableEnds.get(id);
     const highWatermark = allEnds.get(id);
     if (end === undefined || end.errorCode !== 0) {
-      const { name, text } = kafkaError(end?.errorCode ?? -1);
+      const { name, text } = kafkaError(end?.errorCode ?? noAnswer);
       unknown.set(stream, `where its log ends: ${name}: ${text}`);
       continue;
     }

@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.ts';
-import { kafkaError, type Cluster } from '../kafka/kafka.ts';
+import { kafkaError, noAnswer, type Cluster } from '../kafka/kafka.ts';
 import type { PartitionKey } from '../local/local.ts';
 import { planPartitions, type PlannedPartition } from './plan.ts';
 import { PartitionStream, type Leader, type StreamPorts } from './stream.ts';
@@ -67,7 +67,10 @@ export class Streams {
         missing.push({ ...key, message: problem ?? 'no leader' });
         known?.retryLater(problem ?? 'no leader');
       } else if (known === undefined) fresh.push({ key, leader, problem });
-      else known.follow(leader);
+      else {
+        known.allow();
+        known.follow(leader);
+      }
     }
     missing.push(...(await this.#begin(fresh)));
     this.missing = missing;
@@ -92,7 +95,7 @@ export class Streams {
     const openOne = async ({ key, leader }: PlannedPartition & { leader: Leader }): Promise<void> => {
       const answer = earliest.get(`${key.topic}/${key.partition}`);
       if (answer === undefined || answer.errorCode !== 0) {
-        const { name, text } = kafkaError(answer?.errorCode ?? -1);
+        const { name, text } = kafkaError(answer?.errorCode ?? noAnswer);
         missing.push({ ...key, message: `where its log begins: ${name}: ${text}` });
         return;
       }

@@ -24,7 +24,7 @@ export function planPartitions(metadata: Metadata, isWanted: (topic: string) => 
   const refused: { topic: string; message: string; isUnauthorised: boolean }[] = [];
   const topicIds = new Map<string, string>();
   for (const topic of metadata.topics) {
-    if (topic.name === null || !isWanted(topic.name)) continue;
+    if (topic.name === '' || !isWanted(topic.name)) continue;
     if (topic.errorCode !== 0) {
       const { name, text, kind } = kafkaError(topic.errorCode);
       refused.push({

@@ -1,4 +1,4 @@
-import { kafkaError, type Cluster } from '../kafka/kafka.ts';
+import { kafkaError, noAnswer, type Cluster } from '../kafka/kafka.ts';
 import type { PartitionStream } from './stream.ts';
 
 /**
@@ -24,7 +24,7 @@ export async function resolveRange(
   if (generation !== stream.generation) return;
   if (earliest === undefined || latest === undefined || earliest.errorCode !== 0 || latest.errorCode !== 0) {
     const code = earliest?.errorCode === 0 ? latest?.errorCode : earliest?.errorCode;
-    stream.retryLater(`where its log begins and ends: ${kafkaError(code ?? -1).name}`);
+    stream.retryLater(`where its log begins and ends: ${kafkaError(code ?? noAnswer).name}`);
     return;
   }
   const { offset, epoch } = stream.next;
@@ -50,7 +50,7 @@ async function resolveBehindEnd(
   const [answer] = await o.cluster.endOffsetForEpoch([o.row]);
   if (generation !== stream.generation) return;
   if (answer === undefined || answer.errorCode !== 0) {
-    stream.retryLater(`where epoch ${o.row.epoch} ends: ${kafkaError(answer?.errorCode ?? -1).name}`);
+    stream.retryLater(`where epoch ${o.row.epoch} ends: ${kafkaError(answer?.errorCode ?? noAnswer).name}`);
   } else if (answer.epoch < 0 || answer.endOffset < 0n) {
     stream.stop(
       'older cluster',

@@ -95,10 +95,15 @@ export class Sink implements AsyncDisposable {
     await local.bindCluster(cluster.clusterId);
     await assertOwnGroup(cluster, group, { identity: local.identity, nowMs: host.clock.nowMs() });
     const sink = new Sink(options);
-    await sink.#room.look();
-    await sink.#discover();
-    sink.#ticking = sink.#tick();
-    return sink;
+    try {
+      await sink.#room.look();
+      await sink.#discover();
+      sink.#ticking = sink.#tick();
+      return sink;
+    } catch (error) {
+      await sink[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   get status(): SinkStatus {
@@ -252,14 +257,20 @@ export class Sink implements AsyncDisposable {
       if (answer.diverging !== undefined) return stream.diverge(answer.diverging);
       if (kind === 'range') return resolveRange(stream, this.#o.cluster);
       if (kind === 'authorization') return stream.stop('unauthorised', message);
-      stream.retryLater(message);
-      if (kind === 'corrupt') stream.damaged(stream.next, message);
+      if (kind === 'corrupt') return stream.doubt(stream.next, 'damaged', message);
+      if (kind === 'unknown' || kind === 'refused')
+        return stream.doubt(stream.next, 'unknown error', message);
       this.#mustDiscover = true;
       this.#wakeTick?.();
     };
-    // Until it is settled nobody asks for it again.
     stream.retryLater(message);
-    settle().catch(async (error: unknown) => stream.reopen(error));
+    settle()
+      .catch(async (error: unknown) => stream.reopen(error))
+      .finally(() => {
+        this.#progress();
+        this.#wakeLoops();
+      })
+      .catch(() => undefined); // reopen settles its own failures
   }
 
   #progress(): void {

@@ -48,7 +48,9 @@ export interface StreamPorts {
 const retryFirstMs = 200;
 const retryMs = { growth: 2, max: 10_000 };
 /** A batch that fails its checksum is asked for again this often: memory and networks flip bits, disks keep them. */
-const damagedAttemptsMax = 3;
+const doubtsMax = 3;
+/** Transactions are short: one that is open for longer than this is worth a word. */
+const openTransactionToldMs = 60_000;
 const partitionBytesMin = 1024 * 1024;
 
 export class PartitionStream {
@@ -65,7 +67,8 @@ export class PartitionStream {
   partitionBytes = partitionBytesMin;
   records = 0;
   bytes = 0;
-  #damagedAttempts = 0;
+  #doubts = 0;
+  #open: { readonly from: bigint; readonly sinceMs: number; readonly isTold: boolean } | undefined;
   #retries = 0;
   #isReopening = false;
 
@@ -127,13 +130,14 @@ export class PartitionStream {
   }
 
   accepted(records: number, bytes: number): void {
-    this.#damagedAttempts = 0;
+    this.#doubts = 0;
     this.records += records;
     this.bytes += bytes;
   }
 
   /** Something that may pass: ask again a little later, later each time. */
   retryLater(message: string, isBrokerLost = false): void {
+    if (this.state.kind === 'stopped' || this.state.kind === 'gone') return;
     const nowMs = this.#ports.nowMs();
     const delayMs = Math.min(retryFirstMs * retryMs.growth ** this.#retries, retryMs.max);
     this.#retries += 1;
@@ -142,12 +146,26 @@ export class PartitionStream {
     this.state = { kind: 'waiting', untilMs: nowMs + delayMs, sinceMs, message, isBrokerLost };
   }
 
-  /** A batch was not what the broker stored: ask for it again, and stop after a few times. */
-  damaged(from: Position, message: string): void {
+  /** A batch was not what the broker stored, or an answer makes no sense: ask again, and stop after a few times. */
+  doubt(from: Position, reason: StopReason, message: string): void {
     this.rewind(from);
-    this.#damagedAttempts += 1;
-    if (this.#damagedAttempts < damagedAttemptsMax) this.retryLater(message);
-    else this.stop('damaged', `${message}; asked for ${damagedAttemptsMax} times`);
+    this.#doubts += 1;
+    if (this.#doubts < doubtsMax) this.retryLater(message);
+    else this.stop(reason, `${message}; asked ${doubtsMax} times`);
+  }
+
+  /** Notes how far transactions have ended; one that stays open is named once. */
+  noteStable(lastStableOffset: bigint, highWatermark: bigint): void {
+    if (this.#open?.from !== lastStableOffset || highWatermark <= lastStableOffset) {
+      const isOpen = highWatermark > lastStableOffset;
+      this.#open = isOpen
+        ? { from: lastStableOffset, sinceMs: this.#ports.nowMs(), isTold: false }
+        : undefined;
+      return;
+    }
+    if (this.#open.isTold || this.#ports.nowMs() - this.#open.sinceMs < openTransactionToldMs) return;
+    this.#open = { ...this.#open, isTold: true };
+    this.#ports.emit({ type: 'open-transaction', ...this.key, from: lastStableOffset, to: highWatermark });
   }
 
   stop(reason: StopReason, message: string): void {
@@ -172,7 +190,13 @@ export class PartitionStream {
     const { state } = this;
     const isCurable = state.kind === 'stopped' && state.reason !== 'older cluster';
     if (isCurable || state.kind === 'waiting') this.state = { kind: 'fetching' };
-    this.#damagedAttempts = 0;
+    this.#doubts = 0;
+  }
+
+  /** The topic can be read again. */
+  allow(): void {
+    if (this.state.kind === 'stopped' && this.state.reason === 'unauthorised')
+      this.state = { kind: 'fetching' };
   }
 
   rewind(to: Position): void {
