@@ -165,6 +165,7 @@ export class JavaClient implements AsyncDisposable {
     await this.#call('beginTransaction', transaction);
   }
 
+  /** Returns when the markers are written, which is later than the Java client's own commit. */
   async commitTransaction(transactionalId: string): Promise<void> {
     await this.#call('commitTransaction', { transactionalId });
   }

@@ -71,6 +71,7 @@ describe('one broker with TLS and SASL', () => {
     expect(await java.listOffsets('tx')).toEqual([{ partition: 0, earliest: 0n, latest: 3n, stable: 0n }]);
     await java.abortTransaction('b');
     await java.commitTransaction('a');
+    expect(await java.listOffsets('tx')).toMatchObject([{ latest: 5n, stable: 5n }]);
     const committed = await java.consume({ topic: 'tx' });
     expect(committed.map(({ offset, value }) => [offset, value])).toEqual([
       [0n, 'YQ=='],

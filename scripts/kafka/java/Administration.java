@@ -52,8 +52,8 @@ final class Administration {
 
   private final Admin admin;
 
-  Administration(String bootstrap) {
-    admin = Admin.create(Map.of("bootstrap.servers", bootstrap));
+  Administration(Admin admin) {
+    this.admin = admin;
   }
 
   JsonNode createTopic(JsonNode params) throws Exception {
@@ -256,7 +256,7 @@ final class Administration {
   }
 
   /** The first answer that is not null; an unknown topic is no answer yet, since brokers learn of it one by one. */
-  private static JsonNode awaited(Callable<JsonNode> attempt, String what) throws Exception {
+  static JsonNode awaited(Callable<JsonNode> attempt, String what) throws Exception {
     long deadline = System.nanoTime() + PATIENCE_MS * 1_000_000;
     while (true) {
       try {

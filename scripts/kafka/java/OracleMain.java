@@ -14,6 +14,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import org.apache.kafka.clients.admin.Admin;
 
 /**
  * Kafka's own Java client behind JSON lines: one request a line on standard input, one answer a line (the
@@ -29,8 +30,9 @@ public final class OracleMain {
   public static void main(String[] args) throws Exception {
     PrintStream answers = new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8);
     System.setOut(System.err);
-    Administration admin = new Administration(args[0]);
-    Producing producing = new Producing(args[0]);
+    Admin client = Admin.create(Map.of("bootstrap.servers", args[0]));
+    Administration admin = new Administration(client);
+    Producing producing = new Producing(args[0], client);
     Consuming consuming = new Consuming(args[0]);
     Map<String, Method> methods = Map.ofEntries(
         Map.entry("createTopic", admin::createTopic),

@@ -16,6 +16,8 @@ import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicReference;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.TransactionState;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -26,10 +28,12 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 /** Records exactly as they were asked for, and fast generated ones. An answer means: acknowledged by all in-sync replicas. */
 final class Producing {
   private final String bootstrap;
+  private final Admin admin;
   private final Map<String, KafkaProducer<byte[], byte[]>> transactional = new ConcurrentHashMap<>();
 
-  Producing(String bootstrap) {
+  Producing(String bootstrap, Admin admin) {
     this.bootstrap = bootstrap;
+    this.admin = admin;
   }
 
   JsonNode produce(JsonNode params) throws Exception {
@@ -50,14 +54,24 @@ final class Producing {
     return JSON.createObjectNode();
   }
 
-  JsonNode commitTransaction(JsonNode params) {
+  JsonNode commitTransaction(JsonNode params) throws Exception {
     open(params).commitTransaction();
-    return JSON.createObjectNode();
+    return markersWritten(params);
   }
 
-  JsonNode abortTransaction(JsonNode params) {
+  JsonNode abortTransaction(JsonNode params) throws Exception {
     open(params).abortTransaction();
-    return JSON.createObjectNode();
+    return markersWritten(params);
+  }
+
+  /** The client returns when the coordinator has decided; readers see it, and the stable offset moves, only with the markers. */
+  private JsonNode markersWritten(JsonNode params) throws Exception {
+    String id = params.get("transactionalId").asText();
+    return Administration.awaited(() -> {
+      TransactionState state = admin.describeTransactions(List.of(id)).description(id).get().state();
+      boolean decidedOnly = state == TransactionState.PREPARE_COMMIT || state == TransactionState.PREPARE_ABORT;
+      return decidedOnly ? null : JSON.createObjectNode();
+    }, "the markers of transaction " + id);
   }
 
   /** The same seed gives the same keys and values: of each value the first half is random, the rest repeats it. */
