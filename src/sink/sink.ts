@@ -34,8 +34,8 @@ export interface SinkOptions {
   readonly segmentBytes: number;
   readonly inFlightBytes: number;
   readonly minFreeBytes: number;
-  /** How long trouble may last before a catch-up gives up on it; undefined: the sink follows for ever. */
-  readonly patienceMs: number | undefined;
+  /** `catch-up` ends at the ends it froze and gives up on lasting trouble; `follow` goes on for ever. */
+  readonly mode: 'catch-up' | 'follow';
 }
 
 /** What the sink knows of itself, for a terminal, a log line or a metric. */
@@ -49,6 +49,8 @@ export interface SinkStatus {
 }
 
 const tickMs = 1000;
+/** How long trouble may last before a catch-up gives up on it. */
+const catchUpPatienceMs = 30_000;
 const discoverEveryMs = 30_000;
 /** More than this unsynced starts a sync before its time, so that the disk never stands idle. */
 const unsyncedBytesMax = 32 * 1024 * 1024;
@@ -77,7 +79,8 @@ export class Sink implements AsyncDisposable {
     this.#o = options;
     const { host, local } = options;
     const emit: Emit = (event) => this.#emit(event);
-    const { patienceMs, minFreeBytes } = options;
+    const { minFreeBytes } = options;
+    const patienceMs = options.mode === 'follow' ? undefined : catchUpPatienceMs;
     const folder = { folder: local.path, minFreeBytes, patienceMs, signal: this.#stop.signal };
     this.#room = new DiskRoom({ disk: host.disk, clock: host.clock, emit }, folder);
     this.#budget = new Budget(options.inFlightBytes);
@@ -133,7 +136,7 @@ export class Sink implements AsyncDisposable {
     await this.#discover();
     const frozen = await freezeEnds([...this.#streams.all()], this.#o.cluster);
     for (const open of frozen.openTransactions) this.#emit({ type: 'open-transaction', ...open });
-    if (this.#o.patienceMs !== undefined) {
+    if (this.#o.mode === 'catch-up') {
       for (const stream of this.#streams.all()) stream.target = frozen.ends.get(stream) ?? stream.next.offset;
     }
     this.#wakeLoops();
@@ -224,7 +227,7 @@ export class Sink implements AsyncDisposable {
 
   #ensureLoop(brokerId: number): void {
     if (this.#loops.has(brokerId) || this.#stop.signal.aborted) return;
-    const { cluster, host, rack, patienceMs } = this.#o;
+    const { cluster, host, rack, mode } = this.#o;
     const loop = new BrokerLoop(brokerId, {
       clock: host.clock,
       emit: (event) => this.#emit(event),
@@ -233,7 +236,7 @@ export class Sink implements AsyncDisposable {
       openFetcher: async (id) => cluster.fetcher(id),
       streams: () => this.#streams.all(),
       answerBytes: () => this.#answerBytes(),
-      minBytes: patienceMs === undefined ? followMinBytes : 1,
+      minBytes: mode === 'follow' ? followMinBytes : 1,
       rack,
       onPartitionError: (stream, answer) => this.#onPartitionError(stream, answer),
       onProgress: () => this.#progress(),
@@ -304,7 +307,7 @@ export class Sink implements AsyncDisposable {
 
   /** Trouble that began before this moment has lasted too long for a catch-up. */
   #giveUpBefore(): number {
-    return this.#o.host.clock.nowMs() - (this.#o.patienceMs ?? Number.POSITIVE_INFINITY);
+    return this.#o.host.clock.nowMs() - catchUpPatienceMs;
   }
 
   async #syncAll(): Promise<void> {

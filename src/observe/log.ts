@@ -1,0 +1,38 @@
+import { pino, type Logger } from 'pino';
+import { prettyFactory } from 'pino-pretty';
+import type { SinkEvent } from '../sink/sink.ts';
+import { describeEvent } from './describe.ts';
+
+export interface Log {
+  event(event: SinkEvent): void;
+  info(name: string, message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** JSON lines for programs, readable ones on a terminal. Every line names its event. */
+export function openLog(o: { level: string; isTerminal: boolean; write: (text: string) => void }): Log {
+  const pretty = o.isTerminal
+    ? prettyFactory({ colorize: true, ignore: 'pid,hostname,event', translateTime: 'SYS:HH:MM:ss' })
+    : undefined;
+  const write = (line: string): void => o.write(pretty === undefined ? line : (pretty(line) ?? line));
+  const logger: Logger = pino(
+    { level: o.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    { write },
+  );
+  return {
+    event(event) {
+      const { level, message } = describeEvent(event);
+      const { type, ...fields } = event;
+      logger[level]({ event: type, ...plain(fields) }, message);
+    },
+    info(name, message, fields = {}) {
+      logger.info({ event: name, ...plain(fields) }, message);
+    },
+  };
+}
+
+/** Offsets are larger than JSON's numbers can be trusted with: they are logged as text. */
+function plain(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === 'bigint' ? String(value) : value]),
+  );
+}

@@ -1,0 +1,27 @@
+/** `12.3 MB`: decimal units, as disks and networks are sold. */
+export function bytesText(bytes: number): string {
+  let value = bytes;
+  for (const unit of ['B', 'kB', 'MB', 'GB', 'TB']) {
+    if (value < 1000 || unit === 'TB') return `${unit === 'B' ? value : value.toFixed(1)} ${unit}`;
+    value /= 1000;
+  }
+  return `${bytes} B`;
+}
+
+/** `1,234,567`. */
+export function countText(count: number | bigint): string {
+  return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** `1 partition`, `2 partitions`. */
+export function plural(count: number, noun: string): string {
+  return `${countText(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** `3 min 20 s`. */
+export function durationText(durationMs: number): string {
+  const seconds = Math.max(0, Math.round(durationMs / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
