@@ -60,6 +60,8 @@ export interface CommandContext {
   readonly write: (chunk: string | Uint8Array) => Promise<void>;
   /** One line for people, on stderr. */
   readonly err: (line: string) => void;
+  /** Text as it is, on stderr: for what is rewritten in place on a terminal. */
+  readonly errText: (text: string) => void;
   /** Prints rows as a table that fits the terminal, hostile characters escaped. */
   readonly table: (rows: readonly (readonly string[])[]) => Promise<void>;
   /**

@@ -10,6 +10,18 @@ export interface CommandRow {
 
 export const commandRows: readonly CommandRow[] = [
   {
+    name: 'run',
+    summary: 'Follow the cluster and save everything as it comes, until told to stop',
+    group: 'Back up',
+    load: async () => (await import('./run.ts')).command,
+  },
+  {
+    name: 'backup',
+    summary: 'Save everything that is committed now, then end',
+    group: 'Back up',
+    load: async () => (await import('./backup.ts')).command,
+  },
+  {
     name: 'config print',
     summary: 'Show every value and where it comes from',
     group: 'Set up',

@@ -22,6 +22,7 @@ export function contextOf(command: Command, args: Args, around: Surroundings): C
     out,
     write: (chunk) => around.stdout(chunk),
     err: (line) => around.stderr(`${line}\n`),
+    errText: (text) => around.stderr(text),
     table: async (rows) => {
       for (const line of tableLines(rows, around.terminal.columns)) await out(line);
     },

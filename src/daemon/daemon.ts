@@ -17,6 +17,7 @@ import { catchUpDocument } from './report.ts';
 export { askDaemon } from './ask.ts';
 export { kafkaPorts, kafkaSettings } from './settings.ts';
 export { catchUpDocument, type CatchUpDocument } from './report.ts';
+export type { CatchUpReport, Progress, SinkStatus } from '../sink/sink.ts';
 
 export interface OpenSinkOptions {
   readonly config: Config;

@@ -17,13 +17,20 @@ export interface CatchUpReport {
   readonly missing: readonly { topic: string; partition: number | undefined; message: string }[];
 }
 
+export interface Progress {
+  readonly doneOffsets: bigint;
+  readonly totalOffsets: bigint;
+  readonly records: number;
+  readonly bytes: number;
+}
+
 export interface Frozen {
   readonly ends: ReadonlyMap<PartitionStream, bigint>;
   readonly openTransactions: CatchUpReport['openTransactions'];
   /** The end could not be asked for. */
   readonly unknown: ReadonlyMap<PartitionStream, string>;
   /** What the streams had read before. */
-  readonly before: ReadonlyMap<PartitionStream, { records: number; bytes: number }>;
+  readonly before: ReadonlyMap<PartitionStream, { records: number; bytes: number; offset: bigint }>;
 }
 
 /** Notes where each partition ends now, as a reader of committed records sees it. */
@@ -62,8 +69,30 @@ export async function freezeEnds(
       openTransactions.push({ ...stream.key, from: end.offset, to: highWatermark.offset });
     }
   }
-  const before = new Map(alive.map((stream) => [stream, { records: stream.records, bytes: stream.bytes }]));
+  const before = new Map(alive.map((stream) => [stream, measure(stream)]));
   return { ends, openTransactions, unknown, before };
+}
+
+function measure(stream: PartitionStream): { records: number; bytes: number; offset: bigint } {
+  const offset = positionOf(stream.log.coverage)?.offset ?? 0n;
+  return { records: stream.records, bytes: stream.bytes, offset };
+}
+
+export function progressOf(frozen: Frozen): Progress {
+  let doneOffsets = 0n;
+  let totalOffsets = 0n;
+  let records = 0;
+  let bytes = 0;
+  for (const [stream, end] of frozen.ends) {
+    const before = frozen.before.get(stream);
+    const now = measure(stream);
+    if (before === undefined || before.offset >= end) continue;
+    totalOffsets += end - before.offset;
+    doneOffsets += (now.offset < end ? now.offset : end) - before.offset;
+    records += now.records - before.records;
+    bytes += now.bytes - before.bytes;
+  }
+  return { doneOffsets, totalOffsets, records, bytes };
 }
 
 /** True when every partition is at its end, or has given up. Throws where no broker is left to wait for. */

@@ -12,7 +12,15 @@ import { kafkaError, type Cluster, type FetchedPartition } from '../kafka/kafka.
 import type { LocalFolder } from '../local/local.ts';
 import { BrokerLoop } from './broker.ts';
 import { Budget } from './budget.ts';
-import { freezeEnds, isReached, reportOf, type CatchUpReport } from './catch-up.ts';
+import {
+  freezeEnds,
+  isReached,
+  progressOf,
+  reportOf,
+  type CatchUpReport,
+  type Frozen,
+  type Progress,
+} from './catch-up.ts';
 import { Streams } from './discover.ts';
 import type { Emit, SinkEvent } from './events.ts';
 import { assertOwnGroup, Commits } from './group.ts';
@@ -20,7 +28,7 @@ import { resolveRange } from './resolve.ts';
 import { DiskRoom } from './room.ts';
 import type { PartitionStream } from './stream.ts';
 
-export type { CatchUpReport } from './catch-up.ts';
+export type { CatchUpReport, Progress } from './catch-up.ts';
 export type { SinkEvent } from './events.ts';
 
 export interface SinkOptions {
@@ -73,6 +81,7 @@ export class Sink implements AsyncDisposable {
   #wakeTick: (() => void) | undefined;
   #syncedBytes = 0;
   #mustDiscover = false;
+  #frozen: Frozen | undefined;
   #failure: unknown;
 
   private constructor(options: SinkOptions) {
@@ -121,6 +130,16 @@ export class Sink implements AsyncDisposable {
     return { ...status, inFlightBytes: this.#budget.usedBytes };
   }
 
+  /** The topics that are there now and may be read. */
+  get topics(): ReadonlySet<string> {
+    return this.#streams.topics;
+  }
+
+  /** How far the catch-up under way has come, in offsets; undefined while there is none. */
+  get progress(): Progress | undefined {
+    return this.#frozen && progressOf(this.#frozen);
+  }
+
   /** Rejects when the sink cannot go on at all; resolves when it was stopped. */
   async finished(): Promise<void> {
     await this.#ticking;
@@ -135,6 +154,7 @@ export class Sink implements AsyncDisposable {
     const eventsBefore = this.#events.length;
     await this.#discover();
     const frozen = await freezeEnds([...this.#streams.all()], this.#o.cluster);
+    this.#frozen = frozen;
     for (const open of frozen.openTransactions) this.#emit({ type: 'open-transaction', ...open });
     if (this.#o.mode === 'catch-up') {
       for (const stream of this.#streams.all()) stream.target = frozen.ends.get(stream) ?? stream.next.offset;
@@ -143,6 +163,7 @@ export class Sink implements AsyncDisposable {
     await this.#until(() => isReached(frozen, this.#giveUpBefore()), signal);
     await this.#syncAll();
     await this.#commits.commit(this.#streams.all(), { isLast: false });
+    this.#frozen = undefined;
     return reportOf(frozen, {
       events: this.#events.slice(eventsBefore),
       missing: this.#streams.missing,

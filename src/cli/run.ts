@@ -1,0 +1,64 @@
+import { openSink, type SinkStatus } from '../daemon/daemon.ts';
+import { pause } from '../host/host.ts';
+import { bytesText, countText, openLog, plural, StatusLine } from '../observe/observe.ts';
+import type { Command } from './command.ts';
+
+const terminalEveryMs = 1000;
+const logEveryMs = 60_000;
+
+export const command: Command = {
+  name: 'run',
+  summary: 'Follow the cluster and save everything as it comes, until told to stop',
+  description:
+    'Reads every included topic, new ones too, into the local folder and commits how far it is on disk to a group ' +
+    'of its own. On SIGTERM or SIGINT it writes what has come, commits and ends with 0; a second one ends it at once, ' +
+    'which loses nothing either. Logs are JSON lines on stderr, readable ones on a terminal.',
+  examples: [
+    ['varve run', 'with what ./varve.yaml says'],
+    ['varve run --log-level debug', 'and tell each step'],
+  ],
+  needs: ['kafka.brokers', 'local.dir'],
+  drains: true,
+  async run(context) {
+    const { host, signal, terminal, errText } = context;
+    const config = await context.config();
+    const status = new StatusLine(errText, terminal.columns);
+    const log = openLog({
+      level: config.observe.logLevel,
+      isTerminal: terminal.stderr,
+      write(text) {
+        status.clear();
+        errText(text);
+      },
+    });
+    log.info('starting', `connecting to ${config.kafka.brokers.join(', ')}`);
+    await using opened = await openSink({ config, host, signal, mode: 'follow', emit: log.event });
+    const { sink } = opened;
+    log.info('following', `following ${plural(sink.status.partitions, 'partition')}`, { ...sink.status });
+    const ended = new AbortController();
+    const either = AbortSignal.any([signal, ended.signal]);
+    const finished = sink.finished().finally(() => ended.abort());
+    let before = sink.status;
+    while (!either.aborted) {
+      const everyMs = terminal.stderr ? terminalEveryMs : logEveryMs;
+      await pause(host.clock, everyMs, either);
+      const now = sink.status;
+      if (terminal.stderr) status.show(statusText(now, now.bytes - before.bytes));
+      else log.info('status', statusText(now, ((now.bytes - before.bytes) / everyMs) * 1000), { ...now });
+      before = now;
+    }
+    status.clear();
+    if (signal.aborted) log.info('stopping', 'told to stop: writing what has come, then committing');
+    else await finished;
+    await opened[Symbol.asyncDispose]();
+    finished.catch(() => undefined); // it was told to stop: that it did is enough
+    log.info('stopped', 'everything that was read is on disk', { ...sink.status });
+    return 0;
+  },
+};
+
+function statusText(status: SinkStatus, bytesPerSecond: number): string {
+  const { partitions, records, stopped } = status;
+  const trouble = stopped === 0 ? '' : `, ${plural(stopped, 'partition')} STOPPED`;
+  return `${plural(partitions, 'partition')}, ${countText(records)} records saved, ${bytesText(Math.round(bytesPerSecond))}/s${trouble}`;
+}
