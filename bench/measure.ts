@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+
+export interface Measured {
+  readonly seconds: number;
+  /** The largest resident size that was seen, of the process itself. */
+  readonly peakMegabytes: number;
+  readonly stdout: string;
+}
+
+/** Runs a command as a whole process, from its start to its end, and looks at its memory on the way. */
+export async function measure(
+  command: string,
+  words: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<Measured> {
+  const began = performance.now();
+  const child = spawn(command, words, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  let peakKilobytes = 0;
+  const sample = setInterval(() => {
+    readFile(`/proc/${child.pid}/status`, 'utf8').then(
+      (text) => {
+        peakKilobytes = Math.max(peakKilobytes, Number(/VmHWM:\s+(\d+)/.exec(text)?.[1] ?? 0));
+      },
+      () => undefined, // it has ended
+    );
+  }, 50);
+  const [status] = await once(child, 'close');
+  clearInterval(sample);
+  const seconds = (performance.now() - began) / 1000;
+  if (status !== 0) throw new Error(`${command} ${words.join(' ')} ended with ${status}: ${stderr}`);
+  return { seconds, peakMegabytes: peakKilobytes / 1024, stdout };
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
