@@ -47,7 +47,7 @@ export class Reader {
   /** A UUID in Kafka's own text form. */
   uuid(): string {
     const at = this.#take(16, 'a uuid');
-    return this.#bytes.base64urlSlice(at, at + 16);
+    return this.#bytes.toString('base64url', at, at + 16);
   }
 
   /** At most five bytes, seven bits each, the lowest first. */
@@ -70,7 +70,7 @@ export class Reader {
 
   nullableString(): string | undefined {
     const view = this.nullableBytes();
-    return view?.utf8Slice(0, view.length);
+    return view?.toString('utf8');
   }
 
   /** A view into the response; undefined for null. */
@@ -121,7 +121,10 @@ export class Reader {
     throw new VarveError(
       'kafka-unreachable',
       `malformed ${this.#what}: expected ${expected} at byte ${this.#at} of ${this.#bytes.length}`,
-      { retryable: true, hint: 'Check that the address is a Kafka broker and that nothing on the way alters its answers.' },
+      {
+        retryable: true,
+        hint: 'Check that the address is a Kafka broker and that nothing on the way alters its answers.',
+      },
     );
   }
 

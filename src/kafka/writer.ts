@@ -37,7 +37,8 @@ export class Writer {
 
   uuid(text: string): this {
     const raw = Buffer.from(text, 'base64url');
-    if (raw.length !== 16) throw new Error(`expected a topic id of 16 bytes, got ${raw.length} from "${text}"`);
+    if (raw.length !== 16)
+      throw new Error(`expected a topic id of 16 bytes, got ${raw.length} from "${text}"`);
     return this.raw(raw);
   }
 
@@ -57,7 +58,7 @@ export class Writer {
     const length = Buffer.byteLength(value);
     this.uvarint(length + 1);
     const at = this.#room(length);
-    this.#bytes.utf8Write(value, at, length);
+    this.#bytes.write(value, at, length, 'utf8');
     return this;
   }
 
@@ -70,7 +71,7 @@ export class Writer {
     const length = Buffer.byteLength(value);
     this.int16(length);
     const at = this.#room(length);
-    this.#bytes.utf8Write(value, at, length);
+    this.#bytes.write(value, at, length, 'utf8');
     return this;
   }
 

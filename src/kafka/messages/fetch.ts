@@ -1,117 +1,103 @@
-import type { Reader } from '../primitives.ts';
+import type { FetchedPartition, FetchPartition, FetchRequest } from '../api.ts';
+import type { Reader } from '../reader.ts';
 import type { Message } from './message.ts';
 
-/*
- * Fetch, version 13 (flexible; topics by id)
+/**
+ * Fetch, version 13 (Kafka 3.1): by topic id, without a fetch session, read_committed. `?` is nullable, `[x]` a compact array; strings
+ * and bytes are compact; every struct and the whole end with tagged fields.
  *
- * Request  => replica_id INT32  max_wait_ms INT32  min_bytes INT32  max_bytes INT32  isolation_level INT8
- *             session_id INT32  session_epoch INT32  [topics]  [forgotten]  rack_id COMPACT_STRING  TAGS
- *   topics     => topic_id UUID  [partitions]  TAGS
- *   partitions => partition INT32  current_leader_epoch INT32  fetch_offset INT64  last_fetched_epoch INT32
- *                 log_start_offset INT64  partition_max_bytes INT32  TAGS
- *   forgotten  => topic_id UUID  [partition INT32]  TAGS
- * Response => throttle_time_ms INT32  error_code INT16  session_id INT32  [responses]  TAGS
- *   responses  => topic_id UUID  [partitions]  TAGS
- *   partitions => partition INT32  error_code INT16  high_watermark INT64  last_stable_offset INT64
- *                 log_start_offset INT64  [aborted]  preferred_read_replica INT32  records COMPACT_BYTES
- *                 TAGS (0: diverging_epoch => epoch INT32  end_offset INT64  TAGS)
- *   aborted    => producer_id INT64  first_offset INT64  TAGS
+ * request  = replica_id int32 (-1), max_wait_ms int32, min_bytes int32, max_bytes int32
+ *            isolation_level int8 (1), session_id int32 (0), session_epoch int32 (-1)
+ *            [ topic_id uuid
+ *              [ partition int32, current_leader_epoch int32, fetch_offset int64, last_fetched_epoch int32
+ *                log_start_offset int64 (-1), partition_max_bytes int32 ] ]
+ *            forgotten [ topic_id uuid, [int32] ] (none), rack_id string
+ * response = throttle_time_ms int32, error_code int16, session_id int32
+ *            [ topic_id uuid
+ *              [ partition_index int32, error_code int16, high_watermark int64, last_stable_offset int64
+ *                log_start_offset int64, aborted ?[ producer_id int64, first_offset int64 ]
+ *                preferred_read_replica int32, records ?bytes
+ *                tag 0: diverging_epoch { epoch int32, end_offset int64 } ] ]
+ *
+ * The records are a view into the response. The order of the partitions asked for is kept: neighbours of one topic share its entry.
  */
-export interface FetchRequest {
-  readonly maxWaitMs: number;
-  readonly minBytes: number;
-  readonly maxBytes: number;
-  readonly rackId?: string;
-  readonly partitions: readonly AskedPartition[];
-}
-
-export interface AskedPartition {
-  readonly topicId: string;
-  readonly partition: number;
-  readonly leaderEpoch: number;
-  readonly offset: bigint;
-  /** The leader epoch of the last batch before the offset; −1 where none is known. */
-  readonly lastEpoch: number;
-  readonly maxBytes: number;
-}
-
-export interface FetchedPartition {
-  readonly topicId: string;
-  readonly partition: number;
+export interface FetchResult {
   readonly errorCode: number;
-  readonly highWatermark: bigint;
-  readonly lastStableOffset: bigint;
-  readonly logStartOffset: bigint;
-  readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[];
-  readonly preferredReadReplica: number;
-  /** The leader's log is another one: the largest epoch it knows up to ours, and where that ends there. */
-  readonly diverging?: { readonly epoch: number; readonly endOffset: bigint };
-  /** A view of the frame: gone when it is released. */
-  readonly records: Buffer;
+  readonly partitions: FetchedPartition[];
 }
 
-export interface FetchAnswer {
-  readonly throttleMs: number;
-  readonly errorCode: number;
-  readonly partitions: readonly FetchedPartition[];
-}
-
-const readCommitted = 1;
-
-export const fetchMessage: Message<FetchRequest, FetchAnswer> = {
+export const fetchMessage: Message<FetchRequest, FetchResult> = {
   name: 'Fetch',
   apiKey: 1,
-  apiVersion: 13,
-  write(request, writer) {
-    const byTopic = Map.groupBy(request.partitions, ({ topicId }) => topicId);
-    writer.int32(-1).int32(request.maxWaitMs).int32(request.minBytes).int32(request.maxBytes);
-    writer.int8(readCommitted).int32(0).int32(-1);
-    writer.compactArray([...byTopic], ([topicId, partitions], to) => {
-      to.uuid(topicId).compactArray(partitions, (asked, each) => {
-        each.int32(asked.partition).int32(asked.leaderEpoch).int64(asked.offset).int32(asked.lastEpoch);
-        each.int64(-1n).int32(asked.maxBytes).noTags();
+  version: 13,
+  write(request, to) {
+    to.int32(-1).int32(request.maxWaitMs).int32(request.minBytes).int32(request.maxBytes);
+    to.int8(1).int32(0).int32(-1);
+    to.array(runsOfOneTopic(request.partitions), ({ topicId, partitions }) => {
+      to.uuid(topicId);
+      to.array(partitions, (row) => {
+        to.int32(row.partition).int32(row.leaderEpoch).int64(row.offset).int32(row.lastEpoch);
+        to.int64(-1n).int32(row.maxBytes).noTags();
       });
       to.noTags();
     });
-    writer.compactArray([], () => undefined).compactString(request.rackId ?? '').noTags();
+    to.array([], () => undefined);
+    to.string(request.rackId ?? '').noTags();
   },
-  read(reader) {
-    const throttleMs = reader.int32();
-    const errorCode = reader.int16();
-    reader.int32();
+  read(from) {
+    const errorCode = from.int16();
+    from.int32();
     const partitions: FetchedPartition[] = [];
-    reader.compactArray((from) => {
+    from.array(18, () => {
       const topicId = from.uuid();
-      from.compactArray((each) => partitions.push(readPartition(topicId, each)));
+      from.array(37, () => {
+        partitions.push(readPartition(from, topicId));
+      });
       from.tags();
     });
-    reader.tags();
-    return { throttleMs, errorCode, partitions };
+    from.tags();
+    return { errorCode, partitions };
   },
-  throttleMs: (response) => response.throttleMs,
 };
 
-function readPartition(topicId: string, reader: Reader): FetchedPartition {
-  const head = {
+function runsOfOneTopic(
+  rows: readonly FetchPartition[],
+): { topicId: string; partitions: FetchPartition[] }[] {
+  const runs: { topicId: string; partitions: FetchPartition[] }[] = [];
+  for (const row of rows) {
+    const last = runs.at(-1);
+    if (last?.topicId === row.topicId) last.partitions.push(row);
+    else runs.push({ topicId: row.topicId, partitions: [row] });
+  }
+  return runs;
+}
+
+function readPartition(from: Reader, topicId: string): FetchedPartition {
+  const row = {
     topicId,
-    partition: reader.int32(),
-    errorCode: reader.int16(),
-    highWatermark: reader.int64(),
-    lastStableOffset: reader.int64(),
-    logStartOffset: reader.int64(),
-    aborted: reader.compactArray((from) => {
-      const transaction = { producerId: from.int64(), firstOffset: from.int64() };
-      from.tags();
-      return transaction;
-    }),
-    preferredReadReplica: reader.int32(),
-    records: reader.compactBytes(),
+    partition: from.int32(),
+    errorCode: from.int16(),
+    highWatermark: from.int64(),
+    lastStableOffset: from.int64(),
+    logStartOffset: from.int64(),
+    aborted: from.nullableArray(17, () => readAborted(from)) ?? [],
+    preferredReadReplica: from.int32(),
+    records: from.nullableBytes() ?? noRecords,
   };
-  let diverging: FetchedPartition['diverging'];
-  reader.tags({
-    0: (tag) => {
-      diverging = { epoch: tag.int32(), endOffset: tag.int64() };
-    },
+  let diverging: { epoch: number; endOffset: bigint } | undefined;
+  from.tags((tag) => {
+    if (tag !== 0) return false;
+    diverging = { epoch: from.int32(), endOffset: from.int64() };
+    from.tags();
+    return true;
   });
-  return diverging === undefined ? head : { ...head, diverging };
+  return diverging === undefined ? row : { ...row, diverging };
+}
+
+const noRecords = Buffer.alloc(0);
+
+function readAborted(from: Reader): { producerId: bigint; firstOffset: bigint } {
+  const aborted = { producerId: from.int64(), firstOffset: from.int64() };
+  from.tags();
+  return aborted;
 }

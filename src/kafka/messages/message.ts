@@ -1,13 +1,14 @@
-import type { Reader, Writer } from '../primitives.ts';
+import type { Reader } from '../reader.ts';
+import type { Writer } from '../writer.ts';
 
-/** One request of the protocol and its answer, in one version. */
+/**
+ * One request and its response, in the one version that this program speaks. All are of the flexible kind, and all
+ * responses begin with throttle_time_ms, which the wire reads for itself and the response's reader does not see.
+ */
 export interface Message<Request, Response> {
   readonly name: string;
   readonly apiKey: number;
-  readonly apiVersion: number;
-  write(request: Request, writer: Writer): void;
-  /** What it returns may hold views of the reader's bytes. */
-  read(reader: Reader): Response;
-  /** The broker asks for silence of so many milliseconds. */
-  throttleMs(response: Response): number;
+  readonly version: number;
+  write(request: Request, to: Writer): void;
+  read(from: Reader): Response;
 }

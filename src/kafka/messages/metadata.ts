@@ -1,105 +1,81 @@
+import type { Metadata, PartitionMetadata, TopicMetadata } from '../api.ts';
+import type { Reader } from '../reader.ts';
 import type { Message } from './message.ts';
 
-/*
- * Metadata, version 12 (flexible)
+/**
+ * Metadata, version 12 (Kafka 3.1). `?` is nullable, `[x]` a compact array; strings are compact; every struct and the whole end with
+ * tagged fields.
  *
- * Request  => [topics] allow_auto_topic_creation include_topic_authorized_operations TAGS
- *   topics (null: all) => topic_id UUID  name COMPACT_NULLABLE_STRING  TAGS
- * Response => throttle_time_ms [brokers] cluster_id controller_id [topics] TAGS
- *   brokers    => node_id INT32  host COMPACT_STRING  port INT32  rack COMPACT_NULLABLE_STRING  TAGS
- *   topics     => error_code INT16  name COMPACT_NULLABLE_STRING  topic_id UUID  is_internal BOOLEAN
- *                 [partitions]  topic_authorized_operations INT32  TAGS
- *   partitions => error_code INT16  partition INT32  leader_id INT32  leader_epoch INT32
- *                 [replicas INT32]  [isr INT32]  [offline INT32]  TAGS
+ * request  = ?[ topic_id uuid, name ?string ]  (null: all topics)
+ *            allow_auto_topic_creation bool, include_topic_authorized_operations bool
+ * response = throttle_time_ms int32
+ *            [ node_id int32, host string, port int32, rack ?string ]
+ *            cluster_id ?string, controller_id int32
+ *            [ error_code int16, name ?string, topic_id uuid, is_internal bool
+ *              [ error_code int16, partition_index int32, leader_id int32, leader_epoch int32
+ *                replica_nodes [int32], isr_nodes [int32], offline_replicas [int32] ]
+ *              topic_authorized_operations int32 ]
+ *
+ * Asking never creates a topic. Errors of topics and partitions are kept where they are.
  */
 export interface MetadataRequest {
   /** Undefined: all topics. */
   readonly topics: readonly string[] | undefined;
 }
 
-export interface BrokerAddress {
-  readonly nodeId: number;
-  readonly host: string;
-  readonly port: number;
-  readonly rack: string | null;
-}
-
-export interface TopicMetadata {
-  readonly errorCode: number;
-  readonly name: string | null;
-  readonly topicId: string;
-  readonly isInternal: boolean;
-  readonly partitions: readonly PartitionMetadata[];
-}
-
-export interface PartitionMetadata {
-  readonly errorCode: number;
-  readonly partition: number;
-  /** −1 where there is none. */
-  readonly leaderId: number;
-  readonly leaderEpoch: number;
-  readonly replicas: readonly number[];
-  readonly inSync: readonly number[];
-}
-
-export interface Metadata {
-  readonly brokers: readonly BrokerAddress[];
-  readonly clusterId: string | null;
-  readonly controllerId: number;
-  readonly topics: readonly TopicMetadata[];
-}
-
-const noTopicId = 'AAAAAAAAAAAAAAAAAAAAAA';
-
-export const metadata: Message<MetadataRequest, Metadata & { throttleMs: number }> = {
+export const metadataMessage: Message<MetadataRequest, Metadata> = {
   name: 'Metadata',
   apiKey: 3,
-  apiVersion: 12,
-  write({ topics }, writer) {
-    writer
-      .compactArray(topics ?? null, (name, to) => to.uuid(noTopicId).compactString(name).noTags())
-      .boolean(false)
-      .boolean(false)
-      .noTags();
+  version: 12,
+  write({ topics }, to) {
+    if (topics === undefined) to.nullArray();
+    else to.array(topics, (name) => to.uuid(zeroTopicId).string(name).noTags());
+    to.bool(false).bool(false).noTags();
   },
-  read(reader) {
-    const throttleMs = reader.int32();
-    const brokers = reader.compactArray((from) => {
+  read(from) {
+    const brokers = from.array(11, () => {
       const broker = {
-        nodeId: from.int32(),
-        host: from.compactString(),
+        id: from.int32(),
+        host: from.string(),
         port: from.int32(),
-        rack: from.compactNullableString(),
+        rack: from.nullableString(),
       };
       from.tags();
       return broker;
     });
-    const clusterId = reader.compactNullableString();
-    const controllerId = reader.int32();
-    const topics = reader.compactArray((from) => {
-      const errorCode = from.int16();
-      const name = from.compactNullableString();
-      const topicId = from.uuid();
-      const isInternal = from.boolean();
-      const partitions = from.compactArray((each) => {
-        const partition = {
-          errorCode: each.int16(),
-          partition: each.int32(),
-          leaderId: each.int32(),
-          leaderEpoch: each.int32(),
-          replicas: each.compactArray((id) => id.int32()),
-          inSync: each.compactArray((id) => id.int32()),
-        };
-        each.compactArray((id) => id.int32());
-        each.tags();
-        return partition;
-      });
-      from.int32();
-      from.tags();
-      return { errorCode, name, topicId, isInternal, partitions };
-    });
-    reader.tags();
-    return { throttleMs, brokers, clusterId, controllerId, topics };
+    const clusterId = from.nullableString() ?? '';
+    const controllerId = from.int32();
+    const topics = from.array(26, () => readTopic(from));
+    from.tags();
+    return { clusterId, controllerId, brokers, topics };
   },
-  throttleMs: (response) => response.throttleMs,
 };
+
+const zeroTopicId = Buffer.alloc(16).toString('base64url');
+
+function readTopic(from: Reader): TopicMetadata {
+  const topic = {
+    errorCode: from.int16(),
+    name: from.nullableString() ?? '',
+    topicId: from.uuid(),
+    isInternal: from.bool(),
+    partitions: from.array(22, () => readPartition(from)),
+  };
+  from.int32();
+  from.tags();
+  return topic;
+}
+
+function readPartition(from: Reader): PartitionMetadata {
+  const partition = {
+    errorCode: from.int16(),
+    partition: from.int32(),
+    leaderId: from.int32(),
+    leaderEpoch: from.int32(),
+    replicas: from.array(4, () => from.int32()),
+    isr: from.array(4, () => from.int32()),
+    offline: from.array(4, () => from.int32()),
+  };
+  from.tags();
+  return partition;
+}

@@ -1,0 +1,210 @@
+import { VarveError } from '../errors.ts';
+import { addressText, type Address } from './address.ts';
+import {
+  noAnswer,
+  type Cluster,
+  type CommitResult,
+  type CommittedOffset,
+  type EpochEnd,
+  type EpochQuestion,
+  type Fetcher,
+  type Isolation,
+  type ListedOffset,
+  type Metadata,
+  type OffsetQuestion,
+  type OffsetToCommit,
+} from './api.ts';
+import { connect, type Surroundings } from './connect.ts';
+import type { Connections } from './connections.ts';
+import { BrokerFetcher } from './fetcher.ts';
+import { Groups } from './groups.ts';
+import { askLeaders } from './leaders.ts';
+import type { FrameMemory } from './memory.ts';
+import { listOffsetsMessage } from './messages/list-offsets.ts';
+import { metadataMessage } from './messages/metadata.ts';
+import { offsetForLeaderEpochMessage } from './messages/offset-for-leader-epoch.ts';
+import type { Wire } from './wire.ts';
+
+interface Waiting {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ClusterOptions {
+  readonly around: Surroundings;
+  readonly connections: Connections;
+  readonly fetchMemory: FrameMemory;
+  readonly bootstrap: readonly Address[];
+  readonly first: Metadata;
+}
+
+/** A cluster of which at least one broker has answered. It remembers where the brokers are, and nothing else. */
+export class ConnectedCluster implements Cluster {
+  readonly clusterId: string;
+  readonly #around: Surroundings;
+  readonly #connections: Connections;
+  readonly #fetchMemory: FrameMemory;
+  readonly #bootstrap: readonly Address[];
+  readonly #groups: Groups;
+  readonly #fetchers = new Set<BrokerFetcher>();
+  readonly #closing = new AbortController();
+  #brokers = new Map<number, Address>();
+
+  constructor(options: ClusterOptions) {
+    this.clusterId = options.first.clusterId;
+    this.#around = options.around;
+    this.#connections = options.connections;
+    this.#fetchMemory = options.fetchMemory;
+    this.#bootstrap = options.bootstrap;
+    this.#learn(options.first);
+    this.#groups = new Groups({
+      client: options.around.client,
+      connections: options.connections,
+      anyBroker: async (run) => this.#atAnyBroker(run),
+    });
+  }
+
+  async metadata(options: { topics?: readonly string[]; signal?: AbortSignal } = {}): Promise<Metadata> {
+    const { topics, signal } = options;
+    const metadata = await this.#atAnyBroker(
+      async (wire) => wire.call(metadataMessage, { topics }, { signal }),
+      signal,
+    );
+    if (metadata.clusterId !== this.clusterId) {
+      throw new VarveError(
+        'wrong-cluster',
+        `the brokers belong to another cluster: expected ${this.clusterId}, got ${metadata.clusterId}`,
+        { hint: 'Check where the addresses in kafka.brokers lead.' },
+      );
+    }
+    this.#learn(metadata);
+    return metadata;
+  }
+
+  async listOffsets(
+    questions: readonly OffsetQuestion[],
+    { isolation, signal }: { isolation: Isolation; signal?: AbortSignal },
+  ): Promise<ListedOffset[]> {
+    return askLeaders<OffsetQuestion, ListedOffset>(questions, {
+      ask: async (leaderId, rows) => {
+        const wire = await this.#toBroker(leaderId, { signal });
+        return wire.call(listOffsetsMessage, { isolation, questions: rows }, { signal });
+      },
+      failed: ({ topic, partition }, failure) => ({
+        topic,
+        partition,
+        errorCode: noAnswer,
+        offset: -1n,
+        timestamp: -1n,
+        leaderEpoch: -1,
+        failure,
+      }),
+    });
+  }
+
+  async endOffsetForEpoch(questions: readonly EpochQuestion[], waiting: Waiting = {}): Promise<EpochEnd[]> {
+    return askLeaders<EpochQuestion, EpochEnd>(questions, {
+      ask: async (leaderId, rows) => {
+        const wire = await this.#toBroker(leaderId, waiting);
+        return wire.call(offsetForLeaderEpochMessage, rows, waiting);
+      },
+      failed: ({ topic, partition }, failure) => ({
+        topic,
+        partition,
+        errorCode: noAnswer,
+        epoch: -1,
+        endOffset: -1n,
+        failure,
+      }),
+    });
+  }
+
+  async committedOffsets(group: string, waiting: Waiting = {}): Promise<CommittedOffset[]> {
+    return this.#groups.committed(group, waiting);
+  }
+
+  async commitOffsets(
+    group: string,
+    rows: readonly OffsetToCommit[],
+    waiting: Waiting = {},
+  ): Promise<CommitResult[]> {
+    return this.#groups.commit(group, rows, waiting);
+  }
+
+  async fetcher(brokerId: number): Promise<Fetcher> {
+    const open = async (): Promise<Wire> =>
+      connect(this.#around, {
+        address: await this.#addressOf(brokerId, {}),
+        memory: this.#fetchMemory,
+        signal: this.#closing.signal,
+      });
+    const wire = await open();
+    const fetcher = new BrokerFetcher({ brokerId, rackId: this.#around.settings.rack, wire, open });
+    this.#fetchers.add(fetcher);
+    void wire.closed.then(() => this.#fetchers.delete(fetcher));
+    return fetcher;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Error('closed by us'));
+    await Promise.all([...this.#fetchers].map(async (fetcher) => fetcher[Symbol.asyncDispose]()));
+    await this.#connections.close();
+  }
+
+  #learn({ brokers }: Metadata): void {
+    if (brokers.length === 0) return;
+    this.#brokers = new Map(brokers.map(({ id, host, port }) => [id, { host, port }]));
+    this.#connections.keepOnly([...this.#brokers.values(), ...this.#bootstrap]);
+  }
+
+  async #toBroker(id: number, waiting: Waiting): Promise<Wire> {
+    return this.#connections.to(await this.#addressOf(id, waiting));
+  }
+
+  async #addressOf(id: number, { signal }: Waiting): Promise<Address> {
+    if (!this.#brokers.has(id) && id >= 0) await this.metadata({ topics: [], ...(signal && { signal }) });
+    const address = this.#brokers.get(id);
+    if (address !== undefined) return address;
+    const what = id < 0 ? 'the partition has no leader' : `broker ${id} is not in the cluster now`;
+    throw new VarveError('kafka-unreachable', what, {
+      retryable: true,
+      hint: 'This passes when the broker is back.',
+    });
+  }
+
+  /** Asks the known brokers one after the other, then those of the configuration, until one can be talked to. */
+  async #atAnyBroker<T>(run: (wire: Wire) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const addresses = new Map(
+      [...this.#brokers.values(), ...this.#bootstrap].map((address) => [addressText(address), address]),
+    );
+    const failures: VarveError[] = [];
+    for (const address of addresses.values()) {
+      try {
+        return await run(await this.#connections.to(address));
+      } catch (error) {
+        const elsewhere = error instanceof VarveError && error.retryable && !signal?.aborted;
+        if (!elsewhere || this.#closing.signal.aborted) throw error;
+        failures.push(error);
+      }
+    }
+    throw noneAnswered(failures);
+  }
+}
+
+/** One error for all brokers, naming each with its own cause; the hint is that of the failure that says most. */
+export function noneAnswered(failures: readonly VarveError[]): VarveError {
+  const order = ['config', 'kafka-unsupported', 'kafka-refused'];
+  const telling =
+    order
+      .map((code) => failures.find((failure) => failure.code === code))
+      .find((failure) => failure !== undefined) ?? failures[0];
+  if (telling !== undefined && failures.length === 1) return telling;
+  return new VarveError(
+    telling?.code ?? 'kafka-unreachable',
+    `no broker can be used: ${failures.map((failure) => failure.message).join('; ')}`,
+    {
+      cause: new AggregateError(failures),
+      retryable: true,
+      ...(telling?.hint !== undefined && { hint: telling.hint }),
+    },
+  );
+}

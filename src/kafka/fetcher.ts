@@ -1,0 +1,79 @@
+import type { VarveError } from '../errors.ts';
+import { aborted } from './wire.ts';
+import type { Fetcher, FetchRequest, FetchResponse } from './api.ts';
+import { fetchMessage } from './messages/fetch.ts';
+import type { Wire } from './wire.ts';
+
+/** What a response needs beside the records that `maxBytes` counts. */
+const overheadBytes = 64 * 1024;
+
+/** Fetching from one broker on a connection of its own, so that a long poll holds up nothing else. */
+export class BrokerFetcher implements Fetcher {
+  readonly brokerId: number;
+  readonly #open: () => Promise<Wire>;
+  readonly #rackId: string | undefined;
+  readonly #wires = new Set<Wire>();
+  #wire: Wire;
+  #renewing: Promise<Wire> | undefined;
+
+  constructor(options: {
+    brokerId: number;
+    rackId: string | undefined;
+    wire: Wire;
+    open: () => Promise<Wire>;
+  }) {
+    this.brokerId = options.brokerId;
+    this.#open = options.open;
+    this.#rackId = options.rackId;
+    this.#wire = options.wire;
+    this.#wires.add(options.wire);
+  }
+
+  async fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchResponse> {
+    const wire = await this.#current();
+    if (signal?.aborted) throw aborted('Fetch', wire.broker, signal);
+    const giveUp = (): void => {
+      if (signal !== undefined) wire.close(aborted('Fetch', wire.broker, signal));
+    };
+    signal?.addEventListener('abort', giveUp, { once: true });
+    try {
+      const rackId = request.rackId ?? this.#rackId;
+      const answer = await wire.ask(fetchMessage, rackId === undefined ? request : { ...request, rackId }, {
+        waitMs: request.maxWaitMs,
+        trustedBytes: request.maxBytes + overheadBytes,
+      });
+      return { ...answer.value, byteLength: answer.byteLength, release: () => answer.release() };
+    } finally {
+      signal?.removeEventListener('abort', giveUp);
+    }
+  }
+
+  close(reason?: VarveError): void {
+    for (const wire of this.#wires) wire.close(reason);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#renewing?.catch(() => undefined);
+    this.close();
+    await Promise.all([...this.#wires].map(async (wire) => wire.closed));
+  }
+
+  /** The connection, or a fresh one where the broker is about to end the session of the old one. */
+  async #current(): Promise<Wire> {
+    if (this.#wire.dead || !this.#wire.expired) return this.#wire;
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #renew(): Promise<Wire> {
+    const fresh = await this.#open();
+    this.#wires.add(fresh);
+    const old = this.#wire;
+    this.#wire = fresh;
+    old.retire();
+    void old.closed.then(() => this.#wires.delete(old));
+    return fresh;
+  }
+}

@@ -1,0 +1,392 @@
+import type { ConnectionOptions } from 'node:tls';
+import { messageOf, VarveError } from '../errors.ts';
+import type { KafkaPorts } from './api.ts';
+import { Assembler, type Frame } from './assembler.ts';
+import type { FrameMemory } from './memory.ts';
+import type { Message } from './messages/message.ts';
+import { Reader } from './reader.ts';
+import { openSocket, type BrokerSocket } from './socket.ts';
+import { Writer } from './writer.ts';
+
+export interface WireOptions {
+  /** As the operator knows it: `host:port`. */
+  readonly broker: string;
+  readonly clientId: string;
+  readonly ports: Pick<KafkaPorts, 'nowMs' | 'after'>;
+  readonly memory: FrameMemory;
+  readonly requestTimeoutMs: number;
+  readonly frameBytesMax?: number;
+}
+
+export interface CallOptions {
+  /** On top of the wire's own limit: what the broker may wait before it begins to answer. */
+  readonly waitMs?: number;
+  /** An answer up to this long is believed before it has arrived. */
+  readonly trustedBytes?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Answer<T> {
+  readonly value: T;
+  readonly byteLength: number;
+  /** Gives the memory back that views in the value point into. */
+  release(): void;
+}
+
+/** The bytes of a request without its header, and how to read the answer behind its header and its throttle time. */
+interface Exchange<T> {
+  readonly name: string;
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  /** Flexible versions have tagged fields in both headers. */
+  readonly flexible: boolean;
+  readonly write: (to: Writer) => void;
+  readonly read: (frame: Buffer, at: number) => T;
+}
+
+interface HandshakeListener {
+  readonly onFrame: (bytes: Buffer) => void;
+  readonly onFailure: (error: Error) => void;
+}
+
+interface Pending {
+  readonly name: string;
+  readonly correlationId: number;
+  readonly bytes: Buffer;
+  readonly limitMs: number;
+  readonly trustedBytes: number;
+  /** Throws where the frame is malformed. */
+  settle(frame: Frame): void;
+  fail(error: Error): void;
+  timer?: { cancel(): void };
+}
+
+const defaultFrameBytesMax = 256 * 1024 * 1024;
+const defaultTrustedBytes = 1024 * 1024;
+
+/**
+ * One connection to a broker: requests leave in the order in which they were asked for, none inside a throttle window,
+ * and answers are taken in that same order or not at all. While the client library shakes hands, whole frames go to it.
+ *
+ *    handshake ──takeOver──► open ──failure, close──► dead
+ *        └───────────failure, close───────────────────► dead
+ *
+ * A dead wire stays dead and has told everybody who waited. It never connects again by itself.
+ */
+export class Wire {
+  readonly broker: string;
+  readonly #options: WireOptions;
+  readonly #assembler: Assembler;
+  readonly #closed = Promise.withResolvers<void>();
+  #socket: BrokerSocket | undefined;
+  #state: 'handshake' | 'open' | 'dead' = 'handshake';
+  #handshake: HandshakeListener | undefined;
+  #failure: VarveError | undefined;
+  #waiting: Pending[] = [];
+  #inFlight: Pending[] = [];
+  #correlationId = 0;
+  #throttledUntilMs = 0;
+  #throttleTimer: { cancel(): void } | undefined;
+  #retireAtMs = Infinity;
+  #retiring = false;
+
+  constructor(options: WireOptions) {
+    this.broker = options.broker;
+    this.#options = options;
+    this.#assembler = new Assembler({
+      memory: options.memory,
+      frameBytesMax: options.frameBytesMax ?? defaultFrameBytesMax,
+      trustedBytes: () => this.#inFlight[0]?.trustedBytes ?? 0,
+      onFrame: (frame) => this.#take(frame),
+      onBadLength: (length) => this.close(badLength(this.broker, length)),
+      onReady: () => this.#socket?.resume(),
+    });
+  }
+
+  get dead(): boolean {
+    return this.#state === 'dead';
+  }
+
+  /** Why the wire died. */
+  get failure(): VarveError | undefined {
+    return this.#failure;
+  }
+
+  /** True once the broker is about to end the session: new requests belong on another wire. */
+  get expired(): boolean {
+    return this.#options.ports.nowMs() >= this.#retireAtMs;
+  }
+
+  /** Resolves when the socket is gone. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  open(options: {
+    host: string;
+    port: number;
+    tls: ConnectionOptions | undefined;
+    onConnect: () => void;
+    handshake: HandshakeListener;
+  }): void {
+    if (this.#state !== 'handshake' || this.#socket !== undefined)
+      throw new Error('the wire was opened before');
+    this.#handshake = options.handshake;
+    this.#socket = openSocket({
+      ...options,
+      assembler: this.#assembler,
+      onError: (error) => this.close(lost(this.broker, error)),
+      onClose: () => {
+        this.close(lost(this.broker, new Error('closed by the broker')));
+        this.#closed.resolve();
+      },
+    });
+  }
+
+  /** Bytes of the handshake. */
+  write(bytes: Buffer): void {
+    if (this.#state === 'handshake') this.#socket?.write(bytes);
+  }
+
+  /** The handshake is over: from here on the wire's own requests. */
+  takeOver(options: { throttledUntilMs: number; retireAtMs: number }): void {
+    if (this.#state === 'dead') throw this.#failure ?? new Error('dead without a reason');
+    if (this.#state !== 'handshake') throw new Error(`a wire in state ${this.#state} cannot be taken over`);
+    this.#state = 'open';
+    this.#handshake = undefined;
+    this.#throttledUntilMs = options.throttledUntilMs;
+    this.#retireAtMs = options.retireAtMs;
+  }
+
+  /** Sends a request and holds the memory of its answer until that is released. */
+  async ask<Request, Response>(
+    message: Message<Request, Response>,
+    request: Request,
+    options: CallOptions = {},
+  ): Promise<Answer<Response>> {
+    const what = `${message.name} response from ${this.broker}`;
+    return this.#exchange(
+      {
+        name: message.name,
+        apiKey: message.apiKey,
+        apiVersion: message.version,
+        flexible: true,
+        write: (to) => message.write(request, to),
+        read: (frame, at) => {
+          const from = new Reader(frame, { what, at });
+          const value = message.read(from);
+          from.end();
+          return value;
+        },
+      },
+      options,
+    );
+  }
+
+  /** As `ask`, for answers that keep no views: their memory is given back at once. */
+  async call<Request, Response>(
+    message: Message<Request, Response>,
+    request: Request,
+    options: CallOptions = {},
+  ): Promise<Response> {
+    const answer = await this.ask(message, request, options);
+    answer.release();
+    return answer.value;
+  }
+
+  /** For a message whose bytes somebody else writes and reads; of the old kind, without tagged fields. */
+  async callRaw(
+    request: { name: string; apiKey: number; apiVersion: number; body: Buffer },
+    options: CallOptions = {},
+  ): Promise<Buffer> {
+    const answer = await this.#exchange(
+      {
+        ...request,
+        flexible: false,
+        write: (to) => to.raw(request.body),
+        read: (frame, at) => Buffer.from(frame.subarray(at - throttleBytes)),
+      },
+      options,
+    );
+    answer.release();
+    return answer.value;
+  }
+
+  /** Closes as soon as nobody waits for an answer. */
+  retire(): void {
+    this.#retiring = true;
+    this.#closeIfDrained();
+  }
+
+  close(reason: VarveError = lost(this.broker, new Error('closed by us'))): void {
+    if (this.#state === 'dead') return;
+    this.#state = 'dead';
+    this.#failure = reason;
+    this.#throttleTimer?.cancel();
+    this.#assembler.close();
+    if (this.#socket === undefined) this.#closed.resolve();
+    else this.#socket.destroy();
+    const unanswered = [...this.#inFlight, ...this.#waiting];
+    this.#inFlight = [];
+    this.#waiting = [];
+    for (const pending of unanswered) {
+      pending.timer?.cancel();
+      pending.fail(reason);
+    }
+    this.#handshake?.onFailure(reason);
+    this.#handshake = undefined;
+  }
+
+  async #exchange<T>(exchange: Exchange<T>, options: CallOptions): Promise<Answer<T>> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#state !== 'open') throw new Error(`a wire in state ${this.#state} takes no requests`);
+    if (options.signal?.aborted) throw aborted(exchange.name, this.broker, options.signal);
+    const { promise, resolve, reject } = Promise.withResolvers<Answer<T>>();
+    const correlationId = this.#correlationId;
+    this.#correlationId = (correlationId + 1) & 0x7fff_ffff;
+    const onAbort = (): void => {
+      if (options.signal !== undefined) reject(aborted(exchange.name, this.broker, options.signal));
+    };
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    this.#waiting.push({
+      name: exchange.name,
+      correlationId,
+      bytes: requestBytes(exchange, { correlationId, clientId: this.#options.clientId }),
+      limitMs: this.#options.requestTimeoutMs + (options.waitMs ?? 0),
+      trustedBytes: options.trustedBytes ?? defaultTrustedBytes,
+      settle: (frame) => {
+        const value = this.#readAnswer(exchange, frame.bytes);
+        if (options.signal?.aborted) frame.release();
+        else resolve({ value, byteLength: frame.bytes.length, release: () => frame.release() });
+      },
+      fail: reject,
+    });
+    this.#pump();
+    try {
+      return await promise;
+    } finally {
+      options.signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #readAnswer<T>(exchange: Exchange<T>, bytes: Buffer): T {
+    const header = new Reader(bytes, { what: `${exchange.name} response from ${this.broker}`, at: 4 });
+    if (exchange.flexible) header.tags();
+    const throttleMs = header.int32();
+    if (throttleMs > 0)
+      this.#throttledUntilMs = Math.max(this.#throttledUntilMs, this.#options.ports.nowMs() + throttleMs);
+    return exchange.read(bytes, header.at);
+  }
+
+  #pump(): void {
+    if (this.#state !== 'open' || this.#throttleTimer !== undefined || this.#waiting.length === 0) return;
+    const holdMs = this.#throttledUntilMs - this.#options.ports.nowMs();
+    if (holdMs > 0) {
+      this.#throttleTimer = this.#options.ports.after(holdMs, () => {
+        this.#throttleTimer = undefined;
+        this.#pump();
+      });
+      return;
+    }
+    const leaving = this.#waiting;
+    this.#waiting = [];
+    for (const pending of leaving) {
+      this.#inFlight.push(pending);
+      this.#armTimer(pending);
+      this.#socket?.write(pending.bytes);
+    }
+  }
+
+  /** Time runs only while nothing arrives, and not while it is us who do not read. */
+  #armTimer(pending: Pending): void {
+    const arrivedBefore = this.#assembler.bytesArrived;
+    pending.timer = this.#options.ports.after(pending.limitMs, () => {
+      if (!this.#assembler.ready || this.#assembler.bytesArrived !== arrivedBefore) this.#armTimer(pending);
+      else
+        this.close(lost(this.broker, new Error(`no answer to ${pending.name} within ${pending.limitMs} ms`)));
+    });
+  }
+
+  #take(frame: Frame): void {
+    if (this.#state === 'handshake') {
+      const bytes = Buffer.concat([lengthOf(frame.bytes), frame.bytes]);
+      frame.release();
+      this.#handshake?.onFrame(bytes);
+      return;
+    }
+    const pending = this.#inFlight.shift();
+    const correlationId = frame.bytes.readInt32BE(0);
+    if (pending === undefined || pending.correlationId !== correlationId) {
+      frame.release();
+      if (pending !== undefined) this.#inFlight.unshift(pending);
+      const expected = pending === undefined ? 'none' : `number ${pending.correlationId} (${pending.name})`;
+      this.close(lost(this.broker, new Error(`expected answer ${expected}, got number ${correlationId}`)));
+      return;
+    }
+    pending.timer?.cancel();
+    try {
+      pending.settle(frame);
+    } catch (error) {
+      frame.release();
+      this.#inFlight.unshift(pending);
+      this.close(error instanceof VarveError ? error : lost(this.broker, error));
+      return;
+    }
+    this.#closeIfDrained();
+    this.#pump();
+  }
+
+  #closeIfDrained(): void {
+    if (this.#retiring && this.#inFlight.length === 0 && this.#waiting.length === 0) this.close();
+  }
+}
+
+const throttleBytes = 4;
+
+/** The request header: version 2 where the message is flexible, else version 1; the first four bytes are the length. */
+function requestBytes<T>(exchange: Exchange<T>, header: { correlationId: number; clientId: string }): Buffer {
+  const to = new Writer();
+  to.int32(0).int16(exchange.apiKey).int16(exchange.apiVersion).int32(header.correlationId);
+  to.headerString(header.clientId);
+  if (exchange.flexible) to.noTags();
+  exchange.write(to);
+  const bytes = to.finish();
+  bytes.writeInt32BE(bytes.length - 4, 0);
+  return bytes;
+}
+
+function lengthOf(bytes: Buffer): Buffer {
+  const prefix = Buffer.alloc(4);
+  prefix.writeInt32BE(bytes.length, 0);
+  return prefix;
+}
+
+export function lost(broker: string, cause: unknown): VarveError {
+  return new VarveError('kafka-unreachable', `connection to broker ${broker} lost: ${messageOf(cause)}`, {
+    cause,
+    retryable: true,
+    hint: 'Check that the broker is up and reachable from here.',
+  });
+}
+
+/** The length's bytes are kept in the message: they show which protocol the peer speaks. */
+function badLength(broker: string, length: number): VarveError {
+  return lost(broker, new BadLength(length));
+}
+
+export class BadLength extends Error {
+  /** The first four bytes of the answer. */
+  readonly prefix: Buffer;
+
+  constructor(length: number) {
+    super(`expected the length of an answer, got ${length}`);
+    this.prefix = Buffer.alloc(4);
+    this.prefix.writeInt32BE(length, 0);
+  }
+}
+
+export function aborted(what: string, broker: string, signal: AbortSignal): VarveError {
+  return new VarveError('interrupted', `${what} from broker ${broker} was given up`, {
+    cause: signal.reason,
+  });
+}
