@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 
 export interface Measured {
   readonly seconds: number;
@@ -27,18 +27,22 @@ export async function measure(
   });
   let peakKilobytes = 0;
   const sample = setInterval(() => {
-    readFile(`/proc/${child.pid}/status`, 'utf8').then(
-      (text) => {
-        peakKilobytes = Math.max(peakKilobytes, Number(/VmHWM:\s+(\d+)/.exec(text)?.[1] ?? 0));
-      },
-      () => undefined, // it has ended
-    );
+    const kilobytes = peakKilobytesOf(child.pid);
+    if (kilobytes > peakKilobytes) peakKilobytes = kilobytes;
   }, 50);
   const [status] = await once(child, 'close');
   clearInterval(sample);
   const seconds = (performance.now() - began) / 1000;
   if (status !== 0) throw new Error(`${command} ${words.join(' ')} ended with ${status}: ${stderr}`);
   return { seconds, peakMegabytes: peakKilobytes / 1024, stdout };
+}
+
+function peakKilobytesOf(process: number | undefined): number {
+  try {
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${process}/status`, 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0; // it has ended
+  }
 }
 
 export function median(values: readonly number[]): number {

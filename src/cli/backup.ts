@@ -68,8 +68,8 @@ async function catchUp(context: CommandContext): Promise<CatchUpDocument> {
     },
   });
   const { sink } = opened;
-  await using _progress = showProgress(context, status, () => sink.progress);
-  const report = await sink.catchUp(signal);
+  const progress = showProgress(context, status, () => sink.progress);
+  const report = await sink.catchUp(signal).finally(async () => progress.stop());
   const absent = absentTopics(config.topics.include, sink.topics);
   return catchUpDocument({ ...report, missing: [...report.missing, ...absent] });
 }
@@ -87,7 +87,8 @@ function absentTopics(include: readonly string[], topics: ReadonlySet<string>): 
 
 function doneOf(answer: object): CatchUpDocument {
   if (!('done' in answer)) throw new VarveError('failed', 'the daemon answered something else than a result');
-  return answer.done as CatchUpDocument; // the daemon is this very program
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the daemon is this very program
+  return answer.done as CatchUpDocument;
 }
 
 async function print(context: CommandContext, document: CatchUpDocument, tookMs: number): Promise<void> {

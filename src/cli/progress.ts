@@ -12,7 +12,7 @@ export function showProgress(
   context: CommandContext,
   status: StatusLine,
   look: () => Progress | undefined,
-): AsyncDisposable {
+): { stop(): Promise<void> } {
   const { host, json, terminal } = context;
   const isBar = terminal.stderr && !json;
   const everyMs = json ? jsonEveryMs : plainEveryMs;
@@ -32,7 +32,7 @@ export function showProgress(
   };
   const done = work();
   return {
-    async [Symbol.asyncDispose]() {
+    async stop() {
       stop.abort();
       await done;
       status.clear();

@@ -36,19 +36,20 @@ export interface OpenSink extends AsyncDisposable {
 export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   const { config, host, emit, mode, signal } = options;
   await using opened = new AsyncDisposableStack();
-  let sink: Sink | undefined;
+  const running: { sink?: Sink } = {};
   const startedAt = new Date(host.clock.nowMs()).toISOString();
   const local = opened.use(
     await LocalFolder.open(host, localFolderOf(config), {
       instance: config.instance,
-      serve: async (request, reply) => serveOrder(request, { reply, sink: () => sink, startedAt, signal }),
+      serve: async (request, reply) =>
+        serveOrder(request, { reply, sink: () => running.sink, startedAt, signal }),
     }),
   );
   const cluster = opened.use(
     await connectCluster({ settings: kafkaSettings(config.kafka), ports: kafkaPorts(host), signal }),
   );
   const { rack } = config.kafka;
-  sink = opened.use(
+  const sink = opened.use(
     await Sink.start({
       cluster,
       local,
@@ -63,6 +64,7 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
       minFreeBytes: config.local.minFree,
     }),
   );
+  running.sink = sink;
   const all = opened.move();
   return { sink, [Symbol.asyncDispose]: async () => all.disposeAsync() };
 }

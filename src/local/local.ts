@@ -29,6 +29,7 @@ export { incarnationsOf, listIncarnations, type Incarnation } from './incarnatio
 export { keyText, type PartitionKey } from './layout.ts';
 export { askHolder, type Serve } from './lock.ts';
 export { PartitionLog, type Append, type PartitionOptions } from './partition.ts';
+export type { Repair } from './recover.ts';
 export { readPartition, type CoveredBatch } from './reader.ts';
 export { readCoverage } from './gaps.ts';
 

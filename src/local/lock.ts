@@ -124,6 +124,7 @@ export async function askHolder(
   request: unknown,
   options: { name?: string; waitMs?: number; onLine?: (line: unknown) => void; signal?: AbortSignal } = {},
 ): Promise<unknown[] | undefined> {
+  if ((await host.disk.stat(folder)) === undefined) return undefined;
   await using sockets = await host.openSocketFolder(folder);
   let socket: Socket;
   try {

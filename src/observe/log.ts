@@ -4,8 +4,8 @@ import type { SinkEvent } from '../sink/sink.ts';
 import { describeEvent } from './describe.ts';
 
 export interface Log {
-  event(event: SinkEvent): void;
-  info(name: string, message: string, fields?: Readonly<Record<string, unknown>>): void;
+  readonly event: (event: SinkEvent) => void;
+  readonly info: (name: string, message: string, fields?: Readonly<Record<string, unknown>>) => void;
 }
 
 /** JSON lines for programs, readable ones on a terminal. Every line names its event. */

@@ -45,13 +45,13 @@ export async function assertOwnGroup(
   }
 }
 
-function parseNote(metadata: string): CommitNote | undefined {
+function parseNote(metadata: string): Pick<CommitNote, 'installation' | 'at'> | undefined {
   try {
     const note: unknown = JSON.parse(metadata);
     if (typeof note !== 'object' || note === null) return undefined;
     if (!('installation' in note) || typeof note.installation !== 'string') return undefined;
-    if (!('at' in note) || typeof note.at !== 'number' || !('topicId' in note)) return undefined;
-    return note as CommitNote; // the fields that are read were looked at above
+    if (!('at' in note) || typeof note.at !== 'number') return undefined;
+    return { installation: note.installation, at: note.at };
   } catch {
     return undefined; // another tool reset the offset: its note is not ours
   }
