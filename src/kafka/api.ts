@@ -59,7 +59,7 @@ export interface Cluster extends AsyncDisposable {
     options?: { signal?: AbortSignal },
   ): Promise<EpochEnd[]>;
   committedOffsets(group: string, options?: { signal?: AbortSignal }): Promise<CommittedOffset[]>;
-  /** Member-less. What fails as a whole is thrown; what fails for one partition is in its row. */
+  /** Member-less. What fails as a whole is thrown; what fails for one partition is in its row, in the rows' order. */
   commitOffsets(
     group: string,
     rows: readonly OffsetToCommit[],

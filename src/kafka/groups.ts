@@ -1,6 +1,6 @@
 import { messageOf, VarveError } from '../errors.ts';
 import type { Address } from './address.ts';
-import type { CommitResult, CommittedOffset, OffsetToCommit } from './api.ts';
+import { noAnswer, type CommitResult, type CommittedOffset, type OffsetToCommit } from './api.ts';
 import type { ClientCoordinator, KafkaClient } from './client.ts';
 import type { Connections } from './connections.ts';
 import { kafkaError } from './errors-of-kafka.ts';
@@ -47,7 +47,13 @@ export class Groups {
       // The answer has no code of its own: what fails as a whole stands in every row.
       const first = results[0]?.errorCode ?? 0;
       const whole = ofWholeRequest(first) && results.every(({ errorCode }) => errorCode === first);
-      return { value: results, errorCode: whole ? first : 0 };
+      const codes = new Map(results.map((row) => [keyOf(row), row.errorCode]));
+      const inOrder = rows.map(({ topic, partition }) => ({
+        topic,
+        partition,
+        errorCode: codes.get(keyOf({ topic, partition })) ?? noAnswer,
+      }));
+      return { value: inOrder, errorCode: whole ? first : 0 };
     });
   }
 
@@ -94,6 +100,10 @@ export class Groups {
       throw lookUpError(group, error);
     }
   }
+}
+
+function keyOf({ topic, partition }: { topic: string; partition: number }): string {
+  return `${partition} ${topic}`;
 }
 
 /** Codes that say something about the group or the coordinator, not about one partition. */
