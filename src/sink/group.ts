@@ -1,5 +1,6 @@
 import { VarveError, messageOf } from '../errors.ts';
-import { kafkaError, type Cluster } from '../kafka/kafka.ts';
+import { pause, type Clock } from '../host/host.ts';
+import { kafkaError, type Cluster, type CommittedOffset } from '../kafka/kafka.ts';
 import type { Identity, Position } from '../local/local.ts';
 import type { Emit } from './events.ts';
 import type { PartitionStream } from './stream.ts';
@@ -28,12 +29,13 @@ const commitAgainMs = 3 * 60 * 1000;
 export async function assertOwnGroup(
   cluster: Pick<Cluster, 'committedOffsets'>,
   group: string,
-  o: { identity: Identity; nowMs: number },
+  o: { identity: Identity; clock: Clock; emit: Emit },
 ): Promise<void> {
-  for (const row of await cluster.committedOffsets(group)) {
+  const nowMs = o.clock.nowMs();
+  for (const row of await positionsOf(cluster, group, o)) {
     const note = parseNote(row.metadata);
     if (note === undefined || note.installation === o.identity.installation) continue;
-    if (o.nowMs - note.at >= installationSilentMs) continue;
+    if (nowMs - note.at >= installationSilentMs) continue;
     const seen = `installation ${note.installation} committed ${row.topic}/${row.partition} at ${new Date(note.at).toISOString()}`;
     throw new VarveError(
       'foreign-installation',
@@ -42,6 +44,30 @@ export async function assertOwnGroup(
         hint: `give this installation a \`name\` of its own; if the other one is gone for good, wait ${installationSilentMs / 60_000} minutes or delete the group`,
       },
     );
+  }
+}
+
+/** The first look at a group of a young cluster makes its coordinator: that takes a moment. */
+const coordinatorWaitMs = { each: 200, atMost: 15_000 };
+
+async function positionsOf(
+  cluster: Pick<Cluster, 'committedOffsets'>,
+  group: string,
+  o: { clock: Clock; emit: Emit },
+): Promise<CommittedOffset[]> {
+  const giveUpMs = o.clock.nowMs() + coordinatorWaitMs.atMost;
+  for (;;) {
+    try {
+      return await cluster.committedOffsets(group);
+    } catch (error) {
+      if (!(error instanceof VarveError)) throw error;
+      if (error.code === 'kafka-refused') {
+        o.emit({ type: 'commit-failed', message: error.message });
+        return [];
+      }
+      if (!error.retryable || o.clock.nowMs() >= giveUpMs) throw error;
+    }
+    await pause(o.clock, coordinatorWaitMs.each);
   }
 }
 

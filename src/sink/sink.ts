@@ -105,7 +105,7 @@ export class Sink implements AsyncDisposable {
   static async start(options: SinkOptions): Promise<Sink> {
     const { cluster, local, host, group } = options;
     await local.bindCluster(cluster.clusterId);
-    await assertOwnGroup(cluster, group, { identity: local.identity, nowMs: host.clock.nowMs() });
+    await assertOwnGroup(cluster, group, { identity: local.identity, clock: host.clock, emit: options.emit });
     const sink = new Sink(options);
     try {
       await sink.#room.look();
