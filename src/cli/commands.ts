@@ -22,6 +22,12 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./backup.ts')).command,
   },
   {
+    name: 'cat',
+    summary: 'Print the records of a topic',
+    group: 'Look',
+    load: async () => (await import('./cat.ts')).command,
+  },
+  {
     name: 'config print',
     summary: 'Show every value and where it comes from',
     group: 'Set up',

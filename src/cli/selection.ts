@@ -1,0 +1,65 @@
+import { VarveError } from '../errors.ts';
+import { nearest } from '../config/config.ts';
+import type { Host } from '../host/host.ts';
+import { incarnationsOf, listIncarnations, readIdentity, type Incarnation } from '../local/local.ts';
+
+/** Enough to find a name in, few enough to read. */
+const namesShownMax = 20;
+
+/** The lives of a topic that the local folder holds, the newest last; at least one. */
+export async function livesOf(host: Host, folder: string, topic: string): Promise<readonly Incarnation[]> {
+  await readIdentity(host.disk, folder); // refuses a format that is newer than this program
+  const topics = [...new Set((await listIncarnations(host.disk, folder)).map((life) => life.topic))];
+  if (topics.includes(topic)) return await incarnationsOf(host.disk, folder, topic);
+  const near = nearest(topic, topics);
+  const known =
+    topics.length === 0 ? `there is nothing in ${folder}` : `there are ${listed(topics)} in ${folder}`;
+  throw new VarveError(
+    'nothing-selected',
+    `no topic ${JSON.stringify(topic)} in this backup; ${near === undefined ? '' : `did you mean ${near}? `}${known}`,
+    {
+      hint:
+        topics.length === 0
+          ? 'check local.dir; varve backup --no-snapshot fills it'
+          : 'name one of them exactly: there are no globs here',
+    },
+  );
+}
+
+/** The one that was named, else the newest. */
+export function chooseLife(lives: readonly Incarnation[], topicId: string | undefined): Incarnation {
+  const found = topicId === undefined ? lives.at(-1) : lives.find((life) => life.topicId === topicId);
+  if (found !== undefined) return found;
+  const known = lives.map((life) => `${life.topicId} (first seen ${life.firstSeen ?? 'unknown'})`);
+  throw new VarveError(
+    'nothing-selected',
+    `no incarnation ${JSON.stringify(topicId)} of topic ${lives[0]?.topic ?? ''} in this backup; there are ${listed(known)}`,
+    { hint: 'name one of them, or leave --incarnation out for the newest' },
+  );
+}
+
+/** The partitions that were named, else all; in ascending order, each once. */
+export function choosePartitions(life: Incarnation, wanted: readonly string[]): readonly number[] {
+  if (wanted.length === 0) return life.partitions;
+  const numbers = wanted.map((word) => {
+    if (/^\d{1,9}$/.test(word)) return Number(word);
+    throw new VarveError('usage', `--partition: expected a partition's number, got ${JSON.stringify(word)}`, {
+      hint: 'partitions are numbered from 0; the option repeats and takes commas',
+    });
+  });
+  const missing = numbers.find((number) => !life.partitions.includes(number));
+  if (missing !== undefined) {
+    const known = life.partitions.length === 0 ? 'none' : listed(life.partitions.map(String));
+    throw new VarveError(
+      'nothing-selected',
+      `no partition ${missing} of topic ${life.topic} in this backup; there are ${known}`,
+      { hint: 'name one of them, or leave --partition out for all' },
+    );
+  }
+  return life.partitions.filter((partition) => numbers.includes(partition));
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length - namesShownMax;
+  return names.slice(0, namesShownMax).join(', ') + (more > 0 ? ` and ${more} more` : '');
+}
