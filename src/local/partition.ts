@@ -134,6 +134,11 @@ export class PartitionLog implements AsyncDisposable {
     await this.#journalled((coverage) => addTruncation(coverage, { offset, epoch, at }));
   }
 
+  /** Resolves when nothing is waiting to be written. */
+  async flush(): Promise<void> {
+    await this.#writes;
+  }
+
   /** Resolves when the batches are with the operating system; the buffer is free again then. */
   async append(append: Append): Promise<void> {
     await this.#enqueue(async () => {
@@ -281,7 +286,7 @@ export class PartitionLog implements AsyncDisposable {
 
   async #sync(): Promise<Position | undefined> {
     const covered = this.#written;
-    const closing = this.#closing;
+    const closing = [...this.#closing];
     const open = this.#segment;
     const openBytes = open?.byteLength ?? 0;
     const isJournalBehind = this.#journalIsBehind || closing.length > 0;
@@ -312,7 +317,8 @@ export class PartitionLog implements AsyncDisposable {
         await operation();
         return;
       } catch (error) {
-        if (codeOf(error) === undefined) throw error;
+        // A name that is taken stays taken: only a recovery can tell what stands there.
+        if (codeOf(error) === undefined || codeOf(error) === 'EEXIST') throw error;
         await this.#options.onRefusal(error);
       }
     }

@@ -224,8 +224,8 @@ export class Sink implements AsyncDisposable {
         }
         if (this.#room.failure !== undefined) throw this.#room.failure;
       } catch (error) {
-        if (!(error instanceof VarveError && error.retryable)) this.#failure = error;
-        else this.#emit({ type: 'metadata-failed', message: error.message });
+        if (isKafkaTrouble(error)) this.#emit({ type: 'metadata-failed', message: messageOf(error) });
+        else this.#failure = error;
       }
       this.#progress();
     }
@@ -311,9 +311,13 @@ export class Sink implements AsyncDisposable {
   async #until(isReachedNow: () => boolean, signal?: AbortSignal): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const look = (): void => {
-        if (this.#failure !== undefined) finish(() => reject(this.#failure));
-        else if (signal?.aborted) finish(() => reject(stoppedPartWay()));
-        else if (isReachedNow()) finish(resolve);
+        try {
+          if (this.#failure !== undefined) throw this.#failure;
+          if (signal?.aborted) throw stoppedPartWay();
+          if (isReachedNow()) finish(resolve);
+        } catch (error) {
+          finish(() => reject(error));
+        }
       };
       const finish = (settle: () => void): void => {
         this.#watchers.delete(look);
@@ -353,6 +357,12 @@ export class Sink implements AsyncDisposable {
       if (log === stream.log) await stream.reopen(error);
     }
   }
+}
+
+/** Kafka's trouble passes, or an operator ends it: what is being read goes on meanwhile. */
+function isKafkaTrouble(error: unknown): boolean {
+  if (!(error instanceof VarveError)) return false;
+  return error.retryable || error.code === 'kafka-unreachable' || error.code === 'kafka-refused';
 }
 
 function stoppedPartWay(): VarveError {

@@ -216,6 +216,7 @@ export class PartitionStream {
   /** The leader's log is another one from somewhere before our end. Keeps what was saved; begins a branch there. */
   async diverge(leader: { epoch: number; endOffset: bigint }): Promise<void> {
     this.generation += 1;
+    await this.log.flush();
     const offset = commonEnd(this.log.coverage, leader);
     if (offset === undefined || offset >= this.next.offset) {
       throw new VarveError('failed', `${keyText(this.key)}: the leader's answer names no common offset`);
