@@ -28,6 +28,24 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./cat.ts')).command,
   },
   {
+    name: 'gaps list',
+    summary: 'List the records that could not be saved',
+    group: 'Look',
+    load: async () => (await import('./gaps.ts')).gapsList,
+  },
+  {
+    name: 'gaps accept',
+    summary: 'Say that the missing records are known',
+    group: 'Look',
+    load: async () => (await import('./gaps.ts')).gapsAccept,
+  },
+  {
+    name: 'init',
+    summary: 'Make the local folder',
+    group: 'Set up',
+    load: async () => (await import('./init.ts')).command,
+  },
+  {
     name: 'config print',
     summary: 'Show every value and where it comes from',
     group: 'Set up',
