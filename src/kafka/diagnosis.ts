@@ -153,7 +153,7 @@ function saslFailure(message: string, mechanism: string): Finding | undefined {
 function closedEarly(message: string, at: { stage: Stage; tls: boolean }): Finding | undefined {
   if (!/closed|reset|ECONNRESET|EPIPE|hang up|disconnected/i.test(message)) return undefined;
   const hint = at.tls
-    ? 'Check that the port is that of a TLS listener of a Kafka broker.'
+    ? 'Check that the port is that of a TLS listener; switch kafka.ssl.enabled off if it speaks plain text.'
     : 'Check that the port is that of a Kafka listener, and switch kafka.ssl.enabled on if it speaks TLS.';
   return unreachable(`it closed the connection while ${at.stage}`, hint);
 }

@@ -107,6 +107,11 @@ export class Wire {
     return this.#state === 'dead';
   }
 
+  /** Of everything the broker ever sent. */
+  get bytesArrived(): number {
+    return this.#assembler.bytesArrived;
+  }
+
   /** Why the wire died. */
   get failure(): VarveError | undefined {
     return this.#failure;
