@@ -33,7 +33,8 @@ export async function measure(
   const [status] = await once(child, 'close');
   clearInterval(sample);
   const seconds = (performance.now() - began) / 1000;
-  if (status !== 0) throw new Error(`${command} ${words.join(' ')} ended with ${status}: ${stderr}`);
+  if (status !== 0)
+    throw new Error(`${command} ${words.join(' ')} ended with ${status}: ${stderr}${stdout.slice(-500)}`);
   return { seconds, peakMegabytes: peakKilobytes / 1024, stdout };
 }
 

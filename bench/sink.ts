@@ -14,6 +14,8 @@ import { measure, median, type Measured } from './measure.ts';
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const pairs = Number(process.argv[2] ?? 5);
 
+const recordsAtOnce = 250_000;
+
 const loads = [
   { topic: 'kilobyte', records: 1_000_000, size: 1024, atLeast: 1.0 },
   { topic: 'hundred', records: 5_000_000, size: 100, atLeast: 1.2 },
@@ -30,7 +32,15 @@ try {
 async function benchLoad(kafka: Kafka, load: (typeof loads)[number]): Promise<void> {
   const java = await kafka.java();
   await java.createTopic({ topic: load.topic, partitions: 4 });
-  await java.produceLoad({ topic: load.topic, records: load.records, size: load.size, partitions: 4 });
+  for (let left = load.records; left > 0; left -= recordsAtOnce) {
+    await java.produceLoad({
+      topic: load.topic,
+      records: recordsAtOnce,
+      size: load.size,
+      partitions: 4,
+      lingerMs: 5,
+    });
+  }
   const ratios: number[] = [];
   const ours: Measured[] = [];
   const theirs: Measured[] = [];

@@ -6,6 +6,8 @@ import type { Surroundings } from './cli/cli.ts';
  * Words in, exit status out. The only place that ends the process: at the end, when a signal comes to a command that
  * does not drain, at the second signal of one that does, and when the reader of stdout is gone.
  */
+// A disk that is slow to sync holds a thread for each file it syncs: the writes beside it need threads of their own.
+process.env['UV_THREADPOOL_SIZE'] ??= '16';
 enableCompileCache();
 const { runCli, Signals } = await import('./cli/cli.ts');
 const { systemHost } = await import('./host/host.ts');

@@ -18,9 +18,10 @@ export function plural(count: number, noun: string): string {
   return `${countText(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** `3 min 20 s`. */
+/** `0.4 s`, `3 min 20 s`. */
 export function durationText(durationMs: number): string {
-  const seconds = Math.max(0, Math.round(durationMs / 1000));
+  if (durationMs < 10_000) return `${(Math.max(0, durationMs) / 1000).toFixed(1)} s`;
+  const seconds = Math.round(durationMs / 1000);
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
