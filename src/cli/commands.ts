@@ -28,6 +28,12 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./cat.ts')).command,
   },
   {
+    name: 'check',
+    summary: 'Tell whether the backup is healthy now',
+    group: 'Look',
+    load: async () => (await import('./check.ts')).command,
+  },
+  {
     name: 'gaps list',
     summary: 'List the records that could not be saved',
     group: 'Look',
