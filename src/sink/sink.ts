@@ -8,10 +8,8 @@
  */
 import { VarveError, messageOf } from '../errors.ts';
 import { pause, type Host } from '../host/host.ts';
-import { kafkaError, type Cluster, type FetchedPartition } from '../kafka/kafka.ts';
+import type { Cluster } from '../kafka/kafka.ts';
 import type { LocalFolder } from '../local/local.ts';
-import { BrokerLoop } from './broker.ts';
-import { Budget } from './budget.ts';
 import {
   freezeEnds,
   isReached,
@@ -23,10 +21,11 @@ import {
 } from './catch-up.ts';
 import { Streams } from './discover.ts';
 import type { Emit, SinkEvent } from './events.ts';
+import { Fetching } from './fetching.ts';
 import { assertOwnGroup, Commits } from './group.ts';
-import { resolveRange } from './resolve.ts';
 import { DiskRoom } from './room.ts';
 import type { PartitionStream } from './stream.ts';
+import { syncAll } from './syncing.ts';
 
 export type { CatchUpReport, Progress } from './catch-up.ts';
 export type { SinkEvent } from './events.ts';
@@ -62,20 +61,17 @@ const catchUpPatienceMs = 30_000;
 const discoverEveryMs = 30_000;
 /** More than this unsynced starts a sync before its time, so that the disk never stands idle. */
 const unsyncedBytesMax = 32 * 1024 * 1024;
-const answerBytes = { min: 256 * 1024, max: 8 * 1024 * 1024 };
 /** A follower waits for this much, so that a trickle does not become a request per record. */
 const followMinBytes = 64 * 1024;
-const syncsAtOnceMax = 8;
 
 export class Sink implements AsyncDisposable {
   readonly #o: SinkOptions;
   readonly #events: SinkEvent[] = [];
   readonly #stop = new AbortController();
   readonly #streams: Streams;
-  readonly #budget: Budget;
+  readonly #fetching: Fetching;
   readonly #room: DiskRoom;
   readonly #commits: Commits;
-  readonly #loops = new Map<number, { loop: BrokerLoop; done: Promise<void> }>();
   #ticking: Promise<void> = Promise.resolve();
   #watchers = new Set<() => void>();
   #wakeTick: (() => void) | undefined;
@@ -92,13 +88,27 @@ export class Sink implements AsyncDisposable {
     const patienceMs = options.mode === 'follow' ? undefined : catchUpPatienceMs;
     const folder = { folder: local.path, minFreeBytes, patienceMs, signal: this.#stop.signal };
     this.#room = new DiskRoom({ disk: host.disk, clock: host.clock, emit }, folder);
-    this.#budget = new Budget(options.inFlightBytes);
     const nowMs = (): number => host.clock.nowMs();
     const identity = (): LocalFolder['identity'] => local.identity;
     this.#commits = new Commits(options.cluster, { group: options.group, identity, emit, nowMs });
     const onRefusal = async (error: unknown): Promise<void> => this.#room.refused(error);
     const partitionOptions = { segmentBytes: options.segmentBytes, onRefusal };
     this.#streams = new Streams(options.cluster, options.isWanted, { local, partitionOptions, emit, nowMs });
+    this.#fetching = new Fetching({
+      cluster: options.cluster,
+      clock: host.clock,
+      emit,
+      room: this.#room,
+      streams: () => this.#streams.all(),
+      inFlightBytes: options.inFlightBytes,
+      minBytes: options.mode === 'follow' ? followMinBytes : 1,
+      rack: options.rack,
+      signal: this.#stop.signal,
+      onProgress: () => this.#progress(),
+      onStale: () => {
+        this.#mustDiscover = true;
+      },
+    });
   }
 
   /** Everything that can be refused is refused here: another cluster, another installation in the group. */
@@ -127,7 +137,7 @@ export class Sink implements AsyncDisposable {
       if (stream.state.kind === 'stopped') status.stopped += 1;
       if (stream.state.kind === 'waiting') status.waiting += 1;
     }
-    return { ...status, inFlightBytes: this.#budget.usedBytes };
+    return { ...status, inFlightBytes: this.#fetching.inFlightBytes };
   }
 
   /** The topics that are there now and may be read. */
@@ -159,7 +169,7 @@ export class Sink implements AsyncDisposable {
     if (this.#o.mode === 'catch-up') {
       for (const stream of this.#streams.all()) stream.target = frozen.ends.get(stream) ?? stream.next.offset;
     }
-    this.#wakeLoops();
+    this.#fetching.wake();
     await this.#until(() => isReached(frozen, this.#giveUpBefore()), signal);
     await this.#syncAll();
     await this.#commits.commit(this.#streams.all(), { isLast: false });
@@ -185,7 +195,7 @@ export class Sink implements AsyncDisposable {
     this.#stop.abort();
     this.#wakeTick?.();
     await this.#ticking;
-    await Promise.all([...this.#loops.values()].map(async ({ done }) => done));
+    await this.#fetching.ended();
     for (const stream of this.#streams.all()) await this.#close(stream);
     try {
       await this.#commits.commit(this.#streams.all(), { isLast: true });
@@ -242,70 +252,12 @@ export class Sink implements AsyncDisposable {
   async #discover(): Promise<void> {
     this.#mustDiscover = false;
     await this.#streams.discover();
-    for (const stream of this.#streams.all()) this.#ensureLoop(stream.leader.brokerId);
-    this.#wakeLoops();
-  }
-
-  #ensureLoop(brokerId: number): void {
-    if (this.#loops.has(brokerId) || this.#stop.signal.aborted) return;
-    const { cluster, host, rack, mode } = this.#o;
-    const loop = new BrokerLoop(brokerId, {
-      clock: host.clock,
-      emit: (event) => this.#emit(event),
-      budget: this.#budget,
-      room: async (signal) => this.#room.ready(signal),
-      openFetcher: async (id) => cluster.fetcher(id),
-      streams: () => this.#streams.all(),
-      answerBytes: () => this.#answerBytes(),
-      minBytes: mode === 'follow' ? followMinBytes : 1,
-      rack,
-      onPartitionError: (stream, answer) => this.#onPartitionError(stream, answer),
-      onProgress: () => this.#progress(),
-      onBrokerLost: () => {
-        this.#mustDiscover = true;
-      },
-    });
-    this.#loops.set(brokerId, { loop, done: loop.run(this.#stop.signal) });
-  }
-
-  /** Each broker may have one answer on its way and one being written. */
-  #answerBytes(): number {
-    const share = Math.floor(this.#o.inFlightBytes / (2 * this.#loops.size + 2));
-    return Math.max(answerBytes.min, Math.min(answerBytes.max, share));
-  }
-
-  #onPartitionError(stream: PartitionStream, answer: FetchedPartition): void {
-    const { name, kind, text } = kafkaError(answer.errorCode);
-    const message = `${name}: ${text}`;
-    const settle = async (): Promise<void> => {
-      if (answer.diverging !== undefined) return stream.diverge(answer.diverging);
-      if (kind === 'range') return resolveRange(stream, this.#o.cluster);
-      if (kind === 'authorization') return stream.stop('unauthorised', message);
-      if (kind === 'corrupt') return stream.doubt(stream.next, 'damaged', message);
-      if (kind === 'unknown' || kind === 'refused')
-        return stream.doubt(stream.next, 'unknown error', message);
-      this.#mustDiscover = true;
-      this.#wakeTick?.();
-    };
-    stream.retryLater(message);
-    settle()
-      .catch(async (error: unknown) => stream.reopen(error))
-      .finally(() => {
-        this.#progress();
-        this.#wakeLoops();
-      })
-      .catch(() => undefined); // reopen settles its own failures
+    this.#fetching.follow();
   }
 
   #progress(): void {
-    let bytes = 0;
-    for (const stream of this.#streams.all()) bytes += stream.bytes;
-    if (bytes - this.#syncedBytes >= unsyncedBytesMax) this.#wakeTick?.();
+    if (this.#savedBytes() - this.#syncedBytes >= unsyncedBytesMax) this.#wakeTick?.();
     for (const watcher of this.#watchers) watcher();
-  }
-
-  #wakeLoops(): void {
-    for (const { loop } of this.#loops.values()) loop.wake();
   }
 
   async #until(isReachedNow: () => boolean, signal?: AbortSignal): Promise<void> {
@@ -336,26 +288,15 @@ export class Sink implements AsyncDisposable {
   }
 
   async #syncAll(): Promise<void> {
-    let bytes = 0;
-    for (const stream of this.#streams.all()) bytes += stream.bytes;
-    const dirty = [...this.#streams.all()].filter((stream) => stream.log.isDirty);
-    const work = async (): Promise<void> => {
-      for (let stream = dirty.shift(); stream !== undefined; stream = dirty.shift())
-        await this.#syncOne(stream);
-    };
-    await Promise.all(Array.from({ length: syncsAtOnceMax }, work));
+    const bytes = this.#savedBytes();
+    await syncAll(this.#streams.all(), this.#room);
     this.#syncedBytes = bytes;
   }
 
-  async #syncOne(stream: PartitionStream): Promise<void> {
-    const { log } = stream;
-    try {
-      await log.sync();
-      this.#room.worked();
-    } catch (error) {
-      await this.#room.refused(error).catch(() => undefined); // giving up shows in the room's failure
-      if (log === stream.log) await stream.reopen(error);
-    }
+  #savedBytes(): number {
+    let bytes = 0;
+    for (const stream of this.#streams.all()) bytes += stream.bytes;
+    return bytes;
   }
 }
 
