@@ -138,9 +138,14 @@ export class ConnectedCluster implements Cluster {
         signal: this.#closing.signal,
       });
     const wire = await open();
-    const fetcher = new BrokerFetcher({ brokerId, rackId: this.#around.settings.rack, wire, open });
+    const fetcher: BrokerFetcher = new BrokerFetcher({
+      brokerId,
+      rackId: this.#around.settings.rack,
+      wire,
+      open,
+      onGone: () => this.#fetchers.delete(fetcher),
+    });
     this.#fetchers.add(fetcher);
-    void wire.closed.then(() => this.#fetchers.delete(fetcher));
     return fetcher;
   }
 

@@ -19,7 +19,8 @@ import { metadataMessage } from './messages/metadata.ts';
 import { offsetCommitMessage } from './messages/offset-commit.ts';
 import { offsetFetchMessage } from './messages/offset-fetch.ts';
 import { offsetForLeaderEpochMessage } from './messages/offset-for-leader-epoch.ts';
-import { aborted, lost, Wire } from './wire.ts';
+import { aborted, lost } from './failures.ts';
+import { Wire } from './wire.ts';
 
 /** What every connection of one cluster has in common. */
 export interface Surroundings {

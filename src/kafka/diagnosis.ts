@@ -1,5 +1,5 @@
 import { messageOf, VarveError } from '../errors.ts';
-import { BadLength } from './wire.ts';
+import { BadLength } from './failures.ts';
 
 /** How far a connection had come when it failed. */
 export type Stage = 'connecting' | 'asking for api versions' | 'authenticating';

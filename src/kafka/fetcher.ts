@@ -1,5 +1,4 @@
-import type { VarveError } from '../errors.ts';
-import { aborted } from './wire.ts';
+import { aborted } from './failures.ts';
 import type { Fetcher, FetchRequest, FetchResponse } from './api.ts';
 import { fetchMessage } from './messages/fetch.ts';
 import type { Wire } from './wire.ts';
@@ -12,6 +11,7 @@ export class BrokerFetcher implements Fetcher {
   readonly brokerId: number;
   readonly #open: () => Promise<Wire>;
   readonly #rackId: string | undefined;
+  readonly #onGone: () => void;
   readonly #wires = new Set<Wire>();
   #wire: Wire;
   #renewing: Promise<Wire> | undefined;
@@ -21,12 +21,15 @@ export class BrokerFetcher implements Fetcher {
     rackId: string | undefined;
     wire: Wire;
     open: () => Promise<Wire>;
+    /** The last connection is closed. */
+    onGone: () => void;
   }) {
     this.brokerId = options.brokerId;
     this.#open = options.open;
     this.#rackId = options.rackId;
+    this.#onGone = options.onGone;
     this.#wire = options.wire;
-    this.#wires.add(options.wire);
+    this.#watch(options.wire);
   }
 
   async fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchResponse> {
@@ -48,14 +51,11 @@ export class BrokerFetcher implements Fetcher {
     }
   }
 
-  close(reason?: VarveError): void {
-    for (const wire of this.#wires) wire.close(reason);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#renewing?.catch(() => undefined);
-    this.close();
-    await Promise.all([...this.#wires].map(async (wire) => wire.closed));
+    const wires = [...this.#wires];
+    for (const wire of wires) wire.close();
+    await Promise.all(wires.map(async (wire) => wire.closed));
   }
 
   /** The connection, or a fresh one where the broker is about to end the session of the old one. */
@@ -69,11 +69,21 @@ export class BrokerFetcher implements Fetcher {
 
   async #renew(): Promise<Wire> {
     const fresh = await this.#open();
-    this.#wires.add(fresh);
+    this.#watch(fresh);
     const old = this.#wire;
     this.#wire = fresh;
     old.retire();
-    void old.closed.then(() => this.#wires.delete(old));
     return fresh;
+  }
+
+  #watch(wire: Wire): void {
+    this.#wires.add(wire);
+    void this.#forgetWhenClosed(wire);
+  }
+
+  async #forgetWhenClosed(wire: Wire): Promise<void> {
+    await wire.closed;
+    this.#wires.delete(wire);
+    if (this.#wires.size === 0) this.#onGone();
   }
 }

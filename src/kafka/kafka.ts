@@ -17,7 +17,8 @@ import { connect, defaultConnectTimeoutMs, type Surroundings } from './connect.t
 import { Connections } from './connections.ts';
 import { FramePool, plainMemory } from './memory.ts';
 import { metadataMessage } from './messages/metadata.ts';
-import { lost, type Wire } from './wire.ts';
+import { lost } from './failures.ts';
+import type { Wire } from './wire.ts';
 
 export * from './api.ts';
 export { kafkaError, type KafkaError, type KafkaErrorKind } from './errors-of-kafka.ts';

@@ -1,12 +1,20 @@
 import type { ConnectionOptions } from 'node:tls';
-import { messageOf, VarveError } from '../errors.ts';
+import { VarveError } from '../errors.ts';
 import type { KafkaPorts } from './api.ts';
 import { Assembler, type Frame } from './assembler.ts';
+import {
+  exchangeOf,
+  rawExchange,
+  readAnswer,
+  requestBytes,
+  type Answer,
+  type CallOptions,
+  type Exchange,
+} from './exchange.ts';
+import { aborted, badLength, lost } from './failures.ts';
 import type { FrameMemory } from './memory.ts';
 import type { Message } from './messages/message.ts';
-import { Reader } from './reader.ts';
 import { openSocket, type BrokerSocket } from './socket.ts';
-import { Writer } from './writer.ts';
 
 export interface WireOptions {
   /** As the operator knows it: `host:port`. */
@@ -16,32 +24,6 @@ export interface WireOptions {
   readonly memory: FrameMemory;
   readonly requestTimeoutMs: number;
   readonly frameBytesMax?: number;
-}
-
-export interface CallOptions {
-  /** On top of the wire's own limit: what the broker may wait before it begins to answer. */
-  readonly waitMs?: number;
-  /** An answer up to this long is believed before it has arrived. */
-  readonly trustedBytes?: number;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface Answer<T> {
-  readonly value: T;
-  readonly byteLength: number;
-  /** Gives the memory back that views in the value point into. */
-  release(): void;
-}
-
-/** The bytes of a request without its header, and how to read the answer behind its header and its throttle time. */
-interface Exchange<T> {
-  readonly name: string;
-  readonly apiKey: number;
-  readonly apiVersion: number;
-  /** Flexible versions have tagged fields in both headers. */
-  readonly flexible: boolean;
-  readonly write: (to: Writer) => void;
-  readonly read: (frame: Buffer, at: number) => T;
 }
 
 interface HandshakeListener {
@@ -169,23 +151,7 @@ export class Wire {
     request: Request,
     options: CallOptions = {},
   ): Promise<Answer<Response>> {
-    const what = `${message.name} response from ${this.broker}`;
-    return this.#exchange(
-      {
-        name: message.name,
-        apiKey: message.apiKey,
-        apiVersion: message.version,
-        flexible: true,
-        write: (to) => message.write(request, to),
-        read: (frame, at) => {
-          const from = new Reader(frame, { what, at });
-          const value = message.read(from);
-          from.end();
-          return value;
-        },
-      },
-      options,
-    );
+    return this.#exchange(exchangeOf(message, request, this.broker), options);
   }
 
   /** As `ask`, for answers that keep no views: their memory is given back at once. */
@@ -204,15 +170,7 @@ export class Wire {
     request: { name: string; apiKey: number; apiVersion: number; body: Buffer },
     options: CallOptions = {},
   ): Promise<Buffer> {
-    const answer = await this.#exchange(
-      {
-        ...request,
-        flexible: false,
-        write: (to) => to.raw(request.body),
-        read: (frame, at) => Buffer.from(frame.subarray(at - throttleBytes)),
-      },
-      options,
-    );
+    const answer = await this.#exchange(rawExchange(request), options);
     answer.release();
     return answer.value;
   }
@@ -275,12 +233,12 @@ export class Wire {
   }
 
   #readAnswer<T>(exchange: Exchange<T>, bytes: Buffer): T {
-    const header = new Reader(bytes, { what: `${exchange.name} response from ${this.broker}`, at: 4 });
-    if (exchange.flexible) header.tags();
-    const throttleMs = header.int32();
-    if (throttleMs > 0)
-      this.#throttledUntilMs = Math.max(this.#throttledUntilMs, this.#options.ports.nowMs() + throttleMs);
-    return exchange.read(bytes, header.at);
+    const { value, throttleMs } = readAnswer(exchange, bytes, this.broker);
+    if (throttleMs > 0) {
+      const untilMs = this.#options.ports.nowMs() + throttleMs;
+      this.#throttledUntilMs = Math.max(this.#throttledUntilMs, untilMs);
+    }
+    return value;
   }
 
   #pump(): void {
@@ -346,52 +304,8 @@ export class Wire {
   }
 }
 
-const throttleBytes = 4;
-
-/** The request header: version 2 where the message is flexible, else version 1; the first four bytes are the length. */
-function requestBytes<T>(exchange: Exchange<T>, header: { correlationId: number; clientId: string }): Buffer {
-  const to = new Writer();
-  to.int32(0).int16(exchange.apiKey).int16(exchange.apiVersion).int32(header.correlationId);
-  to.headerString(header.clientId);
-  if (exchange.flexible) to.noTags();
-  exchange.write(to);
-  const bytes = to.finish();
-  bytes.writeInt32BE(bytes.length - 4, 0);
-  return bytes;
-}
-
 function lengthOf(bytes: Buffer): Buffer {
   const prefix = Buffer.alloc(4);
   prefix.writeInt32BE(bytes.length, 0);
   return prefix;
-}
-
-export function lost(broker: string, cause: unknown): VarveError {
-  return new VarveError('kafka-unreachable', `connection to broker ${broker} lost: ${messageOf(cause)}`, {
-    cause,
-    retryable: true,
-    hint: 'Check that the broker is up and reachable from here.',
-  });
-}
-
-/** The length's bytes are kept in the message: they show which protocol the peer speaks. */
-function badLength(broker: string, length: number): VarveError {
-  return lost(broker, new BadLength(length));
-}
-
-export class BadLength extends Error {
-  /** The first four bytes of the answer. */
-  readonly prefix: Buffer;
-
-  constructor(length: number) {
-    super(`expected the length of an answer, got ${length}`);
-    this.prefix = Buffer.alloc(4);
-    this.prefix.writeInt32BE(length, 0);
-  }
-}
-
-export function aborted(what: string, broker: string, signal: AbortSignal): VarveError {
-  return new VarveError('interrupted', `${what} from broker ${broker} was given up`, {
-    cause: signal.reason,
-  });
 }

@@ -201,6 +201,9 @@ test('a tagged field that is longer inside than it says is refused', () => {
   ).toThrow(/tagged field 0 to end at byte 5/);
 });
 
+const rowHex = (partition: string): string =>
+  `${partition} 00000005 0000000000000009 00000004 ffffffffffffffff 00000100 00`;
+
 describe('a request', () => {
   test('for the metadata of all topics, and of named ones, never creates a topic', () => {
     expect(written(metadataMessage, { topics: undefined })).toBe(plain('00 00 00 00'));
@@ -218,8 +221,6 @@ describe('a request', () => {
       { topicId: other, partition: 2, ...row },
       { topicId: id, partition: 3, ...row },
     ];
-    const rowHex = (partition: string): string =>
-      `${partition} 00000005 0000000000000009 00000004 ffffffffffffffff 00000100 00`;
 
     const request = { maxWaitMs: 500, minBytes: 1, maxBytes: 1024, rackId: 'r', partitions };
 

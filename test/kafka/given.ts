@@ -1,9 +1,7 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import net from 'node:net';
-import type { ClientConnection } from '../../src/kafka/client.ts';
 import type {
-  Cluster,
   FetchPartition,
   FetchRequest,
   KafkaPorts,
@@ -11,8 +9,6 @@ import type {
   TopicMetadata,
 } from '../../src/kafka/kafka.ts';
 import { VarveError } from '../../src/errors.ts';
-
-export type { ClientConnection };
 
 export const realPorts: KafkaPorts = {
   nowMs: () => Date.now(),
@@ -92,11 +88,6 @@ export async function eventually<T>(operation: () => Promise<T>): Promise<T> {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
-}
-
-export async function onCluster<T>(cluster: Cluster, run: (cluster: Cluster) => Promise<T>): Promise<T> {
-  await using open = cluster;
-  return run(open);
 }
 
 /** A peer that answers as the test says, on a free loopback port. */

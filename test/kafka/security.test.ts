@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type JavaClient, type Kafka, startKafka } from '../../scripts/kafka/kafka.ts';
-import { connectCluster, kafkaError, type Cluster, type KafkaSettings } from '../../src/kafka/kafka.ts';
+import {
+  connectCluster,
+  kafkaError,
+  type Cluster,
+  type FetchResponse,
+  type KafkaSettings,
+} from '../../src/kafka/kafka.ts';
 import { asking, eventually, failureOf, from, realPorts, settings, topicNamed } from './given.ts';
 
 let kafka: Kafka;
@@ -51,6 +57,10 @@ async function readsRecords(cluster: Cluster): Promise<void> {
   answer.release();
 }
 
+function sameRecords(one: FetchResponse, other: FetchResponse): boolean {
+  return one.partitions[0]?.records.equals(other.partitions[0]?.records ?? Buffer.alloc(0)) ?? false;
+}
+
 describe('TLS', () => {
   test('trusts the brokers of the CA it was given, and reads records', async () => {
     await readsRecords(await connected(kafka.listeners.tls, { ssl: { caFile: files().caFile } }));
@@ -68,7 +78,7 @@ describe('TLS', () => {
     await readsRecords(await connected(kafka.listeners.saslTls, { ...alice('SCRAM-SHA-512'), ssl }));
   });
 
-  test('carries answers of many megabytes whole', async () => {
+  test('carries answers of many megabytes whole, and waits for room as plain text does', async () => {
     await java.createTopic({ topic: 'much', partitions: 1 });
     await java.produceLoad({
       topic: 'much',
@@ -77,19 +87,29 @@ describe('TLS', () => {
       partitions: 1,
       compression: 'none',
     });
-    await using cluster = await connected(kafka.listeners.tls, { ssl: { caFile: files().caFile } });
-    const { topicId: much } = topicNamed((await cluster.metadata()).topics, 'much');
-    await using plain = await connected(kafka.bootstrap, {});
+    const { topicId: much } = await java.describeTopic('much');
     const request = asking([from(much, 0n, { maxBytes: 9_000_000 })], { maxBytes: 9_000_000 });
-
-    await using secret = await cluster.fetcher(1);
+    await using plain = await connected(kafka.bootstrap, {});
     await using open = await plain.fetcher(1);
-    const [one, other] = [await secret.fetch(request), await open.fetch(request)];
+    const expected = await open.fetch(request);
+    await using cluster = await connectCluster({
+      settings: settings(kafka.listeners.tls ?? '', { ssl: { caFile: files().caFile } }),
+      ports: realPorts,
+      frameBytesInFlightMax: 10_000_000,
+    });
+    await using secret = await cluster.fetcher(1);
 
-    expect(one.byteLength).toBeGreaterThan(8_000_000);
-    expect(one.partitions[0]?.records.equals(other.partitions[0]?.records ?? Buffer.alloc(0))).toBe(true);
+    const [first, second] = [secret.fetch(request), secret.fetch(request)];
+    const one = await first;
+    const equal = [sameRecords(one, expected)];
     one.release();
+    const other = await second;
+    equal.push(sameRecords(other, expected));
     other.release();
+
+    expect(expected.byteLength).toBeGreaterThan(8_000_000);
+    expect(equal).toEqual([true, true]);
+    expected.release();
   });
 
   test('refuses a broker of an unknown CA and says which setting names the right one', async () => {
@@ -238,4 +258,45 @@ test('a topic that may not be read has an error of its own, and the others are r
     ]),
   );
   answer.release();
+});
+
+test('a session that the broker limits is left for a fresh one before it ends, on both kinds of connection', async () => {
+  await using limited = await startKafka({
+    sasl: true,
+    properties: { 'connections.max.reauth.ms': '600000' },
+  });
+  const limitedJava = await limited.java();
+  await limitedJava.createTopic({ topic: 'open', partitions: 1 });
+  const { topicId: id } = await limitedJava.describeTopic('open');
+  const passwordFile = join(folder, 'session-password');
+  await writeFile(passwordFile, limited.sasl?.password ?? '');
+  let aheadMs = 0;
+  let connections = 0;
+  const ports = {
+    ...realPorts,
+    nowMs: () => Date.now() + aheadMs,
+    readFile: async (path: string) => {
+      connections += 1;
+      return realPorts.readFile(path);
+    },
+  };
+  const sasl = { mechanism: 'SCRAM-SHA-256', username: 'alice', passwordFile } as const;
+  await using cluster = await connectCluster({
+    settings: settings(limited.listeners.saslPlain ?? '', { sasl }),
+    ports,
+  });
+  await using fetcher = await cluster.fetcher(1);
+  const use = async (): Promise<number> => {
+    await cluster.metadata();
+    (await fetcher.fetch(asking([from(id, 0n)]))).release();
+    return connections;
+  };
+
+  const atFirst = await use();
+  aheadMs = 0.7 * 600_000;
+  const later = await use();
+  aheadMs = 0.81 * 600_000;
+  const renewed = await use();
+
+  expect([atFirst, later, renewed]).toEqual([2, 2, 4]);
 });

@@ -65,10 +65,10 @@ async function patientPeer(): Promise<
   Peer & { asked(count: number): Promise<{ request: Buffer; socket: net.Socket }[]> }
 > {
   const requests: { request: Buffer; socket: net.Socket }[] = [];
-  let wake = (): void => undefined;
+  let wake: (() => void) | undefined;
   const peer = await Peer.start((request, socket) => {
     requests.push({ request: Buffer.from(request), socket });
-    wake();
+    wake?.();
   });
   return Object.assign(peer, {
     async asked(count: number) {

@@ -1,0 +1,99 @@
+import type { Message } from './messages/message.ts';
+import { Reader } from './reader.ts';
+import { Writer } from './writer.ts';
+
+export interface CallOptions {
+  /** On top of the wire's own limit: what the broker may wait before it begins to answer. */
+  readonly waitMs?: number;
+  /** An answer up to this long is believed before it has arrived. */
+  readonly trustedBytes?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Answer<T> {
+  readonly value: T;
+  readonly byteLength: number;
+  /** Gives the memory back that views in the value point into. */
+  release(): void;
+}
+
+/** The bytes of a request without its header, and how to read the answer behind its header and its throttle time. */
+export interface Exchange<T> {
+  readonly name: string;
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  /** Flexible versions have tagged fields in both headers. */
+  readonly flexible: boolean;
+  readonly write: (to: Writer) => void;
+  readonly read: (frame: Buffer, at: number) => T;
+}
+
+/** A message as an exchange. */
+export function exchangeOf<Request, Response>(
+  message: Message<Request, Response>,
+  request: Request,
+  broker: string,
+): Exchange<Response> {
+  return {
+    name: message.name,
+    apiKey: message.apiKey,
+    apiVersion: message.version,
+    flexible: true,
+    write: (to) => message.write(request, to),
+    read: (frame, at) => {
+      const from = new Reader(frame, { what: whatOf(message.name, broker), at });
+      const value = message.read(from);
+      from.end();
+      return value;
+    },
+  };
+}
+
+/** For a message whose bytes somebody else writes and reads; of the old kind, without tagged fields. */
+export function rawExchange(request: {
+  name: string;
+  apiKey: number;
+  apiVersion: number;
+  body: Buffer;
+}): Exchange<Buffer> {
+  return {
+    ...request,
+    flexible: false,
+    write: (to) => to.raw(request.body),
+    read: (frame, at) => Buffer.from(frame.subarray(at - throttleBytes)),
+  };
+}
+
+const correlationIdBytes = 4;
+const throttleBytes = 4;
+
+/** The request header: version 2 where the message is flexible, else version 1; the first four bytes are the length. */
+export function requestBytes<T>(
+  exchange: Exchange<T>,
+  header: { correlationId: number; clientId: string },
+): Buffer {
+  const to = new Writer();
+  to.int32(0).int16(exchange.apiKey).int16(exchange.apiVersion).int32(header.correlationId);
+  to.headerString(header.clientId);
+  if (exchange.flexible) to.noTags();
+  exchange.write(to);
+  const bytes = to.finish();
+  bytes.writeInt32BE(bytes.length - 4, 0);
+  return bytes;
+}
+
+/** Reads an answer whole: its header, its throttle time, and what it says. */
+export function readAnswer<T>(
+  exchange: Exchange<T>,
+  bytes: Buffer,
+  broker: string,
+): { value: T; throttleMs: number } {
+  const header = new Reader(bytes, { what: whatOf(exchange.name, broker), at: correlationIdBytes });
+  if (exchange.flexible) header.tags();
+  const throttleMs = header.int32();
+  return { throttleMs, value: exchange.read(bytes, header.at) };
+}
+
+function whatOf(name: string, broker: string): string {
+  return `${name} response from ${broker}`;
+}

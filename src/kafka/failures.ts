@@ -1,0 +1,32 @@
+import { messageOf, VarveError } from '../errors.ts';
+
+/** The connection is no more: whoever waited may try again on another. */
+export function lost(broker: string, cause: unknown): VarveError {
+  return new VarveError('kafka-unreachable', `connection to broker ${broker} lost: ${messageOf(cause)}`, {
+    cause,
+    retryable: true,
+    hint: 'Check that the broker is up and reachable from here.',
+  });
+}
+
+/** The length's bytes are kept in the message: they show which protocol the peer speaks. */
+export function badLength(broker: string, length: number): VarveError {
+  return lost(broker, new BadLength(length));
+}
+
+export class BadLength extends Error {
+  /** The first four bytes of the answer. */
+  readonly prefix: Buffer;
+
+  constructor(length: number) {
+    super(`expected the length of an answer, got ${length}`);
+    this.prefix = Buffer.alloc(4);
+    this.prefix.writeInt32BE(length, 0);
+  }
+}
+
+export function aborted(what: string, broker: string, signal: AbortSignal): VarveError {
+  return new VarveError('interrupted', `${what} from broker ${broker} was given up`, {
+    cause: signal.reason,
+  });
+}
