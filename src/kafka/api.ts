@@ -225,7 +225,7 @@ export interface FetchedPartition {
   readonly records: Buffer;
 }
 
-export interface AbortedTransaction {
+interface AbortedTransaction {
   readonly producerId: bigint;
   readonly firstOffset: bigint;
 }

@@ -30,7 +30,7 @@ export interface Surroundings {
 }
 
 export const defaultConnectTimeoutMs = 5_000;
-export const defaultRequestTimeoutMs = 30_000;
+const defaultRequestTimeoutMs = 30_000;
 /** A session that the broker limits is left for a new one after this part of it. */
 const sessionPart = 0.8;
 

@@ -6,7 +6,7 @@ import { noAnswer } from './api.ts';
  * epoch is not the leader's; `corrupt`: the broker cannot read its own log; `coordinator`: ask who coordinates, again;
  * `refused`: the request itself is at fault; `unavailable`: the broker cannot do it now.
  */
-export type KafkaErrorKind =
+type KafkaErrorKind =
   | 'ok'
   | 'metadata'
   | 'authorization'
@@ -19,7 +19,7 @@ export type KafkaErrorKind =
   | 'unavailable'
   | 'unknown';
 
-export interface KafkaError {
+interface KafkaError {
   readonly name: string;
   readonly retryable: boolean;
   readonly kind: KafkaErrorKind;

@@ -21,7 +21,7 @@ import { lost } from './failures.ts';
 import type { Wire } from './wire.ts';
 
 export * from './api.ts';
-export { kafkaError, type KafkaError, type KafkaErrorKind } from './errors-of-kafka.ts';
+export { kafkaError } from './errors-of-kafka.ts';
 
 const defaultFrameBytesInFlightMax = 64 * 1024 * 1024;
 const firstAnswerTimeoutMs = 4_000;
