@@ -1,6 +1,6 @@
 import { localFolderOf, type Config } from '../config/config.ts';
 import { askHolder, listGaps, readIdentity } from '../local/local.ts';
-import { bytesText, countText, plural } from '../observe/observe.ts';
+import { countText, plural } from '../observe/observe.ts';
 import type { Command, CommandContext } from './command.ts';
 import {
   fail,
@@ -9,6 +9,7 @@ import {
   gravestStatus,
   ok,
   printFinding,
+  roomFinding,
   verdict,
   warn,
   type Finding,
@@ -147,13 +148,4 @@ async function lookForGaps({ host }: CommandContext, folder: string): Promise<Fi
 
 async function lookForRoom({ host }: CommandContext, folder: string, minFree: number): Promise<Finding> {
   return roomFinding(await host.disk.freeBytes(folder), minFree);
-}
-
-export function roomFinding(freeBytes: number, minFreeBytes: number): Finding {
-  const detail = `${bytesText(freeBytes)} free, local.minFree is ${bytesText(minFreeBytes)}`;
-  if (freeBytes >= minFreeBytes) return ok('room', detail);
-  return fail('room', 'no-space', {
-    detail,
-    hint: 'fetching is paused below local.minFree: make room on this disk, or use a larger one',
-  });
 }

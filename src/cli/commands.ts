@@ -46,6 +46,12 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./gaps.ts')).gapsAccept,
   },
   {
+    name: 'doctor',
+    summary: 'Probe whether this machine can do the work',
+    group: 'Set up',
+    load: async () => (await import('./doctor.ts')).command,
+  },
+  {
     name: 'init',
     summary: 'Make the local folder',
     group: 'Set up',

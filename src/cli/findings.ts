@@ -1,5 +1,6 @@
 import { messageOf, VarveError, exitStatusByCode, type ErrorCode } from '../errors.ts';
 import { codeOf } from '../host/host.ts';
+import { bytesText } from '../observe/observe.ts';
 import type { CommandContext } from './command.ts';
 import { escapeControls } from './output.ts';
 
@@ -42,6 +43,9 @@ export function failureOf(what: string, error: unknown): Finding {
   });
 }
 
+/** Told to whoever waits, as soon as it is known. */
+export type Tell = (finding: Finding) => Promise<void>;
+
 /** Damage and places that cannot be used come before what is merely missing. */
 const gravity: readonly (typeof exitStatusByCode)[ErrorCode][] = [
   1, 4, 13, 14, 11, 12, 10, 17, 16, 2, 18, 6, 5, 15, 3,
@@ -71,4 +75,13 @@ export function verdict(findings: readonly Finding[], words: { good: string; bad
   const [failed, warned] = [of('fail'), of('warn')];
   if (failed !== '') return `${words.bad}: ${failed}`;
   return warned === '' ? words.good : `${words.good}, but look at: ${warned}`;
+}
+
+export function roomFinding(freeBytes: number, minFreeBytes: number): Finding {
+  const detail = `${bytesText(freeBytes)} free, local.minFree is ${bytesText(minFreeBytes)}`;
+  if (freeBytes >= minFreeBytes) return ok('room', detail);
+  return fail('room', 'no-space', {
+    detail,
+    hint: 'fetching is paused below local.minFree: make room on this disk, or use a larger one',
+  });
 }

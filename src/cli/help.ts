@@ -32,7 +32,9 @@ export function topHelp(columns: number): string {
     ...indented(
       [
         ['varve config validate', 'is the configuration sound?'],
-        ['varve config print --json', 'every value, and where it comes from'],
+        ['varve doctor', 'can this machine do it?'],
+        ['varve backup --no-snapshot', 'save everything there is now'],
+        ['varve cat --topic orders --json', 'and read it back'],
         ['VARVE_KAFKA_BROKERS=kafka:9092 varve config print', 'any key, from the environment'],
       ],
       columns,

@@ -2,9 +2,7 @@ import { VarveError } from '../errors.ts';
 import { nearest } from '../config/config.ts';
 import type { Host } from '../host/host.ts';
 import { incarnationsOf, listIncarnations, readIdentity, type Incarnation } from '../local/local.ts';
-
-/** Enough to find a name in, few enough to read. */
-const namesShownMax = 20;
+import { listed } from './names.ts';
 
 /** The lives of a topic that the local folder holds, the newest last; at least one. */
 export async function livesOf(host: Host, folder: string, topic: string): Promise<readonly Incarnation[]> {
@@ -57,9 +55,4 @@ export function choosePartitions(life: Incarnation, wanted: readonly string[]): 
     );
   }
   return life.partitions.filter((partition) => numbers.includes(partition));
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length - namesShownMax;
-  return names.slice(0, namesShownMax).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
