@@ -12,8 +12,6 @@ import { startKafka, type Kafka } from '../scripts/kafka/kafka.ts';
 import { measure, median, type Measured } from './measure.ts';
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-const pairs = Number(process.argv[2] ?? 5);
-
 const recordsAtOnce = 250_000;
 
 const loads = [
@@ -21,15 +19,22 @@ const loads = [
   { topic: 'hundred', records: 5_000_000, size: 100, atLeast: 1.2 },
 ] as const;
 
-const folder = await mkdtemp(join(process.env['BENCH_DIR'] ?? tmpdir(), 'varve-bench-'));
-try {
-  await using kafka = await startKafka({ heapMb: 1024 });
-  for (const load of loads) await benchLoad(kafka, load);
-} finally {
-  await rm(folder, { recursive: true, force: true });
+export async function bench(words: readonly string[]): Promise<void> {
+  const pairs = Number(words[0] ?? 5);
+  const folder = await mkdtemp(join(process.env['BENCH_DIR'] ?? tmpdir(), 'varve-bench-'));
+  try {
+    await using kafka = await startKafka({ heapMb: 1024 });
+    for (const load of loads) await benchLoad(kafka, { load, folder, pairs });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
-async function benchLoad(kafka: Kafka, load: (typeof loads)[number]): Promise<void> {
+async function benchLoad(
+  kafka: Kafka,
+  o: { load: (typeof loads)[number]; folder: string; pairs: number },
+): Promise<void> {
+  const { load, folder, pairs } = o;
   const java = await kafka.java();
   await java.createTopic({ topic: load.topic, partitions: 4 });
   for (let left = load.records; left > 0; left -= recordsAtOnce) {
@@ -45,7 +50,7 @@ async function benchLoad(kafka: Kafka, load: (typeof loads)[number]): Promise<vo
   const ours: Measured[] = [];
   const theirs: Measured[] = [];
   for (let pair = 0; pair <= pairs; pair += 1) {
-    const our = await runVarve(kafka, load.topic, pair);
+    const our = await runVarve(kafka, { topic: load.topic, folder, pair });
     const their = await runTool(kafka, load);
     if (pair === 0) continue; // warm the page cache for both
     ours.push(our);
@@ -71,7 +76,8 @@ async function benchLoad(kafka: Kafka, load: (typeof loads)[number]): Promise<vo
   console.log(JSON.stringify(row, undefined, 2));
 }
 
-async function runVarve(kafka: Kafka, topic: string, pair: number): Promise<Measured> {
+async function runVarve(kafka: Kafka, o: { topic: string; folder: string; pair: number }): Promise<Measured> {
+  const { topic, folder, pair } = o;
   const local = join(folder, `${topic}-${pair}`);
   const file = join(folder, `${topic}-${pair}.yaml`);
   await writeFile(
