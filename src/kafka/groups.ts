@@ -119,12 +119,14 @@ function groupError(group: string, code: number): VarveError {
       hint: `Grant this user READ on group ${group}.`,
     });
   }
+  if (kind !== 'coordinator') {
+    return new VarveError('foreign-installation', `group ${group} has live members: ${text} (${name})`, {
+      hint: `Stop whatever consumes as group ${group}, or choose another kafka.groupId.`,
+    });
+  }
   return new VarveError('kafka-unreachable', `group ${group}: ${text} (${name})`, {
     retryable: true,
-    hint:
-      code === 25
-        ? `Stop whatever consumes as group ${group}, or choose another kafka.groupId.`
-        : 'This passes when the coordinator of the group is back.',
+    hint: 'This passes when the coordinator of the group is back.',
   });
 }
 

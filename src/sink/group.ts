@@ -158,15 +158,6 @@ export class Commits {
       return;
     }
     const { name, text } = kafkaError(first.errorCode);
-    if (name === 'UNKNOWN_MEMBER_ID') {
-      throw new VarveError(
-        'foreign-installation',
-        `group ${this.#o.group} has live members of another program`,
-        {
-          hint: 'stop what consumes in this group, or give this installation another `name`',
-        },
-      );
-    }
     throw new VarveError(
       'failed',
       `commit to group ${this.#o.group}: ${first.topic}/${first.partition}: ${name}: ${text}`,
