@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { encodeBatch, record } from '../log/encoder.ts';
 import { batchOf, here, november, orders, save } from './on-disk.ts';
@@ -273,6 +276,24 @@ test('large output goes out in large pieces, each awaited before the next is mad
   expect(pendingMax).toBe(1);
   expect(writes).toBeGreaterThan(10);
   expect(writes).toBeLessThan(60);
+});
+
+test('a reader that has seen enough ends it quietly', async () => {
+  await using at = await here();
+  const texts = Array.from({ length: 1000 }, () => 'x'.repeat(1000));
+  await save(at.folder, orders, [batchOf(0n, texts), batchOf(1000n, texts)]);
+  const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+  const env = { ...process.env, VARVE_LOCAL_DIR: at.folder };
+  const cat = spawn(process.execPath, [main, 'cat', '--topic', 'orders', '--json'], { env });
+  let stderr = '';
+  cat.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  cat.stdout.once('data', () => cat.stdout.destroy());
+  const [status] = await once(cat, 'close');
+
+  expect(status).toBe(0);
+  expect(stderr).not.toMatch(/EPIPE|fault/);
 });
 
 test('what is promised for later is not accepted now', async () => {
