@@ -13,7 +13,7 @@ import { plural } from '../observe/observe.ts';
 import { timeText } from '../schedule/schedule.ts';
 import type { Command, CommandContext } from './command.ts';
 import { jsonLines, plainLines } from './records.ts';
-import { chooseLife, choosePartitions, livesOf } from './selection.ts';
+import { chooseLife, choosePartitions, livesOf, readingFolder } from './selection.ts';
 import { timeRangeOf, type TimeRange } from './time.ts';
 
 export const command: Command = {
@@ -46,26 +46,18 @@ export const command: Command = {
   },
   needs: ['local.dir'],
   async run(context) {
-    const { args, host, json } = context;
+    const { args, host } = context;
     const time = timeRangeOf({ from: args.string('from-time'), to: args.string('to-time') });
     const key = args.string('key');
-    const folder = localFolderOf(await context.config());
-    const lives = await livesOf(host, folder, args.string('topic') ?? '');
-    const life = chooseLife(lives, args.string('incarnation'));
-    const partitions = choosePartitions(life, args.list('partition'));
     const selection = { time, key: key === undefined ? undefined : Buffer.from(key) };
-    const output = new ChunkedOutput(context.write);
-    let count = 0;
-    try {
-      for (const partition of partitions) {
-        const place = placeOf(folder, life, partition);
-        const format = (json ? jsonLines : plainLines)(life.topic, partition);
-        count += await printPartition(host, place, { selection, format, output });
-      }
-    } finally {
-      await output.flush(); // what came before damage is worth having
-    }
-    if (count === 0) await refuseEmptySelection(host, folder, life);
+    const folder = localFolderOf(await context.config());
+    await readingFolder(folder, async () => {
+      const lives = await livesOf(host, folder, args.string('topic') ?? '');
+      const life = chooseLife(lives, args.string('incarnation'));
+      const partitions = choosePartitions(life, args.list('partition'));
+      const count = await printLife(context, { folder, life, partitions }, selection);
+      if (count === 0) await refuseEmptySelection(host, folder, life);
+    });
     return 0;
   },
 };
@@ -78,6 +70,25 @@ interface Place {
 interface Selection {
   readonly time: TimeRange;
   readonly key: Buffer | undefined;
+}
+
+/** Returns how many were printed. */
+async function printLife(
+  { host, json, write }: CommandContext,
+  { folder, life, partitions }: { folder: string; life: Incarnation; partitions: readonly number[] },
+  selection: Selection,
+): Promise<number> {
+  const output = new ChunkedOutput(write);
+  let count = 0;
+  try {
+    for (const partition of partitions) {
+      const format = (json ? jsonLines : plainLines)(life.topic, partition);
+      count += await printPartition(host, placeOf(folder, life, partition), { selection, format, output });
+    }
+  } finally {
+    await output.flush(); // what came before damage is worth having
+  }
+  return count;
 }
 
 function placeOf(folder: string, { topic, topicId }: Incarnation, partition: number): Place {

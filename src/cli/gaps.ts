@@ -3,7 +3,7 @@ import { localFolderOf } from '../config/config.ts';
 import { acceptGaps, keyText, listGaps, readIdentity, type FoundGap } from '../local/local.ts';
 import { countText, plural } from '../observe/observe.ts';
 import type { Command, CommandContext } from './command.ts';
-import { livesOf } from './selection.ts';
+import { livesOf, readingFolder } from './selection.ts';
 
 const whatAGapIs =
   'A gap is a range of offsets that the cluster had deleted before it could be saved: those records are in no backup. ' +
@@ -83,9 +83,11 @@ export const gapsAccept: Command = {
 
 async function gapsOf({ config, host }: CommandContext): Promise<{ folder: string; gaps: FoundGap[] }> {
   const folder = localFolderOf(await config());
-  const identity = await readIdentity(host.disk, folder);
-  const gaps = await listGaps(host.disk, folder);
-  if (identity === undefined && gaps.length === 0 && (await host.disk.stat(folder)) === undefined) {
+  const gaps = await readingFolder(folder, async () => {
+    await readIdentity(host.disk, folder); // refuses a format that is newer than this program
+    return listGaps(host.disk, folder);
+  });
+  if (gaps.length === 0 && (await host.disk.stat(folder)) === undefined) {
     throw new VarveError('target-unusable', `local folder ${folder} does not exist`, {
       hint: 'check local.dir; varve init makes the folder',
     });

@@ -1,8 +1,21 @@
-import { VarveError } from '../errors.ts';
+import { messageOf, VarveError } from '../errors.ts';
 import { nearest } from '../config/config.ts';
-import type { Host } from '../host/host.ts';
+import { codeOf, type Host } from '../host/host.ts';
 import { incarnationsOf, listIncarnations, readIdentity, type Incarnation } from '../local/local.ts';
 import { listed } from './names.ts';
+
+/** Runs what reads the local folder; what the operating system has against it is told as such. */
+export async function readingFolder<T>(folder: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof VarveError || codeOf(error) === undefined) throw error;
+    throw new VarveError('target-unusable', `local folder ${folder} cannot be read: ${messageOf(error)}`, {
+      hint: 'local.dir must be a folder that this user may read: check its owner, its mode and its mount',
+      cause: error,
+    });
+  }
+}
 
 /** The lives of a topic that the local folder holds, the newest last; at least one. */
 export async function livesOf(host: Host, folder: string, topic: string): Promise<readonly Incarnation[]> {

@@ -9,7 +9,7 @@ export type ParsedTime =
   | { readonly kind: 'refused'; readonly problem: string; readonly readings: readonly string[] };
 
 /** Minutes east of UTC in the operator's own zone, at a moment. */
-export type OffsetAt = (ms: number) => number;
+type OffsetAt = (ms: number) => number;
 
 const datePattern = '(?<year>\\d{4})-(?<month>\\d{2})-(?<day>\\d{2})';
 const clockPattern = '(?<hour>\\d{2}):(?<minute>\\d{2})(?::(?<second>\\d{2})(?:\\.(?<fraction>\\d{1,30}))?)?';

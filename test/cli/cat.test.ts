@@ -225,6 +225,17 @@ test('a time without a zone, and an end before its start, are refused before any
   expect(reversed.stderr).toContain('--to-time: expected a time that is not before --from-time');
 });
 
+test('a local folder that is none ends with 13 and a hint', async () => {
+  await using at = await here();
+  await writeFile(join(at.folder, 'file'), '');
+  const env = { VARVE_LOCAL_DIR: join(at.folder, 'file') };
+  const cat = await at.run(['cat', '--topic', 'orders'], { env });
+
+  expect(cat.status).toBe(13);
+  expect(cat.stderr).toContain('hint: local.dir must be a folder that this user may read');
+  expect((await at.run(['gaps', 'list'], { env })).status).toBe(13);
+});
+
 test('damage ends with 4 and the name of the file, behind what could be read', async () => {
   await using at = await here();
   await save(at.folder, orders, [batchOf(0n, ['a']), batchOf(1n, ['b']), batchOf(2n, ['c'])], {
