@@ -65,8 +65,13 @@ function surroundings(): Surroundings {
 async function writeOut(chunk: string | Uint8Array): Promise<void> {
   if (process.stdout.destroyed || process.stdout.write(chunk)) return;
   await new Promise<void>((resolve) => {
-    process.stdout.once('drain', resolve);
-    process.stdout.once('close', resolve);
+    const finish = (): void => {
+      process.stdout.off('drain', finish);
+      process.stdout.off('close', finish);
+      resolve();
+    };
+    process.stdout.on('drain', finish);
+    process.stdout.on('close', finish);
   });
 }
 
