@@ -14,6 +14,8 @@ export interface CoveredBatch {
   readonly from: bigint;
   /** The offset behind the last one to take. */
   readonly to: bigint;
+  /** The file that holds it. */
+  readonly path: string;
 }
 
 /** A piece [from, to) of the partition, and the branch of files that holds it. */
@@ -39,9 +41,10 @@ export async function* readPartition(
   // The journal first: the files listed after it hold all that it tells of.
   const coverage = await readJournal(disk, folder);
   const segments = await listSegments(disk, folder);
+  const journalled = coverage?.ranges.at(-1)?.to ?? 0n;
   for (const stretch of stretchesOf(coverage ?? nothingCovered)) {
     const inBranch = segments.filter((segment) => segment.branch === stretch.branch);
-    yield* readStretch(disk, { key, segments: inBranch, newest: segments.at(-1) }, stretch);
+    yield* readStretch(disk, { key, segments: inBranch, newest: segments.at(-1), journalled }, stretch);
   }
 }
 
@@ -75,9 +78,18 @@ export function stretchesOf(coverage: Coverage): Stretch[] {
   return stretches;
 }
 
+interface Files {
+  readonly key: PartitionKey;
+  readonly segments: readonly SegmentFile[];
+  /** May be growing, or end in what a crash tore. */
+  readonly newest: SegmentFile | undefined;
+  /** Below this offset nothing may be torn: the journal says that it was durable. */
+  readonly journalled: bigint;
+}
+
 async function* readStretch(
   disk: Disk,
-  files: { key: PartitionKey; segments: readonly SegmentFile[]; newest: SegmentFile | undefined },
+  files: Files,
   stretch: Stretch,
 ): AsyncGenerator<CoveredBatch, void, undefined> {
   let next = stretch.from;
@@ -86,12 +98,19 @@ async function* readStretch(
     if (following !== undefined && following.base <= next) continue;
     if (segment.base >= stretch.to) return;
     for await (const { bytes, header } of wholeBatches(disk, segment, files)) {
-      const from = header.baseOffset > next ? header.baseOffset : next;
       const behind = nextOffsetOf(header);
+      if (following !== undefined && behind > following.base) {
+        throw damaged(
+          files.key,
+          segment,
+          `a batch ends at ${behind}, and the next file begins at ${following.base}`,
+        );
+      }
+      const from = header.baseOffset > next ? header.baseOffset : next;
       const to = behind < stretch.to ? behind : stretch.to;
       if (lastOffsetOf(header) < next) continue;
       if (from >= to) return;
-      yield { bytes, header, from, to };
+      yield { bytes, header, from, to, path: segment.path };
       next = to;
     }
   }
@@ -100,7 +119,7 @@ async function* readStretch(
 async function* wholeBatches(
   disk: Disk,
   segment: SegmentFile,
-  { key, newest }: { key: PartitionKey; newest: SegmentFile | undefined },
+  { key, newest, journalled }: Files,
 ): AsyncGenerator<{ bytes: Buffer; header: BatchHeader }, void, undefined> {
   let file;
   try {
@@ -110,20 +129,32 @@ async function* wholeBatches(
     if (codeOf(error) === 'ENOENT') return;
     throw error;
   }
+  let next = segment.base;
   try {
-    const walk = walkSegment(file);
+    const walk = walkSegment(file, segment.base);
     for (;;) {
       const step = await walk.next();
       if (!step.done) {
+        next = nextOffsetOf(step.value.header);
         yield step.value;
         continue;
       }
-      if (step.value.problem === undefined || segment === newest) return;
-      throw new VarveError('damage', `${keyText(key)}: ${segment.path}: ${step.value.problem}`, {
-        hint: 'the file is not what was written: read another copy of it, or back the topic up anew',
-      });
+      const { problem, problemBase, isDisorder } = step.value;
+      if (problem === undefined && next === segment.base && segment.base < journalled) {
+        throw damaged(key, segment, 'it is empty, and the journal says that its first batch was durable');
+      }
+      const mayBeTorn = next >= journalled || (problemBase ?? -1n) >= journalled;
+      const isTorn = segment === newest && !isDisorder && mayBeTorn;
+      if (problem === undefined || isTorn) return;
+      throw damaged(key, segment, problem);
     }
   } finally {
     await file.close();
   }
+}
+
+function damaged(key: PartitionKey, segment: SegmentFile, problem: string): VarveError {
+  return new VarveError('damage', `${keyText(key)}: ${segment.path}: ${problem}`, {
+    hint: 'the file is not what was written: read another copy of it, or back the topic up anew',
+  });
 }

@@ -94,7 +94,7 @@ async function mend(
   const file = await disk.open(segment.path, 'update');
   let ends;
   try {
-    ends = await measureSegment(file);
+    ends = await measureSegment(file, segment.base);
     if (ends.problem !== undefined && ends.validBytes > 0) {
       await file.truncate(ends.validBytes);
       const cutBytes = ends.fileBytes - ends.validBytes;

@@ -8,6 +8,10 @@ export interface SegmentWalk {
   readonly fileBytes: number;
   /** Why the walk ended before the end of the file, in words. */
   readonly problem: string | undefined;
+  /** The base offset that stands where the walk ended, as far as it can be read. */
+  readonly problemBase: bigint | undefined;
+  /** A whole batch in the wrong place: no crash leaves that. */
+  readonly isDisorder: boolean;
 }
 
 /** A file is read in pieces of this size; a batch that is larger is read as a whole. */
@@ -21,15 +25,18 @@ export interface BatchInFile {
 }
 
 /**
- * Walks the batches of a segment in file order, each checked against its own checksum, and ends at the first that is
- * torn or damaged. What a length field claims is never allocated before the file was seen to hold it.
+ * Walks the batches of a segment in file order and ends at the first that is torn or damaged. Each is checked against
+ * its own checksum; the base offset, which that does not cover, against the file's name and the batch before. What a
+ * length field claims is never allocated before the file was seen to hold it.
  */
 export async function* walkSegment(
   file: DiskFile,
-  from = 0,
+  base: bigint,
 ): AsyncGenerator<BatchInFile, SegmentWalk, undefined> {
   const fileBytes = await file.byteLength();
-  let at = from;
+  const ended = { fileBytes, problem: undefined, problemBase: undefined, isDisorder: false };
+  let at = 0;
+  let next = base;
   let wanted = pieceBytes;
   while (at < fileBytes) {
     const piece = Buffer.allocUnsafe(Math.min(wanted, fileBytes - at));
@@ -37,25 +44,42 @@ export async function* walkSegment(
     const bytes = piece.subarray(0, filled);
     const scan = scanBatches(bytes);
     for (const header of scan.batches) {
+      const filePosition = at + header.position;
       const problem = checkBatch(bytes, header);
       if (problem !== undefined) {
-        return { validBytes: at + header.position, fileBytes, problem: problem.message };
+        const { message, baseOffset } = problem;
+        return { ...ended, validBytes: filePosition, problem: message, problemBase: baseOffset };
       }
-      yield { bytes, header, filePosition: at + header.position };
+      const disorder = checkOrder(header, { next, isFirst: filePosition === 0 });
+      if (disorder !== undefined) {
+        return { ...ended, validBytes: filePosition, problem: disorder, isDisorder: true };
+      }
+      yield { bytes, header, filePosition };
+      next = nextOffsetOf(header);
     }
+    const problemBase = bytes.length - scan.end >= 8 ? bytes.readBigInt64BE(scan.end) : undefined;
     at += scan.end;
-    if (scan.problem !== undefined) return { validBytes: at, fileBytes, problem: scan.problem.message };
+    if (scan.problem !== undefined) {
+      return { ...ended, validBytes: at, problem: scan.problem.message, problemBase };
+    }
     if (scan.end > 0) {
       wanted = pieceBytes;
       continue;
     }
     const needed = scan.partial?.byteLength ?? batchHeaderBytes;
     if (needed > fileBytes - at || filled < piece.length) {
-      return { validBytes: at, fileBytes, problem: `the file ends inside a batch at byte ${at}` };
+      const problem = `the file ends inside a batch at byte ${at}`;
+      return { ...ended, validBytes: at, problem, problemBase };
     }
     wanted = Math.max(needed, pieceBytes);
   }
-  return { validBytes: at, fileBytes, problem: undefined };
+  return { ...ended, validBytes: at };
+}
+
+function checkOrder(header: BatchHeader, o: { next: bigint; isFirst: boolean }): string | undefined {
+  const { baseOffset } = header;
+  if (o.isFirst ? baseOffset === o.next : baseOffset >= o.next) return undefined;
+  return `base offset of the batch: expected ${o.isFirst ? '' : 'at least '}${o.next}, got ${baseOffset}`;
 }
 
 /** What a segment tells of itself: where it begins and ends, and the epochs that begin in it. */
@@ -64,8 +88,8 @@ export interface SegmentEnds extends SegmentWalk {
   readonly epochStarts: readonly { epoch: number; from: bigint }[];
 }
 
-export async function measureSegment(file: DiskFile): Promise<SegmentEnds> {
-  const walk = walkSegment(file);
+export async function measureSegment(file: DiskFile, base: bigint): Promise<SegmentEnds> {
+  const walk = walkSegment(file, base);
   const epochStarts: { epoch: number; from: bigint }[] = [];
   let next: bigint | undefined;
   for (;;) {
