@@ -69,7 +69,12 @@ async function catchUp(context: CommandContext): Promise<CatchUpDocument> {
   });
   const { sink } = opened;
   const progress = showProgress(context, status, () => sink.progress);
-  const report = await sink.catchUp(signal).finally(async () => progress.stop());
+  let report: CatchUpReport;
+  try {
+    report = await sink.catchUp(signal);
+  } finally {
+    await progress.stop();
+  }
   const absent = absentTopics(config.topics.include, sink.topics);
   return catchUpDocument({ ...report, missing: [...report.missing, ...absent] });
 }
