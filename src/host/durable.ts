@@ -26,10 +26,14 @@ export async function replaceFile(
   await disk.syncFolder(dirname(path));
 }
 
-/** Makes a folder and the missing ones above it, durably: each new name is synced in the folder that holds it. */
+/**
+ * Makes a folder and the missing ones above it, durably: each new name is synced in the folder that holds it. So is
+ * the first that was there already: who made it may have been stopped, or be at work, between the two steps.
+ */
 export async function ensureFolder(disk: Disk, path: string): Promise<void> {
-  if ((await disk.stat(path)) !== undefined) return;
-  await ensureFolder(disk, dirname(path));
-  await disk.makeFolder(path);
+  if ((await disk.stat(path)) === undefined) {
+    await ensureFolder(disk, dirname(path));
+    await disk.makeFolder(path);
+  }
   await disk.syncFolder(dirname(path));
 }

@@ -15,7 +15,6 @@ import { nothingCovered, type Coverage } from './coverage.ts';
  */
 const journalName = 'journal';
 const bytesBeforeRewriteMax = 64 * 1024;
-const lineEnd = 0x0a;
 
 export class Journal implements AsyncDisposable {
   readonly #ports: { disk: Disk; random: Random };
@@ -34,7 +33,12 @@ export class Journal implements AsyncDisposable {
     this.#byteLength = at.byteLength;
   }
 
-  /** Opens a partition's journal, or begins it, so that this coverage is its last line. Its folder must exist. */
+  /**
+   * Opens a partition's journal, or begins it, so that this coverage is its last line. Its folder must exist.
+   *
+   * Lines that a killed process, or one whose sync failed, had appended may be in the page cache only: they are not
+   * appended to but replaced. A journal of one line was made that way and is known to be on disk.
+   */
   static async open(
     ports: { disk: Disk; random: Random },
     partitionFolder: string,
@@ -43,12 +47,10 @@ export class Journal implements AsyncDisposable {
     const path = join(partitionFolder, journalName);
     const line = formatLine(coverage);
     const bytes = await ports.disk.readFile(path);
-    const isTorn = bytes === undefined || bytes.at(-1) !== lineEnd;
-    if (isTorn) await replaceFile(ports, path, line);
+    if (bytes?.equals(line)) await ports.disk.syncFolder(partitionFolder);
+    else await replaceFile(ports, path, line);
     const file = await ports.disk.open(path, 'update');
-    const journal = new Journal(ports, path, { file, byteLength: isTorn ? line.length : bytes.length });
-    if (!isTorn && !bytes.subarray(-line.length).equals(line)) await journal.write(coverage);
-    return journal;
+    return new Journal(ports, path, { file, byteLength: line.length });
   }
 
   /** Durable when it resolves. */

@@ -36,7 +36,8 @@ export { readCoverage } from './gaps.ts';
 /** Makes the folder and its identity where they are missing. Harmless when repeated. */
 export async function initLocalFolder(host: Host, folder: string, instance: string): Promise<Identity> {
   try {
-    await ensureFolder(host.disk, folder);
+    // One that is there may be a mount, in a folder that this user may not even open.
+    if ((await host.disk.stat(folder)) === undefined) await ensureFolder(host.disk, folder);
     const known = await readIdentity(host.disk, folder);
     if (known !== undefined) return assertInstance(folder, known, instance);
     const installation = host.random.uuid();

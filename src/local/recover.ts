@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Disk } from '../host/host.ts';
 import { parseMonth, type Month } from '../schedule/schedule.ts';
 import { beginAt, branchOf, extend, nothingCovered, positionOf, type Coverage } from './coverage.ts';
@@ -65,7 +65,8 @@ export async function recoverPartition(disk: Disk, partitionFolder: string): Pro
   let coverage = journalled ?? (first === undefined ? nothingCovered : beginAt(nothingCovered, first.base));
   const durable = positionOf(coverage)?.offset ?? 0n;
   const repairs: Repair[] = [];
-  for (const segment of unproven(segments, journalled === undefined ? 0n : durable)) {
+  const doubtful = unproven(segments, journalled === undefined ? 0n : durable);
+  for (const segment of doubtful) {
     const at = positionOf(coverage)?.offset ?? 0n;
     if (journalled !== undefined && segment.base > at) {
       await disk.removeFile(segment.path);
@@ -75,7 +76,7 @@ export async function recoverPartition(disk: Disk, partitionFolder: string): Pro
     const ends = await mend(disk, segment, repairs);
     if (ends.next !== undefined && ends.next > at) coverage = extend(coverage, ends.next, ends.epochStarts);
   }
-  if (repairs.length > 0) await syncFolders(disk, partitionFolder, repairs);
+  if (doubtful.length > 0) await syncFolders(disk, partitionFolder, doubtful);
   return { coverage, month, repairs };
 }
 
@@ -112,8 +113,12 @@ async function mend(
   return ends;
 }
 
-async function syncFolders(disk: Disk, partitionFolder: string, repairs: readonly Repair[]): Promise<void> {
-  for (const folder of new Set(repairs.map((repair) => join(repair.path, '..'))))
-    await disk.syncFolder(folder);
+/** The names too: of a file that a killed process had made, and of one that was removed just now. */
+async function syncFolders(
+  disk: Disk,
+  partitionFolder: string,
+  files: readonly SegmentFile[],
+): Promise<void> {
+  for (const folder of new Set(files.map((file) => dirname(file.path)))) await disk.syncFolder(folder);
   await disk.syncFolder(partitionFolder);
 }

@@ -1,0 +1,252 @@
+import { basename, dirname } from 'node:path';
+import type { Disk, DiskEntry, DiskFile } from '../../src/host/host.ts';
+
+/**
+ * A disk in memory that forgets as a real one may: contents until their file is synced, names until their folder is.
+ * A sync that fails drops what was waiting while readers still see it, as the kernel does.
+ */
+interface FileNode {
+  readonly kind: 'file';
+  readonly inode: bigint;
+  shown: Buffer;
+  durable: Buffer;
+  /** What a sync would carry over, in order. */
+  waiting: ((durable: Buffer) => Buffer)[];
+}
+
+interface FolderNode {
+  readonly kind: 'folder';
+  readonly inode: bigint;
+  readonly shown: Map<string, Node>;
+  durable: Map<string, Node>;
+}
+
+type Node = FileNode | FolderNode;
+
+export type DiskCall = keyof Disk | `file.${keyof DiskFile}`;
+
+export class FaultyDisk implements Disk {
+  /** Every call so far, for a test that lets each of them fail in turn. */
+  calls = 0;
+  /** The error with which the next call ends, if any. A write that fails has written half. */
+  fault: (call: DiskCall, path: string) => string | undefined = () => undefined;
+  #inodes = 0n;
+  /** Counts power cuts: what was opened before one is gone. */
+  #life = 0;
+  readonly #root = this.#newFolder();
+
+  async open(path: string, mode: 'read' | 'create' | 'update'): Promise<DiskFile> {
+    this.#called('open', path);
+    const folder = this.#folder(dirname(path), 'open');
+    const known = folder.shown.get(basename(path));
+    if (mode !== 'create') {
+      if (known === undefined) throw failure('ENOENT', 'open', path);
+      if (known.kind === 'folder') throw failure('EISDIR', 'open', path);
+      return this.#handle(known, path);
+    }
+    if (known !== undefined) throw failure('EEXIST', 'open', path);
+    this.#inodes += 1n;
+    const file: FileNode = {
+      kind: 'file',
+      inode: this.#inodes,
+      shown: Buffer.alloc(0),
+      durable: Buffer.alloc(0),
+      waiting: [],
+    };
+    folder.shown.set(basename(path), file);
+    return this.#handle(file, path);
+  }
+
+  async makeFolder(path: string): Promise<boolean> {
+    this.#called('makeFolder', path);
+    const parent = this.#folder(dirname(path), 'mkdir');
+    if (parent.shown.has(basename(path))) return false;
+    parent.shown.set(basename(path), this.#newFolder());
+    return true;
+  }
+
+  async list(path: string): Promise<DiskEntry[] | undefined> {
+    this.#called('list', path);
+    const node = this.#find(path);
+    if (node === undefined) return undefined;
+    if (node.kind === 'file') throw failure('ENOTDIR', 'scandir', path);
+    return [...node.shown].map(([name, { kind }]) => ({ name, kind }));
+  }
+
+  async stat(path: string): ReturnType<Disk['stat']> {
+    this.#called('stat', path);
+    const node = this.#find(path);
+    if (node === undefined) return undefined;
+    const byteLength = node.kind === 'file' ? node.shown.length : 0;
+    return { kind: node.kind, byteLength, inode: node.inode, device: 1n };
+  }
+
+  async readFile(path: string): Promise<Buffer | undefined> {
+    this.#called('readFile', path);
+    const node = this.#find(path);
+    if (node?.kind === 'folder') throw failure('EISDIR', 'read', path);
+    return node === undefined ? undefined : Buffer.from(node.shown);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    this.#called('rename', from);
+    const node = this.#existing(from, 'rename');
+    const target = this.#folder(dirname(to), 'rename');
+    this.#folder(dirname(from), 'rename').shown.delete(basename(from));
+    target.shown.set(basename(to), node);
+  }
+
+  async link(existing: string, fresh: string): Promise<void> {
+    this.#called('link', existing);
+    const node = this.#existing(existing, 'link');
+    const folder = this.#folder(dirname(fresh), 'link');
+    if (folder.shown.has(basename(fresh))) throw failure('EEXIST', 'link', fresh);
+    folder.shown.set(basename(fresh), node);
+  }
+
+  async removeFile(path: string): Promise<void> {
+    this.#called('removeFile', path);
+    if (this.#existing(path, 'unlink').kind === 'folder') throw failure('EISDIR', 'unlink', path);
+    this.#folder(dirname(path), 'unlink').shown.delete(basename(path));
+  }
+
+  async removeFolder(path: string): Promise<void> {
+    this.#called('removeFolder', path);
+    const node = this.#existing(path, 'rmdir');
+    if (node.kind === 'file') throw failure('ENOTDIR', 'rmdir', path);
+    if (node.shown.size > 0) throw failure('ENOTEMPTY', 'rmdir', path);
+    this.#folder(dirname(path), 'rmdir').shown.delete(basename(path));
+  }
+
+  async syncFolder(path: string): Promise<void> {
+    this.#called('syncFolder', path);
+    const folder = this.#folder(path, 'open');
+    folder.durable = new Map(folder.shown);
+  }
+
+  async freeBytes(path: string): Promise<number> {
+    this.#called('freeBytes', path);
+    return 2 ** 40;
+  }
+
+  /**
+   * The machine goes off and on again. What was synced is there; of the rest, each name and each waiting write is
+   * there or not as `survives` says.
+   */
+  powerCut(survives: () => boolean = () => false): void {
+    this.#life += 1;
+    const seen = new Set<Node>();
+    const cut = (node: Node): void => {
+      if (seen.has(node)) return;
+      seen.add(node);
+      if (node.kind === 'file') {
+        for (const write of node.waiting.splice(0)) if (survives()) node.durable = write(node.durable);
+        node.shown = Buffer.from(node.durable);
+        return;
+      }
+      for (const name of new Set([...node.durable.keys(), ...node.shown.keys()])) {
+        const kept = (survives() ? node.shown : node.durable).get(name);
+        if (kept === undefined) node.shown.delete(name);
+        else node.shown.set(name, kept);
+      }
+      node.durable = new Map(node.shown);
+      for (const below of node.shown.values()) cut(below);
+    };
+    cut(this.#root);
+  }
+
+  #handle(node: FileNode, path: string): DiskFile {
+    const life = this.#life;
+    const called = (call: keyof DiskFile): void => {
+      if (life !== this.#life) throw failure('EIO', call, path);
+      this.#called(`file.${call}`, path);
+    };
+    const change = (apply: (bytes: Buffer) => Buffer): void => {
+      node.shown = apply(node.shown);
+      node.waiting.push(apply);
+    };
+    return {
+      async read(buffer, position) {
+        called('read');
+        return node.shown.copy(buffer, 0, Math.min(position, node.shown.length));
+      },
+      async write(buffers, position) {
+        const bytes = Buffer.concat(buffers);
+        try {
+          called('write');
+        } catch (error) {
+          if (bytes.length > 1) change(writing(bytes.subarray(0, bytes.length >> 1), position));
+          throw error;
+        }
+        change(writing(bytes, position));
+      },
+      async truncate(byteLength) {
+        called('truncate');
+        change((bytes) => resized(bytes, byteLength));
+      },
+      async byteLength() {
+        called('byteLength');
+        return node.shown.length;
+      },
+      async sync() {
+        const waiting = node.waiting.splice(0);
+        called('sync');
+        for (const write of waiting) node.durable = write(node.durable);
+      },
+      async close() {
+        called('close');
+      },
+    };
+  }
+
+  #called(call: DiskCall, path: string): void {
+    this.calls += 1;
+    const code = this.fault(call, path);
+    if (code !== undefined) throw failure(code, call, path);
+  }
+
+  #newFolder(): FolderNode {
+    this.#inodes += 1n;
+    return { kind: 'folder', inode: this.#inodes, shown: new Map(), durable: new Map() };
+  }
+
+  #find(path: string): Node | undefined {
+    let node: Node = this.#root;
+    for (const name of path.split('/').filter((part) => part !== '')) {
+      if (node.kind === 'file') throw failure('ENOTDIR', 'lookup', path);
+      const next = node.shown.get(name);
+      if (next === undefined) return undefined;
+      node = next;
+    }
+    return node;
+  }
+
+  #existing(path: string, call: string): Node {
+    const node = this.#find(path);
+    if (node === undefined) throw failure('ENOENT', call, path);
+    return node;
+  }
+
+  #folder(path: string, call: string): FolderNode {
+    const node = this.#existing(path, call);
+    if (node.kind === 'file') throw failure('ENOTDIR', call, path);
+    return node;
+  }
+}
+
+function failure(code: string, call: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${call} ${path}`), { code });
+}
+
+function resized(bytes: Buffer, byteLength: number): Buffer {
+  return Buffer.concat([bytes.subarray(0, byteLength)], byteLength);
+}
+
+/** A write that lands behind the end leaves a hole of zeros, as when one before it was lost. */
+function writing(bytes: Buffer, position: number): (before: Buffer) => Buffer {
+  return (before) => {
+    const after = resized(before, Math.max(before.length, position + bytes.length));
+    bytes.copy(after, position);
+    return after;
+  };
+}
