@@ -1,5 +1,6 @@
+import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Kafka, type RecordToProduce, startKafka } from '../../scripts/kafka/kafka.ts';
+import { type Kafka, parseRow, type RecordToProduce, startKafka } from '../../scripts/kafka/kafka.ts';
 import { Backup } from './backup.ts';
 
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
@@ -51,6 +52,26 @@ test('timestamps 50 years apart in one batch, and none at all, are exact', async
   expect(await backup.expectExact('times')).toBe(timestamps.length + 1);
   const months = (await backup.segments('times')).map(({ name }) => name.slice(0, 7));
   expect(months).toEqual([new Date(now).toISOString().slice(0, 7)]);
+});
+
+test('times before 1970, and far beyond any date, are exact', async () => {
+  const java = await kafka.java();
+  const configs = { 'message.timestamp.after.max.ms': String(2n ** 63n - 1n) };
+  await java.createTopic({ topic: 'far-times', configs });
+  // The Java client makes no negative timestamp but -1: these come from another client, in one batch and alone.
+  const negative = [-1n, -5n, -(2n ** 40n), -2n];
+  await produceAt('far-times', negative);
+  for (const time of negative) await produceAt('far-times', [time]);
+  const far = [0n, 2n ** 62n, 5n];
+  const records = far.map((timestamp) => ({ value: 'far', timestamp }));
+  await java.produce({ topic: 'far-times', records, lingerMs: 500 });
+  await using backup = await Backup.of(kafka, { include: ['far-times'] });
+  expect(await backup.catchUp()).toMatchObject({ status: 0 });
+  const found = (await backup.lines('far-times')).map((line) => parseRow(line).timestamp);
+  expect(found).toEqual([...negative, ...negative, ...far]);
+  await backup.expectExact('far-times');
+  const months = (await backup.segments('far-times')).map(({ name }) => name.slice(0, 7));
+  expect(months).toEqual([new Date().toISOString().slice(0, 7)]);
 });
 
 test('times given by the broker are exact, and told as such', async () => {
@@ -182,6 +203,20 @@ test('the summary counts what was saved, and the group says how far it is durabl
     });
   }
 });
+
+async function produceAt(topic: string, times: readonly bigint[]): Promise<void> {
+  const client = new kafkajs.Kafka({ brokers: [kafka.bootstrap], logLevel: kafkajs.logLevel.NOTHING });
+  const producer = client.producer();
+  await producer.connect();
+  try {
+    await producer.send({
+      topic,
+      messages: times.map((time) => ({ value: `${time}`, timestamp: `${time}` })),
+    });
+  } finally {
+    await producer.disconnect();
+  }
+}
 
 function recordOf(record: {
   key: RecordToProduce['key'];
