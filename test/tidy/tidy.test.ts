@@ -93,7 +93,9 @@ describe('the rooms', () => {
       }
       if (room !== 'main') expect(textOf(path), path).not.toMatch(/\bprocess\.exit\(/);
       if (room !== 'host' && room !== 'main') {
-        expect(textOf(path), path).not.toMatch(/\bDate\.now\(|\bMath\.random\(|[^.\w](setTimeout|setInterval)\(/);
+        expect(textOf(path), path).not.toMatch(
+          /\bDate\.now\(|\bMath\.random\(|[^.\w](setTimeout|setInterval)\(/,
+        );
       }
     }
   });
@@ -120,7 +122,9 @@ describe('the files', () => {
   });
 
   test('no file knows the machine it was written on', () => {
-    const places = new RegExp(['/wo' + 'rk/', '/ro' + 'ot/', 'registry\\.npm' + 'js', 'repo1?\\.maven'].join('|'));
+    const places = new RegExp(
+      ['/wo' + 'rk/', '/ro' + 'ot/', 'registry\\.npm' + 'js', 'repo1?\\.maven'].join('|'),
+    );
     for (const path of tracked) {
       if (/\.(bin|png)$/.test(path)) continue;
       expect(places.exec(textOf(path))?.[0], path).toBeUndefined();
@@ -128,7 +132,10 @@ describe('the files', () => {
   });
 
   test('the launcher can be run', () => {
-    const mode = execFileSync('git', ['ls-files', '--stage', 'bin/varve.js'], { cwd: checkout, encoding: 'utf8' });
+    const mode = execFileSync('git', ['ls-files', '--stage', 'bin/varve.js'], {
+      cwd: checkout,
+      encoding: 'utf8',
+    });
     expect(mode).toMatch(/^100755/);
   });
 });
@@ -146,7 +153,15 @@ describe('the documents', () => {
   });
 
   test('every runtime dependency that was not agreed at the start has a decision record', () => {
-    const agreed = ['kafkajs', 'node-cron', 'tar-stream', 'zstd-napi', 'libsodium-wrappers', 'fs-extra', 'yargs'];
+    const agreed = [
+      'kafkajs',
+      'node-cron',
+      'tar-stream',
+      'zstd-napi',
+      'libsodium-wrappers',
+      'fs-extra',
+      'yargs',
+    ];
     const { dependencies } = JSON.parse(textOf('package.json')) as { dependencies: Record<string, string> };
     const records = readdirSync(join(checkout, 'docs/decisions'))
       .map((name) => textOf(`docs/decisions/${name}`))
