@@ -11,7 +11,7 @@ import { nothingCovered, type Coverage } from './coverage.ts';
  *   {"ranges":[["0","4711"]],"epochs":[[3,"0"]],"gaps":[["40","50","2026-11-01T…Z"]],"truncations":[["90",6,"…"]]}
  *
  * The last whole line holds. A torn last line is what a crash leaves and is dropped; a bad line with good ones behind
- * it is damage. When the file has grown it is replaced as a whole.
+ * it, or with none before it, is damage. When the file has grown it is replaced as a whole.
  */
 const journalName = 'journal';
 const bytesBeforeRewriteMax = 64 * 1024;
@@ -88,13 +88,18 @@ export function parseJournal(bytes: Buffer, path: string): Coverage {
   for (const [index, line] of lines.entries()) {
     const parsed = parseLine(line);
     if (parsed === undefined) badLine ??= index + 1;
-    else if (badLine !== undefined) {
-      throw new VarveError('damage', `journal ${path}: line ${badLine} does not match its checksum`, {
-        hint: 'restore this file from a copy of the disk, or move the partition folder away to begin it anew',
-      });
-    } else coverage = parsed;
+    else if (badLine !== undefined) throw damaged(path, badLine);
+    else coverage = parsed;
   }
-  return coverage ?? nothingCovered;
+  // The first line came with the file, whole: to believe in nothing would be to throw all segments away.
+  if (coverage === undefined) throw damaged(path, 1);
+  return coverage;
+}
+
+function damaged(path: string, line: number): VarveError {
+  return new VarveError('damage', `journal ${path}: line ${line} does not match its checksum`, {
+    hint: 'restore this file from a copy of the disk, or move the partition folder away to begin it anew',
+  });
 }
 
 function formatLine(coverage: Coverage): Buffer {
