@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { varve, type CommandEnd } from '../../scripts/demo/varve.ts';
 import type { Isolation, Kafka } from '../../scripts/kafka/kafka.ts';
@@ -31,6 +35,7 @@ export interface Segment {
   readonly byteLength: number;
 }
 
+const launcher = fileURLToPath(new URL('../../bin/varve.js', import.meta.url));
 let made = 0;
 
 /** An installation of its own, with a temporary folder, whose commands run as a person runs them. */
@@ -83,6 +88,29 @@ export class Backup implements AsyncDisposable {
       throw new Error(`backup ended with ${status}: ${stdout}${stderr}`);
     const summary: Omit<Summary, 'status' | 'stderr'> = JSON.parse(last);
     return { ...summary, status, stderr };
+  }
+
+  /** A backup that is killed as soon as the topic's files hold so many bytes; the signal that ended it. */
+  async killedBehind(topic: string, bytes: number): Promise<NodeJS.Signals | null> {
+    const words = [launcher, 'backup', '--no-snapshot'];
+    const child = spawn(process.execPath, words, { cwd: this.folder, stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    try {
+      const isBehind = async (): Promise<boolean> =>
+        child.exitCode !== null || (await this.#bytesOf(topic)) >= bytes;
+      await expect.poll(isBehind, { interval: 2, timeout: 30_000 }).toBe(true);
+    } finally {
+      child.kill('SIGKILL');
+      await ended;
+    }
+    return child.signalCode;
+  }
+
+  async #bytesOf(topic: string): Promise<number> {
+    const root = join(this.localFolder, 'topics', topic);
+    if (!existsSync(root)) return 0;
+    const partitions = [0, 1, 2].map(async (partition) => this.segments(topic, partition));
+    return (await Promise.all(partitions)).flat().reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
   /** The lines that `varve cat` prints. */

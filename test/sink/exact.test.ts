@@ -147,6 +147,12 @@ test('the records of three months are laid in the folders of their months', asyn
     '2025-04/00000000000000000006.log', // and the late records of March: a month never goes back
   ]);
   expect(await backup.expectExact('months')).toBe(12);
+  // Nor does it in a later backup, whose records are older still; a file that was closed is never appended to.
+  await java.produce({ topic: 'months', records: [{ value: 'late', timestamp: Date.parse('2024-06-01') }] });
+  expect(await backup.catchUp()).toMatchObject({ status: 0, records: 1 });
+  const last = (await backup.segments('months')).at(-1);
+  expect(last?.name).toBe('2025-04/00000000000000000012.log');
+  expect(await backup.expectExact('months')).toBe(13);
 });
 
 test('a later backup saves what is new and nothing twice; one with nothing new changes no file', async () => {
