@@ -2,7 +2,7 @@ import { crc32c } from '@node-rs/crc32';
 import { join } from 'node:path';
 import { VarveError } from '../errors.ts';
 import { replaceFile, type Disk, type DiskFile, type Random } from '../host/host.ts';
-import { nothingCovered, type Coverage } from './coverage.ts';
+import type { Coverage } from './coverage.ts';
 
 /**
  * The journal of one partition: a text file of lines, each the whole coverage as it was when the line was written.

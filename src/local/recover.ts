@@ -4,7 +4,7 @@ import { parseMonth, type Month } from '../schedule/schedule.ts';
 import { beginAt, branchOf, extend, nothingCovered, positionOf, type Coverage } from './coverage.ts';
 import { readJournal } from './journal.ts';
 import { monthFolder, parseSegmentFileName, type SegmentName } from './layout.ts';
-import { measureSegment } from './segment.ts';
+import { measureSegment, type SegmentEnds } from './segment.ts';
 
 export interface SegmentFile extends SegmentName {
   readonly path: string;
@@ -38,6 +38,8 @@ function inReadingOrder(a: SegmentFile, b: SegmentFile): number {
 export type Repair =
   | { readonly kind: 'torn-tail'; readonly path: string; readonly cutBytes: number; readonly problem: string }
   | { readonly kind: 'empty-file'; readonly path: string }
+  /** Left as it is: what is broken in it was durable, so no crash has torn it. */
+  | { readonly kind: 'damaged-file'; readonly path: string; readonly problem: string }
   | { readonly kind: 'unconnected-file'; readonly path: string };
 
 export interface Recovered {
@@ -51,7 +53,8 @@ export interface Recovered {
  * Brings one partition's files back to what is known to be whole, after any kind of end.
  *
  * The journal tells what was durable when it was last written. Behind that, the file it ends in and those that connect
- * to it offset by offset are kept as far as their batches are whole; a torn tail is cut off, an empty file removed. A
+ * to it offset by offset are kept as far as their batches are whole; a torn tail is cut off, an empty file removed, but
+ * nothing of what the journal vouches for: that is damage, and left for who can mend it. A
  * file that does not connect was never acknowledged (a power cut can keep a later file and lose the end of an earlier
  * one), so it is removed and fetched again. Without a journal every file is believed.
  */
@@ -73,7 +76,7 @@ export async function recoverPartition(disk: Disk, partitionFolder: string): Pro
       repairs.push({ kind: 'unconnected-file', path: segment.path });
       continue;
     }
-    const ends = await mend(disk, segment, repairs);
+    const ends = await mend(disk, segment, { durable, repairs });
     if (ends.next !== undefined && ends.next > at) coverage = extend(coverage, ends.next, ends.epochStarts);
   }
   if (doubtful.length > 0) await syncFolders(disk, partitionFolder, doubtful);
@@ -90,12 +93,17 @@ function unproven(segments: readonly SegmentFile[], durable: bigint): readonly S
 async function mend(
   disk: Disk,
   segment: SegmentFile,
-  repairs: Repair[],
-): Promise<Awaited<ReturnType<typeof measureSegment>>> {
+  { durable, repairs }: { durable: bigint; repairs: Repair[] },
+): Promise<SegmentEnds> {
   const file = await disk.open(segment.path, 'update');
   let ends;
   try {
     ends = await measureSegment(file, segment.base);
+    const problem = damageIn(ends, segment, durable);
+    if (problem !== undefined) {
+      repairs.push({ kind: 'damaged-file', path: segment.path, problem });
+      return ends;
+    }
     if (ends.problem !== undefined && ends.validBytes > 0) {
       await file.truncate(ends.validBytes);
       const cutBytes = ends.fileBytes - ends.validBytes;
@@ -111,6 +119,18 @@ async function mend(
     repairs.push({ kind: 'empty-file', path: segment.path });
   }
   return ends;
+}
+
+/**
+ * What is wrong below the journal's end. What stands where a batch should and is none, or one of a later offset, may
+ * be the torn tail behind a stretch that was filtered out, which the journal covers and no file shows.
+ */
+function damageIn(ends: SegmentEnds, segment: SegmentFile, durable: bigint): string | undefined {
+  const next = ends.next ?? segment.base;
+  if (next >= durable) return undefined;
+  if (ends.next === undefined) return ends.problem ?? 'it is empty';
+  const at = ends.problemBase;
+  return at !== undefined && at >= next && at < durable ? ends.problem : undefined;
 }
 
 /** The names too: of a file that a killed process had made, and of one that was removed just now. */

@@ -94,6 +94,8 @@ function repairText(repair: Extract<SinkEvent, { type: 'repaired' }>['repair']):
   switch (repair.kind) {
     case 'torn-tail':
       return `cut ${repair.cutBytes} torn bytes off ${repair.path} (${repair.problem})`;
+    case 'damaged-file':
+      return `damaged, and left as it is: ${repair.path}: ${repair.problem}`;
     case 'empty-file':
       return `removed ${repair.path}, which held no whole batch`;
     case 'unconnected-file':

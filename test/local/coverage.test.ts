@@ -90,13 +90,6 @@ test('the common end is that of two logs laid side by side', () => {
   const growth = array(tuple(integer({ min: 1, max: 3 }), bigInt({ min: 1n, max: 9n })), { maxLength: 6 });
   assert(
     property(growth, growth, growth, (shared, ours, theirs) => {
-      const log = (pieces: [number, bigint][]): number[] => {
-        let epoch = 0;
-        return pieces.flatMap(([more, count]) => {
-          epoch += more;
-          return Array.from({ length: Number(count) }, () => epoch);
-        });
-      };
       const mine = log([...shared, ...ours]);
       // What the other leader wrote apart has epochs of its own.
       const behind = Math.max(0, ...mine);
@@ -120,3 +113,12 @@ test('the common end is that of two logs laid side by side', () => {
     }),
   );
 });
+
+/** The epoch of each offset in turn. */
+function log(pieces: readonly [number, bigint][]): number[] {
+  let epoch = 0;
+  return pieces.flatMap(([more, count]) => {
+    epoch += more;
+    return Array.from({ length: Number(count) }, () => epoch);
+  });
+}
