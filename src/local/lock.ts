@@ -2,14 +2,15 @@ import { createInterface } from 'node:readline';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { VarveError } from '../errors.ts';
-import { codeOf, type Host } from '../host/host.ts';
+import { codeOf, pause, type Host } from '../host/host.ts';
 
 /**
  * One process per local folder. The holder listens on a Unix socket in it, so a killed holder lets go at once; the
  * same socket takes its orders.
  *
  * A new holder binds a socket under a name of its own and links it to the common name. What stands there already and
- * answers is a holder. What does not answer is moved aside, looked at again and, should it have come alive, put back.
+ * answers is a holder. What does not answer is replaced by who first claims that very inode, and looks again with the
+ * claim in hand: nobody else may touch it then, so of several starters on a dead socket exactly one wins.
  */
 const socketName = 'varve.sock';
 
@@ -39,7 +40,7 @@ export async function lockFolder(host: Host, folder: string, serve: Serve): Prom
   const common = join(folder, socketName);
   try {
     await linkInPlace(host, folder, own);
-    await disk.removeFile(join(folder, own));
+    await removeIfThere(host, join(folder, own));
   } catch (error) {
     await close();
     throw error;
@@ -63,7 +64,8 @@ export async function lockFolder(host: Host, folder: string, serve: Serve): Prom
   };
 }
 
-const attemptsMax = 10;
+const attemptsMax = 100;
+const attemptPauseMs = 20;
 
 async function linkInPlace(host: Host, folder: string, own: string): Promise<void> {
   const common = join(folder, socketName);
@@ -75,7 +77,8 @@ async function linkInPlace(host: Host, folder: string, own: string): Promise<voi
       if (codeOf(error) !== 'EEXIST') throw error;
     }
     await refuseIfAlive(host, folder, socketName);
-    await moveDeadAside(host, folder);
+    if (await replaceDead(host, folder, own)) return;
+    await pause(host.clock, attemptPauseMs);
   }
   throw new VarveError('locked', `local folder ${folder}: several processes are after it at once`, {
     hint: 'start one process on a local folder',
@@ -83,26 +86,44 @@ async function linkInPlace(host: Host, folder: string, own: string): Promise<voi
   });
 }
 
-async function moveDeadAside(host: Host, folder: string): Promise<void> {
-  const aside = `.${socketName}.${host.random.bytes(6).toString('hex')}.dead`;
+/** False where another process was faster, or may be. */
+async function replaceDead(host: Host, folder: string, own: string): Promise<boolean> {
+  const { disk } = host;
+  const common = join(folder, socketName);
+  const dead = await disk.stat(common);
+  if (dead === undefined) return false;
+  const claim = `.${socketName}.claim.${dead.inode}`;
   try {
-    await host.disk.rename(join(folder, socketName), join(folder, aside));
+    await disk.link(join(folder, own), join(folder, claim));
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return;
-    throw error;
+    if (codeOf(error) !== 'EEXIST') throw error;
+    // The claim of a process that was killed with it in hand.
+    const claimant = await askHolder(host, folder, { command: 'who' }, { name: claim, waitMs: answerWaitMs });
+    if (claimant === undefined) await removeIfThere(host, join(folder, claim));
+    return false;
   }
   try {
-    await refuseIfAlive(host, folder, aside);
-  } catch (error) {
-    await host.disk.link(join(folder, aside), join(folder, socketName));
-    throw error;
+    if ((await disk.stat(common))?.inode !== dead.inode) return false;
+    await refuseIfAlive(host, folder, socketName);
+    await disk.rename(join(folder, own), common);
+    return true;
   } finally {
-    await host.disk.removeFile(join(folder, aside));
+    await removeIfThere(host, join(folder, claim));
   }
 }
 
+async function removeIfThere(host: Host, path: string): Promise<void> {
+  try {
+    await host.disk.removeFile(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+const answerWaitMs = 2000;
+
 async function refuseIfAlive(host: Host, folder: string, name: string): Promise<void> {
-  const answer = await askHolder(host, folder, { command: 'who' }, { name, waitMs: 2000 });
+  const answer = await askHolder(host, folder, { command: 'who' }, { name, waitMs: answerWaitMs });
   if (answer === undefined) return;
   const who = describeHolder(answer.at(-1));
   throw new VarveError('locked', `local folder ${folder} is held by another process: ${who}`, {
@@ -133,6 +154,9 @@ export async function askHolder(
     if (['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'].includes(codeOf(error) ?? '')) return undefined;
     throw error;
   }
+  const lines = createInterface({ input: socket });
+  // Destroyed, by us or by an error, a socket has no end that would end the lines.
+  socket.once('close', () => lines.close());
   const stop = (): void => {
     socket.destroy();
   };
@@ -142,7 +166,7 @@ export async function askHolder(
   try {
     socket.on('error', () => undefined); // seen as the end of the lines
     socket.write(`${JSON.stringify(request)}\n`);
-    for await (const line of createInterface({ input: socket })) {
+    for await (const line of lines) {
       const answer: unknown = JSON.parse(line);
       answers.push(answer);
       options.onLine?.(answer);
