@@ -1,7 +1,6 @@
-import { join } from 'node:path';
-import { codeOf, ensureFolder, type Clock, type Disk, type DiskFile, type Random } from '../host/host.ts';
+import { codeOf, ensureFolder, type Clock, type Disk, type Random } from '../host/host.ts';
 import { nextOffsetOf, type BatchHeader } from '../log/log.ts';
-import { monthOfBatch, startOfMonthMs, type Month } from '../schedule/schedule.ts';
+import type { Month } from '../schedule/schedule.ts';
 import {
   addGap,
   addTruncation,
@@ -14,8 +13,9 @@ import {
   type Position,
 } from './coverage.ts';
 import { Journal } from './journal.ts';
-import { monthFolder, partitionFolder, segmentFileName, type PartitionKey } from './layout.ts';
+import { partitionFolder, type PartitionKey } from './layout.ts';
 import { recoverPartition, type Repair } from './recover.ts';
+import { SegmentsWriter } from './segments.ts';
 
 export interface PartitionPorts {
   readonly disk: Disk;
@@ -39,14 +39,6 @@ export interface Append {
   readonly epochStarts: readonly EpochStart[];
 }
 
-interface OpenSegment {
-  readonly file: DiskFile;
-  readonly path: string;
-  readonly month: Month;
-  byteLength: number;
-  syncedBytes: number;
-}
-
 /**
  * The write side of one partition: appends batches to month segments, makes them durable, keeps the journal.
  *
@@ -59,16 +51,12 @@ export class PartitionLog implements AsyncDisposable {
   readonly #ports: PartitionPorts;
   readonly #options: PartitionOptions;
   readonly #folder: string;
+  readonly #segments: SegmentsWriter;
   /** What the files and the journal cover once everything written so far is synced. */
   #written: Coverage;
   #durable: Coverage;
   #journal: Journal | undefined;
   #journalIsBehind = false;
-  #segment: OpenSegment | undefined;
-  #closing: OpenSegment[] = [];
-  #foldersToSync = new Set<string>();
-  #month: Month | undefined;
-  #monthEnds = 0n;
   #writes: Promise<void> = Promise.resolve();
   #syncs: Promise<unknown> = Promise.resolve();
 
@@ -85,7 +73,8 @@ export class PartitionLog implements AsyncDisposable {
     this.#durable = at.coverage;
     this.#ports = ports;
     this.#options = options;
-    this.#placeIn(at.month);
+    const { folder, month } = at;
+    this.#segments = new SegmentsWriter(ports, { folder, month, segmentBytesMax: options.segmentBytes });
   }
 
   /** Recovers what is there after any kind of end. Nothing is created before something is to be kept. */
@@ -113,7 +102,7 @@ export class PartitionLog implements AsyncDisposable {
 
   /** True while a sync would change something. */
   get isDirty(): boolean {
-    return this.#written !== this.#durable || this.#closing.length > 0;
+    return this.#written !== this.#durable || this.#segments.isClosing;
   }
 
   /** Starts the first range. Before anything else, and once. */
@@ -142,7 +131,10 @@ export class PartitionLog implements AsyncDisposable {
   /** Resolves when the batches are with the operating system; the buffer is free again then. */
   async append(append: Append): Promise<void> {
     await this.#enqueue(async () => {
-      for (const span of this.#spansOf(append)) await this.#write(span);
+      const branch = branchOf(this.#written);
+      for (const span of this.#segments.spansOf(append.bytes, append.batches)) {
+        await this.#persist(async () => this.#segments.write(span, branch));
+      }
       const behindLast = append.batches.at(-1);
       // The files themselves prove the position only as far as their last batch.
       if (behindLast === undefined || nextOffsetOf(behindLast) !== append.end.offset)
@@ -153,7 +145,7 @@ export class PartitionLog implements AsyncDisposable {
 
   /** From here on, batches go to a new segment. In memory only: the old one is closed by the next sync. */
   cut(): void {
-    this.#enqueue(async () => this.#retire()).catch(() => undefined); // a broken queue shows itself to the appender
+    this.#enqueue(async () => this.#segments.retire()).catch(() => undefined); // a broken queue shows itself to the appender
   }
 
   /** Makes durable what was written before the call, and returns the position that now is. */
@@ -166,7 +158,7 @@ export class PartitionLog implements AsyncDisposable {
   /** Waits for the queue, makes it durable and closes the files. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writes;
-    this.#retire();
+    this.#segments.retire();
     try {
       await this.sync();
     } finally {
@@ -180,18 +172,11 @@ export class PartitionLog implements AsyncDisposable {
    */
   async abandon(): Promise<void> {
     await this.#writes.catch(() => undefined); // known: it is why the log is abandoned
-    this.#retire();
     try {
-      for (const segment of this.#closing) await this.#cutUnsynced(segment);
+      await this.#segments.abandon();
     } finally {
-      for (const segment of this.#closing.splice(0)) await segment.file.close();
       await this.#journal?.[Symbol.asyncDispose]();
     }
-  }
-
-  async #cutUnsynced(segment: OpenSegment): Promise<void> {
-    if (segment.syncedBytes > 0) await segment.file.truncate(segment.syncedBytes);
-    else await this.#ports.disk.removeFile(segment.path);
   }
 
   async #enqueue(work: () => Promise<void>): Promise<void> {
@@ -202,7 +187,7 @@ export class PartitionLog implements AsyncDisposable {
   /** A discontinuity: everything before it is durable first, and it is itself before anything is fetched behind it. */
   async #journalled(change: (coverage: Coverage) => Coverage): Promise<void> {
     await this.#writes;
-    this.#retire();
+    this.#segments.retire();
     await this.sync();
     const changed = change(this.#written);
     await this.#persist(async () => {
@@ -218,95 +203,21 @@ export class PartitionLog implements AsyncDisposable {
     this.#journal = await Journal.open(this.#ports, this.#folder, coverage);
   }
 
-  /** Groups batches that lie side by side and belong to one segment. */
-  *#spansOf({ bytes, batches }: Append): Generator<Span> {
-    let span: Span | undefined;
-    let segmentBytes = this.#segment?.byteLength ?? 0;
-    for (const batch of batches) {
-      const month = this.#monthOf(batch.maxTimestamp);
-      const isSameSegment =
-        month === (span?.month ?? this.#segment?.month) &&
-        segmentBytes + batch.byteLength <= this.#options.segmentBytes;
-      if (!isSameSegment) segmentBytes = 0;
-      segmentBytes += batch.byteLength;
-      if (span !== undefined && isSameSegment) {
-        addTo(span, bytes, batch);
-        continue;
-      }
-      if (span !== undefined) yield span;
-      const roll = !isSameSegment;
-      span = { month, roll, base: batch.baseOffset, pieces: [], byteLength: 0, pieceEnd: -1 };
-      addTo(span, bytes, batch);
-    }
-    if (span !== undefined) yield span;
-  }
-
-  #monthOf(maxTimestamp: bigint): Month {
-    const month = this.#month;
-    if (month !== undefined && maxTimestamp < this.#monthEnds) return month;
-    const nowMs = this.#ports.clock.nowMs();
-    return this.#placeIn(monthOfBatch({ maxTimestamp, nowMs, soFar: month })) ?? month ?? 0;
-  }
-
-  #placeIn(month: Month | undefined): Month | undefined {
-    this.#month = month;
-    if (month !== undefined) this.#monthEnds = BigInt(startOfMonthMs(month + 1));
-    return month;
-  }
-
-  async #write(span: Span): Promise<void> {
-    await this.#persist(async () => {
-      let segment = this.#segment;
-      if (segment === undefined || span.roll) {
-        this.#retire();
-        segment = await this.#create(span);
-        this.#segment = segment;
-      }
-      await segment.file.write(span.pieces, segment.byteLength);
-    });
-    if (this.#segment !== undefined) this.#segment.byteLength += span.byteLength;
-  }
-
-  async #create(span: Span): Promise<OpenSegment> {
-    const folder = monthFolder(this.#folder, span.month);
-    await ensureFolder(this.#ports.disk, folder);
-    const name = segmentFileName({ base: span.base, branch: branchOf(this.#written) });
-    const path = join(folder, name);
-    const file = await this.#ports.disk.open(path, 'create');
-    this.#foldersToSync.add(folder);
-    this.#journalIsBehind = true;
-    span.roll = false; // made: a write that is tried again goes on in it
-    return { file, path, month: span.month, byteLength: 0, syncedBytes: 0 };
-  }
-
-  #retire(): void {
-    if (this.#segment !== undefined) this.#closing.push(this.#segment);
-    this.#segment = undefined;
-  }
-
   async #sync(): Promise<Position | undefined> {
-    const covered = this.#written;
-    const closing = [...this.#closing];
-    const open = this.#segment;
-    const openBytes = open?.byteLength ?? 0;
-    const isJournalBehind = this.#journalIsBehind || closing.length > 0;
     if (!this.isDirty) return this.durable;
+    const covered = this.#written;
+    const unsynced = this.#segments.take();
+    const isJournalBehind = this.#journalIsBehind || unsynced.isRolled;
     this.#journalIsBehind = false;
     try {
-      for (const segment of closing) await syncSegment(segment, segment.byteLength);
-      if (open !== undefined) await syncSegment(open, openBytes);
-      for (const folder of this.#foldersToSync) {
-        await this.#ports.disk.syncFolder(folder);
-        this.#foldersToSync.delete(folder);
-      }
+      await this.#segments.sync(unsynced);
       if (isJournalBehind) await this.#journal?.write(covered);
     } catch (error) {
       this.#journalIsBehind ||= isJournalBehind;
       throw error;
     }
     this.#durable = covered;
-    this.#closing = this.#closing.slice(closing.length);
-    for (const segment of closing) await segment.file.close();
+    await this.#segments.close(unsynced);
     return this.durable;
   }
 
@@ -323,31 +234,4 @@ export class PartitionLog implements AsyncDisposable {
       }
     }
   }
-}
-
-async function syncSegment(segment: OpenSegment, byteLength: number): Promise<void> {
-  if (segment.syncedBytes >= byteLength) return;
-  await segment.file.sync();
-  segment.syncedBytes = byteLength;
-}
-
-interface Span {
-  readonly month: Month;
-  /** True where it begins a segment of its own although another is open. */
-  roll: boolean;
-  readonly base: bigint;
-  readonly pieces: Buffer[];
-  byteLength: number;
-  pieceEnd: number;
-}
-
-function addTo(span: Span, bytes: Buffer, batch: BatchHeader): void {
-  const end = batch.position + batch.byteLength;
-  const last = span.pieces.length - 1;
-  const piece = span.pieces[last];
-  if (piece !== undefined && span.pieceEnd === batch.position) {
-    span.pieces[last] = bytes.subarray(batch.position - piece.length, end);
-  } else span.pieces.push(bytes.subarray(batch.position, end));
-  span.pieceEnd = end;
-  span.byteLength += batch.byteLength;
 }
