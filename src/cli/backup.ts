@@ -41,6 +41,7 @@ export const command: Command = {
     if (context.json) {
       await context.out(JSON.stringify({ schema: 'varve.backup/1', type: 'summary', tookMs, ...document }));
     } else await print(context, document, tookMs);
+    if (document.damaged.length > 0) return exitStatusByCode.damage;
     const isIncomplete = document.gaps.length > 0 || document.missing.length > 0;
     return isIncomplete || document.truncations.length > 0 ? exitStatusByCode.incomplete : 0;
   },
@@ -119,6 +120,9 @@ async function print(context: CommandContext, document: CatchUpDocument, tookMs:
     await context.out(
       `truncation: ${cut.topic}/${cut.partition}: the cluster lost or rewrote its records from offset ${cut.offset} on`,
     );
+  }
+  for (const { path, problem } of document.damaged) {
+    await context.out(`damaged: ${path}: ${problem}; it was left as it is, and later records go behind it`);
   }
   for (const { topic, partition, reason } of document.missing) {
     await context.out(

@@ -9,6 +9,13 @@ export interface CatchUpDocument {
   readonly gaps: readonly OffsetRange[];
   readonly truncations: readonly { topic: string; topicId: string; partition: number; offset: string }[];
   readonly openTransactions: readonly OffsetRange[];
+  readonly damaged: readonly {
+    topic: string;
+    topicId: string;
+    partition: number;
+    path: string;
+    problem: string;
+  }[];
   readonly missing: readonly { topic: string; partition: number | null; reason: string }[];
 }
 
@@ -35,6 +42,13 @@ export function catchUpDocument(report: CatchUpReport): CatchUpDocument {
       offset: String(offset),
     })),
     openTransactions: report.openTransactions.map(rangeOf),
+    damaged: report.damaged.map(({ topic, topicId, partition, path, problem }) => ({
+      topic,
+      topicId,
+      partition,
+      path,
+      problem,
+    })),
     missing: report.missing.map(({ topic, partition, message }) => ({
       topic,
       partition: partition ?? null,

@@ -13,6 +13,8 @@ export interface CatchUpReport {
   readonly truncations: readonly (PartitionKey & { offset: bigint; epoch: number })[];
   /** Begun and not ended when the end was frozen: what lies behind `from` comes with a later catch-up. */
   readonly openTransactions: readonly (PartitionKey & { from: bigint; to: bigint })[];
+  /** Files of ours that are not what was written, and what is wrong with each. */
+  readonly damaged: readonly (PartitionKey & { path: string; problem: string })[];
   /** What was asked for and could not be had. */
   readonly missing: readonly { topic: string; partition: number | undefined; message: string }[];
 }
@@ -148,6 +150,9 @@ export function reportOf(
     gaps: o.events.flatMap((event) => (event.type === 'gap' ? event : [])),
     truncations: o.events.flatMap((event) => (event.type === 'truncated' ? event : [])),
     openTransactions: frozen.openTransactions,
+    damaged: o.events.flatMap((event) =>
+      event.type === 'repaired' && event.repair.kind === 'damaged-file' ? { ...event, ...event.repair } : [],
+    ),
     missing,
   };
 }

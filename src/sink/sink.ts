@@ -56,6 +56,8 @@ export interface SinkStatus {
 }
 
 const tickMs = 1000;
+/** What nobody has asked for since is told by the log, the journal and `gaps list`. */
+const eventsMax = 10_000;
 /** How long trouble may last before a catch-up gives up on it. */
 const catchUpPatienceMs = 30_000;
 const discoverEveryMs = 30_000;
@@ -161,7 +163,6 @@ export class Sink implements AsyncDisposable {
    * be had within the patience are named in the report; with no broker left at all it throws.
    */
   async catchUp(signal?: AbortSignal): Promise<CatchUpReport> {
-    const eventsBefore = this.#events.length;
     await this.#discover();
     const frozen = await freezeEnds([...this.#streams.all()], this.#o.cluster);
     this.#frozen = frozen;
@@ -175,7 +176,7 @@ export class Sink implements AsyncDisposable {
     await this.#commits.commit(this.#streams.all(), { isLast: false });
     this.#frozen = undefined;
     return reportOf(frozen, {
-      events: this.#events.slice(eventsBefore),
+      events: this.#events.splice(0),
       missing: this.#streams.missing,
       topics: this.#streams.topics,
     });
@@ -214,7 +215,8 @@ export class Sink implements AsyncDisposable {
   }
 
   #emit(event: SinkEvent): void {
-    if (event.type === 'gap' || event.type === 'truncated') this.#events.push(event);
+    if (['gap', 'truncated', 'repaired'].includes(event.type)) this.#events.push(event);
+    if (this.#events.length > eventsMax) this.#events.shift();
     this.#o.emit(event);
   }
 
