@@ -8,7 +8,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { varve, type CommandEnd } from '../../scripts/demo/varve.ts';
-import type { Isolation, Kafka } from '../../scripts/kafka/kafka.ts';
+import type { Isolation, JavaClient, Kafka, TopicDescription } from '../../scripts/kafka/kafka.ts';
 
 export interface BackupOptions {
   readonly include: readonly string[];
@@ -152,6 +152,19 @@ export class Backup implements AsyncDisposable {
       })),
     );
   }
+}
+
+/**
+ * Returns when the broker leads every partition, which is a moment after it says so. A producer that comes in between and
+ * has two batches on their way gets the second one in before the first, and then tries the first for ever.
+ */
+export async function createTopic(
+  java: JavaClient,
+  topic: Parameters<JavaClient['createTopic']>[0],
+): Promise<TopicDescription> {
+  const description = await java.createTopic(topic);
+  await java.listOffsets(topic.topic);
+  return description;
 }
 
 /** The broker's own log of a partition, its segments one behind the other. */

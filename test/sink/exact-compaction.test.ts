@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type JavaClient, type Kafka, startKafka } from '../../scripts/kafka/kafka.ts';
-import { Backup, brokerLog } from './backup.ts';
+import { Backup, brokerLog, createTopic } from './backup.ts';
 
 let kafka: Kafka;
 let java: JavaClient;
@@ -20,7 +20,7 @@ const compacted = {
 };
 
 test('of a compacted log with holes and empty batches every record that is left is saved, and no other', async () => {
-  await java.createTopic({ topic: 'holes', configs: compacted });
+  await createTopic(java, { topic: 'holes', configs: compacted });
   // Each call is a producer of its own: of its last batch a shell stays even when no record in it does.
   await produceKeys('holes', { from: 0, to: 300, word: 'a' });
   await produceKeys('holes', { from: 0, to: 100, word: 'b' });
@@ -38,7 +38,7 @@ test('of a compacted log with holes and empty batches every record that is left 
 });
 
 test('what the cleaner removes between two backups stays saved, and what it left behind the first is saved once', async () => {
-  await java.createTopic({ topic: 'between', configs: compacted });
+  await createTopic(java, { topic: 'between', configs: compacted });
   await using backup = await Backup.of(kafka, { include: ['between'] });
   await produceKeys('between', { from: 0, to: 200, word: 'a' });
   expect(await backup.catchUp()).toMatchObject({ status: 0, records: 200 });
@@ -55,7 +55,7 @@ test('what the cleaner removes between two backups stays saved, and what it left
 });
 
 test('of transactions in a compacted log what the cleaner leaves of the committed ones is saved', async () => {
-  await java.createTopic({ topic: 'compacted-tx', configs: compacted });
+  await createTopic(java, { topic: 'compacted-tx', configs: compacted });
   for (const [word, outcome] of [
     ['a', 'commit'],
     ['b', 'abort'],

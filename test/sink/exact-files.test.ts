@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Kafka, startKafka } from '../../scripts/kafka/kafka.ts';
-import { Backup, brokerLog, concatenated } from './backup.ts';
+import { Backup, brokerLog, concatenated, createTopic } from './backup.ts';
 
 let kafka: Kafka;
 beforeAll(async () => {
@@ -19,7 +19,7 @@ test.each(sizes)("segments of %s, one behind the other, are the broker's own log
   const topic = `files-${segmentBytes}`;
   // The broker rolls its own files too, at other places than ours.
   const configs = { 'retention.ms': '-1', 'segment.bytes': '1048576' };
-  await java.createTopic({ topic, partitions: 2, configs });
+  await createTopic(java, { topic, partitions: 2, configs });
   await using backup = await Backup.of(kafka, { include: [topic], segmentBytes });
   // Each record is a millisecond later than the one before: the second load reaches into January.
   const months = ['2025-11-29T00:00:00Z', '2025-12-31T23:59:59.500Z', '2026-02-01T00:00:00Z'];
@@ -46,7 +46,7 @@ test.each(sizes)("segments of %s, one behind the other, are the broker's own log
 
 test("Kafka's own reader of log files sees a byte that changed", async () => {
   const java = await kafka.java();
-  await java.createTopic({ topic: 'flipped' });
+  await createTopic(java, { topic: 'flipped' });
   await java.produceLoad({ topic: 'flipped', records: 100, size: 100 });
   await using backup = await Backup.of(kafka, { include: ['flipped'] });
   await backup.catchUp();

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type JavaClient, type Kafka, startKafka } from '../../scripts/kafka/kafka.ts';
-import { Backup } from './backup.ts';
+import { Backup, createTopic } from './backup.ts';
 
 let kafka: Kafka;
 let java: JavaClient;
@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => kafka.stop());
 
 test('of committed, aborted and interleaved transactions exactly the committed records are saved', async () => {
-  await java.createTopic({ topic: 'mixed', partitions: 2 });
+  await createTopic(java, { topic: 'mixed', partitions: 2 });
   for (const transactionalId of ['mixed-a', 'mixed-b']) await java.beginTransaction({ transactionalId });
   const write = async (transactionalId: string, word: string) =>
     java.produce({ topic: 'mixed', transactionalId, records: both(word) });
@@ -37,7 +37,7 @@ test('of committed, aborted and interleaved transactions exactly the committed r
 });
 
 test("a user's keys and values that look like markers are records like any other", async () => {
-  await java.createTopic({ topic: 'markers' });
+  await createTopic(java, { topic: 'markers' });
   const abort = Buffer.from([0, 0, 0, 0]);
   const commit = Buffer.from([0, 0, 0, 1]);
   const coordinator = Buffer.from([0, 0, 0, 0, 0, 7]);
@@ -59,7 +59,7 @@ test("a user's keys and values that look like markers are records like any other
 });
 
 test('an open transaction is named, is no failure, holds up no other partition, and its tail comes later', async () => {
-  for (const topic of ['open-held', 'open-free']) await java.createTopic({ topic, partitions: 2 });
+  for (const topic of ['open-held', 'open-free']) await createTopic(java, { topic, partitions: 2 });
   const transactionalId = 'open';
   await java.produce({ topic: 'open-held', records: [{ value: 'before' }] });
   await java.beginTransaction({ transactionalId });
@@ -83,7 +83,7 @@ test('an open transaction is named, is no failure, holds up no other partition, 
 });
 
 test('transactions that span many fetches and several backups are exact', async () => {
-  await java.createTopic({ topic: 'spanning', partitions: 2 });
+  await createTopic(java, { topic: 'spanning', partitions: 2 });
   const options = { include: ['spanning'], inFlightBytes: '1MiB', segmentBytes: '700KiB' };
   await using backup = await Backup.of(kafka, options);
   // Two producers at once; each line is the outcomes of their transactions in this round, ended in this order.
@@ -120,7 +120,7 @@ test('transactions that span many fetches and several backups are exact', async 
 });
 
 test('hundreds of small transactions of four producers, ended in any order, are exact at every stop', async () => {
-  await java.createTopic({ topic: 'small', partitions: 3 });
+  await createTopic(java, { topic: 'small', partitions: 3 });
   await using backup = await Backup.of(kafka, { include: ['small'], inFlightBytes: '1MiB' });
   const seed = process.env['VARVE_SEED'] ?? randomBytes(4).toString('hex');
   const next = numbers(seed);

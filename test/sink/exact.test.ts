@@ -1,7 +1,7 @@
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Kafka, parseRow, type RecordToProduce, startKafka } from '../../scripts/kafka/kafka.ts';
-import { Backup } from './backup.ts';
+import { Backup, createTopic } from './backup.ts';
 
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 
@@ -29,7 +29,7 @@ test('null and empty keys and values, and headers of every kind, are exact with 
     values.flatMap((value) => headers.map((header) => recordOf({ key, value, headers: header }))),
   );
   for (const codec of codecs) {
-    await java.createTopic({ topic: `codec-${codec}` });
+    await createTopic(java, { topic: `codec-${codec}` });
     // One batch of all of them, then each in a batch of its own.
     await java.produce({ topic: `codec-${codec}`, records, compression: codec, lingerMs: 500 });
     await java.produce({ topic: `codec-${codec}`, records, compression: codec, batchSize: 0 });
@@ -41,7 +41,7 @@ test('null and empty keys and values, and headers of every kind, are exact with 
 
 test('timestamps 50 years apart in one batch, and none at all, are exact', async () => {
   const java = await kafka.java();
-  await java.createTopic({ topic: 'times' });
+  await createTopic(java, { topic: 'times' });
   const now = Date.now();
   const timestamps = [now, now - 50 * 365 * 86_400_000, 0, 1, -1, now - 1];
   const records = timestamps.map((timestamp) => ({ value: String(timestamp), timestamp }));
@@ -57,7 +57,7 @@ test('timestamps 50 years apart in one batch, and none at all, are exact', async
 test('times before 1970, and far beyond any date, are exact', async () => {
   const java = await kafka.java();
   const configs = { 'message.timestamp.after.max.ms': String(2n ** 63n - 1n) };
-  await java.createTopic({ topic: 'far-times', configs });
+  await createTopic(java, { topic: 'far-times', configs });
   // The Java client makes no negative timestamp but -1: these come from another client, in one batch and alone.
   const negative = [-1n, -5n, -(2n ** 40n), -2n];
   await produceAt('far-times', negative);
@@ -77,7 +77,7 @@ test('times before 1970, and far beyond any date, are exact', async () => {
 test('times given by the broker are exact, and told as such', async () => {
   const java = await kafka.java();
   const configs = { 'message.timestamp.type': 'LogAppendTime' };
-  await java.createTopic({ topic: 'append-time', configs });
+  await createTopic(java, { topic: 'append-time', configs });
   for (const compression of codecs) {
     const records = [1, 2, 3].map((timestamp) => ({ value: compression, timestamp }));
     await java.produce({ topic: 'append-time', compression, records, lingerMs: 100 });
@@ -90,8 +90,8 @@ test('times given by the broker are exact, and told as such', async () => {
 
 test('a single record and an empty topic are exact', async () => {
   const java = await kafka.java();
-  await java.createTopic({ topic: 'one-single' });
-  await java.createTopic({ topic: 'one-empty', partitions: 3 });
+  await createTopic(java, { topic: 'one-single' });
+  await createTopic(java, { topic: 'one-empty', partitions: 3 });
   await java.produce({ topic: 'one-single', records: [{ key: 'k', value: 'v' }] });
   await using backup = await Backup.of(kafka, { include: ['one-*'] });
   expect(await backup.catchUp()).toMatchObject({ status: 0, topics: 2, partitions: 4, records: 1 });
@@ -102,7 +102,7 @@ test('a single record and an empty topic are exact', async () => {
 test('batches many times as large as a fetch arrive', async () => {
   const java = await kafka.java();
   const configs = { 'max.message.bytes': '20000000' };
-  await java.createTopic({ topic: 'large', partitions: 3, configs });
+  await createTopic(java, { topic: 'large', partitions: 3, configs });
   for (const megabytes of [1, 9, 3, 0, 5]) {
     const value = Buffer.alloc(megabytes * 1_000_000 + 10, `${megabytes} megabytes`);
     const records = [0, 1, 2].map((partition) => ({ partition, value }));
@@ -115,7 +115,7 @@ test('batches many times as large as a fetch arrive', async () => {
 
 test('records deleted before the first backup, up to the middle of a batch, are not printed and are no gap', async () => {
   const java = await kafka.java();
-  await java.createTopic({ topic: 'deleted' });
+  await createTopic(java, { topic: 'deleted' });
   for (const word of ['first', 'second', 'third']) {
     const records = Array.from({ length: 10 }, (_, index) => ({ value: `${word} ${index}` }));
     await java.produce({ topic: 'deleted', records, lingerMs: 500 });
@@ -129,7 +129,7 @@ test('records deleted before the first backup, up to the middle of a batch, are 
 
 test('the records of three months are laid in the folders of their months', async () => {
   const java = await kafka.java();
-  await java.createTopic({ topic: 'months' });
+  await createTopic(java, { topic: 'months' });
   for (const day of [
     '2025-01-31T23:59:59.999Z',
     '2025-02-01T00:00:00Z',
@@ -157,7 +157,7 @@ test('the records of three months are laid in the folders of their months', asyn
 
 test('a later backup saves what is new and nothing twice; one with nothing new changes no file', async () => {
   const java = await kafka.java();
-  await java.createTopic({ topic: 'again', partitions: 2 });
+  await createTopic(java, { topic: 'again', partitions: 2 });
   await using backup = await Backup.of(kafka, { include: ['again'] });
   for (const round of [1, 2, 3]) {
     await java.produceLoad({ topic: 'again', records: 1000, size: 200, partitions: 2, seed: round });
@@ -171,7 +171,7 @@ test('a later backup saves what is new and nothing twice; one with nothing new c
 
 test('the summary counts what was saved, and the group says how far it is durable and whose it is', async () => {
   const java = await kafka.java();
-  const { topicId } = await java.createTopic({ topic: 'noted', partitions: 2 });
+  const { topicId } = await createTopic(java, { topic: 'noted', partitions: 2 });
   await java.produceLoad({ topic: 'noted', records: 500, size: 100, partitions: 2 });
   await using backup = await Backup.of(kafka, { include: ['noted'] });
   const summary = await backup.catchUp();
