@@ -12,7 +12,8 @@ import { partitionFolder } from '../../src/local/layout.ts';
 import { recoverPartition } from '../../src/local/recover.ts';
 import type { Backup } from './backup.ts';
 
-const launcher = fileURLToPath(new URL('../../bin/varve.js', import.meta.url));
+// The program itself and not its launcher: on an older Node that would start it as a child, which outlives a kill.
+const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const pollEveryMs = 20;
 const conditionWithinMs = 60_000;
 
@@ -54,7 +55,7 @@ export class Daemon implements AsyncDisposable {
 
   /** Returns at once: the process may still be starting. */
   static start(backup: Pick<Backup, 'folder'>, ...words: string[]): Daemon {
-    const child = spawn(process.execPath, [launcher, 'run', ...words], {
+    const child = spawn(process.execPath, [program, 'run', ...words], {
       cwd: backup.folder,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
