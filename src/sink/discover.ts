@@ -46,7 +46,7 @@ export class Streams {
   }
 
   async #discover(): Promise<void> {
-    const plan = planPartitions(await this.#cluster.metadata(), this.#isWanted);
+    const plan = planPartitions(await this.#cluster.metadata({ signal: this.#ports.signal }), this.#isWanted);
     const missing: { topic: string; partition: number | undefined; message: string }[] = [];
     for (const { topic, message, isUnauthorised } of plan.refused) {
       missing.push({ topic, partition: undefined, message });
@@ -88,7 +88,10 @@ export class Streams {
       leaderEpoch: leader.epoch,
       timestamp: -2n,
     }));
-    const answers = await this.#cluster.listOffsets(rows, { isolation: 'read_uncommitted' });
+    const answers = await this.#cluster.listOffsets(rows, {
+      isolation: 'read_uncommitted',
+      signal: this.#ports.signal,
+    });
     const earliest = new Map(answers.map((answer) => [`${answer.topic}/${answer.partition}`, answer]));
     const missing: { topic: string; partition: number; message: string }[] = [];
     const waiting = [...fresh];

@@ -103,7 +103,10 @@ export class Commits {
   }
 
   /** Commits what is durable and was not committed yet. A failure is told, and made up for the next time. */
-  async commit(streams: Iterable<PartitionStream>, o: { isLast: boolean }): Promise<void> {
+  async commit(
+    streams: Iterable<PartitionStream>,
+    o: { isLast: boolean; signal: AbortSignal },
+  ): Promise<void> {
     const nowMs = this.#o.nowMs();
     const due: { stream: PartitionStream; position: Position }[] = [];
     for (const stream of streams) {
@@ -117,13 +120,14 @@ export class Commits {
     const at = o.isLast ? 0 : nowMs;
     const rows = due.map(({ stream, position }) => this.#rowOf(stream, position, at));
     try {
-      const answers = await this.#cluster.commitOffsets(this.#o.group, rows);
+      const answers = await this.#cluster.commitOffsets(this.#o.group, rows, { signal: o.signal });
       this.#judge(answers);
       for (const { stream, position } of due)
         this.#committed.set(stream, { offset: position.offset, atMs: nowMs });
       this.#o.emit({ type: 'committed', partitions: due.length });
     } catch (error) {
       if (error instanceof VarveError && error.code === 'foreign-installation') throw error;
+      if (o.signal.aborted && !o.isLast) return; // the last commit makes up for it
       if (!this.#isFailing) this.#o.emit({ type: 'commit-failed', message: messageOf(error) });
       this.#isFailing = true;
     }

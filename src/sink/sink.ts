@@ -56,6 +56,7 @@ export interface SinkStatus {
 }
 
 const tickMs = 1000;
+const lastCommitMs = 3000;
 /** What nobody has asked for since is told by the log, the journal and `gaps list`. */
 const eventsMax = 10_000;
 /** How long trouble may last before a catch-up gives up on it. */
@@ -95,7 +96,13 @@ export class Sink implements AsyncDisposable {
     this.#commits = new Commits(options.cluster, { group: options.group, identity, emit, nowMs });
     const onRefusal = async (error: unknown): Promise<void> => this.#room.refused(error);
     const partitionOptions = { segmentBytes: options.segmentBytes, onRefusal };
-    this.#streams = new Streams(options.cluster, options.isWanted, { local, partitionOptions, emit, nowMs });
+    this.#streams = new Streams(options.cluster, options.isWanted, {
+      local,
+      partitionOptions,
+      emit,
+      nowMs,
+      signal: this.#stop.signal,
+    });
     this.#fetching = new Fetching({
       cluster: options.cluster,
       clock: host.clock,
@@ -173,7 +180,7 @@ export class Sink implements AsyncDisposable {
     this.#fetching.wake();
     await this.#until(() => isReached(frozen, this.#giveUpBefore()), signal);
     await this.#syncAll();
-    await this.#commits.commit(this.#streams.all(), { isLast: false });
+    await this.#commit();
     this.#frozen = undefined;
     return reportOf(frozen, {
       events: this.#events.splice(0),
@@ -198,10 +205,23 @@ export class Sink implements AsyncDisposable {
     await this.#ticking;
     await this.#fetching.ended();
     for (const stream of this.#streams.all()) await this.#close(stream);
+    await this.#lastCommit();
+  }
+
+  async #commit(): Promise<void> {
+    await this.#commits.commit(this.#streams.all(), { isLast: false, signal: this.#stop.signal });
+  }
+
+  /** What is on disk is safe without it, so a coordinator that hangs does not hold up the end for long. */
+  async #lastCommit(): Promise<void> {
+    const giveUp = new AbortController();
+    const timer = this.#o.host.clock.after(lastCommitMs, () => giveUp.abort());
     try {
-      await this.#commits.commit(this.#streams.all(), { isLast: true });
+      await this.#commits.commit(this.#streams.all(), { isLast: true, signal: giveUp.signal });
     } catch (error) {
       this.#emit({ type: 'commit-failed', message: messageOf(error) });
+    } finally {
+      timer.cancel();
     }
   }
 
@@ -229,13 +249,14 @@ export class Sink implements AsyncDisposable {
         await this.#o.local.assertHeld();
         await this.#room.look();
         await this.#syncAll();
-        await this.#commits.commit(this.#streams.all(), { isLast: false });
+        await this.#commit();
         if (this.#mustDiscover || clock.nowMs() - discoveredMs >= discoverEveryMs) {
           discoveredMs = clock.nowMs();
           await this.#discover();
         }
         if (this.#room.failure !== undefined) throw this.#room.failure;
       } catch (error) {
+        if (this.#stop.signal.aborted) break;
         if (isKafkaTrouble(error)) this.#emit({ type: 'metadata-failed', message: messageOf(error) });
         else this.#failure = error;
       }

@@ -42,6 +42,8 @@ export interface StreamPorts {
   readonly local: LocalFolder;
   readonly partitionOptions: PartitionOptions;
   readonly emit: Emit;
+  /** Aborted when the sink stops. */
+  readonly signal: AbortSignal;
   nowMs(): number;
 }
 
