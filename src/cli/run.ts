@@ -42,6 +42,7 @@ export const command: Command = {
     while (!either.aborted) {
       const everyMs = terminal.stderr ? terminalEveryMs : logEveryMs;
       await pause(host.clock, everyMs, either);
+      if (either.aborted) break;
       const now = sink.status;
       if (terminal.stderr) status.show(statusText(now, now.bytes - before.bytes));
       else log.info('status', statusText(now, ((now.bytes - before.bytes) / everyMs) * 1000), { ...now });

@@ -15,7 +15,12 @@ export function openLog(o: { level: string; isTerminal: boolean; write: (text: s
     : undefined;
   const write = (line: string): void => o.write(pretty === undefined ? line : (pretty(line) ?? line));
   const logger: Logger = pino(
-    { level: o.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level: o.level,
+      base: null,
+      formatters: { level: (level) => ({ level }) },
+      timestamp: pino.stdTimeFunctions.isoTime,
+    },
     { write },
   );
   return {
