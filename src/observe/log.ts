@@ -11,7 +11,12 @@ export interface Log {
 /** JSON lines for programs, readable ones on a terminal. Every line names its event. */
 export function openLog(o: { level: string; isTerminal: boolean; write: (text: string) => void }): Log {
   const pretty = o.isTerminal
-    ? prettyFactory({ colorize: true, ignore: 'pid,hostname,event', translateTime: 'SYS:HH:MM:ss' })
+    ? prettyFactory({
+        colorize: true,
+        ignore: 'pid,hostname,event',
+        translateTime: 'SYS:HH:MM:ss',
+        hideObject: true,
+      })
     : undefined;
   const write = (line: string): void => o.write(pretty === undefined ? line : (pretty(line) ?? line));
   const logger: Logger = pino(
