@@ -11,6 +11,7 @@ import { bytesText, countText, describeEvent, durationText, plural, StatusLine }
 import type { Command, CommandContext } from './command.ts';
 import { escapeControls } from './output.ts';
 import { showProgress } from './progress.ts';
+import { readingFolder } from './selection.ts';
 
 export const command: Command = {
   name: 'backup',
@@ -50,7 +51,10 @@ export const command: Command = {
 async function catchUp(context: CommandContext): Promise<CatchUpDocument> {
   const { host, signal } = context;
   const config = await context.config();
-  const byDaemon = await askDaemon(host, localFolderOf(config), { command: 'backup' }, signal);
+  const folder = localFolderOf(config);
+  const byDaemon = await readingFolder(folder, async () =>
+    askDaemon(host, folder, { command: 'backup' }, signal),
+  );
   if (byDaemon !== undefined) {
     if (!context.json) context.err('the daemon that holds the local folder has caught up');
     return doneOf(byDaemon);

@@ -148,10 +148,14 @@ export class PartitionLog implements AsyncDisposable {
     this.#enqueue(async () => this.#segments.retire()).catch(() => undefined); // a broken queue shows itself to the appender
   }
 
-  /** Makes durable what was written before the call, and returns the position that now is. */
+  /**
+   * Makes durable what was written before the call, and returns the position that now is. One that failed fails ever
+   * after: the kernel may have dropped what it could not write, and would call a second try a success.
+   */
   async sync(): Promise<Position | undefined> {
     const sync = this.#syncs.then(async () => this.#sync());
-    this.#syncs = sync.catch(() => undefined); // told to this call's own caller
+    this.#syncs = sync;
+    sync.catch(() => undefined); // told to this call's own caller, and to every later one
     return await sync;
   }
 

@@ -86,8 +86,11 @@ export class BrokerLoop {
         const response = await this.#answerOf(current);
         this.#back();
         const arrivals = this.#locate(current, response);
-        asked = await this.#ask(signal);
-        this.#keep(arrivals, response);
+        try {
+          asked = await this.#ask(signal);
+        } finally {
+          this.#keep(arrivals, response); // they count as fetched, so they must be kept whatever happens here
+        }
       } catch (error) {
         if (asked !== undefined) await this.#forget(asked);
         asked = undefined;

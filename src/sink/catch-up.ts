@@ -31,7 +31,7 @@ export interface Frozen {
   readonly openTransactions: CatchUpReport['openTransactions'];
   /** The end could not be asked for. */
   readonly unknown: ReadonlyMap<PartitionStream, string>;
-  /** What the streams had read before. */
+  /** What does not count as this catch-up's: what the streams had read before. */
   readonly before: ReadonlyMap<PartitionStream, { records: number; bytes: number; offset: bigint }>;
 }
 
@@ -39,6 +39,7 @@ export interface Frozen {
 export async function freezeEnds(
   streams: readonly PartitionStream[],
   cluster: Pick<Cluster, 'listOffsets'>,
+  o: { countsFromStart: boolean },
 ): Promise<Frozen> {
   const alive = streams.filter((stream) => stream.state.kind !== 'gone');
   const rows = alive.map(({ key, leader }) => ({
@@ -71,7 +72,8 @@ export async function freezeEnds(
       openTransactions.push({ ...stream.key, from: end.offset, to: highWatermark.offset });
     }
   }
-  const before = new Map(alive.map((stream) => [stream, measure(stream)]));
+  const nothing = o.countsFromStart ? { records: 0, bytes: 0 } : {};
+  const before = new Map(alive.map((stream) => [stream, { ...measure(stream), ...nothing }]));
   return { ends, openTransactions, unknown, before };
 }
 

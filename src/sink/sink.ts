@@ -171,15 +171,21 @@ export class Sink implements AsyncDisposable {
    */
   async catchUp(signal?: AbortSignal): Promise<CatchUpReport> {
     await this.#discover();
-    const frozen = await freezeEnds([...this.#streams.all()], this.#o.cluster);
+    // Reading began with the start: a sink that lives for one catch-up has read for it from then on.
+    const countsFromStart = this.#o.mode === 'catch-up';
+    const frozen = await freezeEnds([...this.#streams.all()], this.#o.cluster, { countsFromStart });
     this.#frozen = frozen;
     for (const open of frozen.openTransactions) this.#emit({ type: 'open-transaction', ...open });
     if (this.#o.mode === 'catch-up') {
       for (const stream of this.#streams.all()) stream.target = frozen.ends.get(stream) ?? stream.next.offset;
     }
     this.#fetching.wake();
-    await this.#until(() => isReached(frozen, this.#giveUpBefore()), signal);
-    await this.#syncAll();
+    const isAtEnd = (): boolean => isReached(frozen, this.#giveUpBefore());
+    // A partition whose sync fails begins again from what is durable, and is waited for again.
+    do {
+      await this.#until(isAtEnd, signal);
+      await this.#syncAll();
+    } while (!isAtEnd());
     await this.#commit();
     this.#frozen = undefined;
     return reportOf(frozen, {

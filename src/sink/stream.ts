@@ -1,4 +1,5 @@
 import { VarveError, messageOf } from '../errors.ts';
+import { codeOf } from '../host/host.ts';
 import {
   branchOf,
   commonEnd,
@@ -16,9 +17,10 @@ import type { Emit, StopReason } from './events.ts';
 /**
  * One partition on its way from the broker to its files.
  *
- * States:  fetching ⇄ waiting (tried again at a time) · any → stopped (says why) · any → gone (the topic is)
+ * States:  fetching ⇄ waiting (tried again at a time) · any → stopped (says why) · any ⇄ gone (the topic is)
  * `generation` changes with every step that is not "on behind the last batch", so that an answer to an older question
- * is thrown away.
+ * is thrown away. It must change together with `next`, and not where reading merely stops: an answer that was counted in
+ * `next` and thrown away would be a hole.
  */
 export type StreamState =
   | { readonly kind: 'fetching' }
@@ -172,14 +174,12 @@ export class PartitionStream {
 
   stop(reason: StopReason, message: string): void {
     if (this.state.kind === 'stopped' || this.state.kind === 'gone') return;
-    this.generation += 1;
     this.state = { kind: 'stopped', reason, message };
     this.#ports.emit({ type: 'partition-stopped', ...this.key, reason, message });
   }
 
   markGone(): void {
     if (this.state.kind === 'gone') return;
-    this.generation += 1;
     this.state = { kind: 'gone' };
     this.#ports.emit({ type: 'topic-gone', ...this.key });
   }
@@ -190,15 +190,16 @@ export class PartitionStream {
     this.leader = leader;
     if (!isOther) return;
     const { state } = this;
-    const isCurable = state.kind === 'stopped' && state.reason !== 'older cluster';
+    const isCurable = state.kind === 'stopped' && state.reason !== 'older cluster' && state.reason !== 'disk';
     if (isCurable || state.kind === 'waiting') this.state = { kind: 'fetching' };
     this.#doubts = 0;
   }
 
-  /** The topic can be read again. */
+  /** The topic can be read again; or it never went, and a broker that had not heard of it yet was asked. */
   allow(): void {
-    if (this.state.kind === 'stopped' && this.state.reason === 'unauthorised')
-      this.state = { kind: 'fetching' };
+    const { state } = this;
+    const wasRefused = state.kind === 'stopped' && state.reason === 'unauthorised';
+    if (wasRefused || state.kind === 'gone') this.state = { kind: 'fetching' };
   }
 
   rewind(to: Position): void {
@@ -238,12 +239,25 @@ export class PartitionStream {
     this.retryLater(`the disk refused: ${messageOf(cause)}`);
     try {
       await this.log.abandon();
-      this.log = await this.#ports.local.openPartition(this.key, this.#ports.partitionOptions);
+      this.log = await this.#recovered();
       this.rewind(positionOf(this.log.coverage) ?? this.next);
     } catch (error) {
       this.stop('disk', messageOf(error));
     } finally {
       this.#isReopening = false;
+    }
+  }
+
+  /** A disk that refuses holds a recovery up as it does a write. */
+  async #recovered(): Promise<PartitionLog> {
+    const { local, partitionOptions } = this.#ports;
+    for (;;) {
+      try {
+        return await local.openPartition(this.key, partitionOptions);
+      } catch (error) {
+        if (codeOf(error) === undefined) throw error;
+        await partitionOptions.onRefusal(error);
+      }
     }
   }
 }
