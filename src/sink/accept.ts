@@ -42,17 +42,36 @@ export function locate(records: Buffer, asked: Position): Located {
   return { batches: whole, end: { offset, epoch }, epochStarts, neededBytes, problem };
 }
 
-/** What of the located batches is committed data, or which batch is not what the broker stored. */
-export type Verdict =
-  | { readonly kind: 'good'; readonly kept: readonly BatchHeader[] }
-  | { readonly kind: 'bad'; readonly message: string };
+/** What of an answer is good: all of it, or what lies before the first batch that is not what the broker stored. */
+export interface Verdict {
+  /** The good batches that hold committed records. */
+  readonly kept: readonly BatchHeader[];
+  /** Behind the last good batch. */
+  readonly end: Position;
+  readonly epochStarts: readonly EpochStart[];
+  /** What is wrong with the batch at `end`. */
+  readonly problem: string | undefined;
+}
 
-/** One bad batch condemns the answer: all of it is fetched again. */
-export function judge(records: Buffer, located: Located, aborted: readonly AbortedTransaction[]): Verdict {
-  for (const header of located.batches) {
-    const problem = checkBatch(records, header);
-    if (problem !== undefined) return { kind: 'bad', message: problem.message };
+export function judge(
+  records: Buffer,
+  o: { asked: Position; located: Located; aborted: readonly AbortedTransaction[] },
+): Verdict {
+  const { batches, epochStarts, end, problem } = o.located;
+  const keptOf = (good: readonly BatchHeader[]): readonly BatchHeader[] =>
+    filterCommitted(records, good, o.aborted).kept;
+  for (const [index, header] of batches.entries()) {
+    const damage = checkBatch(records, header);
+    if (damage === undefined) continue;
+    const good = batches.slice(0, index);
+    const last = good.at(-1);
+    const goodEnd = last === undefined ? o.asked : { offset: nextOffsetOf(last), epoch: last.leaderEpoch };
+    return {
+      kept: keptOf(good),
+      end: goodEnd,
+      epochStarts: epochStarts.filter(({ from }) => from < goodEnd.offset),
+      problem: damage.message,
+    };
   }
-  if (located.problem !== undefined) return { kind: 'bad', message: located.problem };
-  return { kind: 'good', kept: filterCommitted(records, located.batches, aborted).kept };
+  return { kept: keptOf(batches), end, epochStarts, problem };
 }

@@ -59,6 +59,7 @@ export class BrokerLoop {
   #turn = 0;
   #losses = 0;
   #wake: (() => void) | undefined;
+  readonly #keeping = new Set<Promise<void>>();
 
   constructor(brokerId: number, ports: BrokerPorts) {
     this.brokerId = brokerId;
@@ -98,6 +99,7 @@ export class BrokerLoop {
       }
     }
     if (asked !== undefined) await this.#forget(asked);
+    await Promise.all(this.#keeping);
     await this.#fetcher?.[Symbol.asyncDispose]();
   }
 
@@ -219,29 +221,31 @@ export class BrokerLoop {
   /** Checks and hands over; the answer's buffer is given back when the last of it is written. */
   #keep(arrivals: readonly Arrival[], response: FetchResponse): void {
     const writes = arrivals.map(async (arrival) => this.#keepOne(arrival));
-    Promise.all(writes)
-      .finally(() => {
-        response.release();
-        this.#ports.budget.give(response.byteLength);
-        this.#ports.onProgress();
-      })
-      .catch(() => undefined); // keepOne settles its own failures
+    const kept = Promise.allSettled(writes).then(() => {
+      this.#keeping.delete(kept);
+      response.release();
+      this.#ports.budget.give(response.byteLength);
+      this.#ports.onProgress();
+    });
+    this.#keeping.add(kept);
   }
 
   async #keepOne({ stream, from, generation, located, answer }: Arrival): Promise<void> {
     if (generation !== stream.generation) return;
     const { log } = stream;
     try {
-      const verdict = judge(answer.records, located, answer.aborted);
-      if (verdict.kind === 'bad') {
-        stream.doubt(from, 'damaged', verdict.message);
-        return;
-      }
-      const { end, epochStarts } = located;
-      await log.append({ bytes: answer.records, batches: verdict.kept, end, epochStarts });
+      const { kept, end, epochStarts, problem } = judge(answer.records, {
+        asked: from,
+        located,
+        aborted: answer.aborted,
+      });
+      // Doubted before anything is awaited: no later answer may be taken for the one that follows.
+      if (problem !== undefined) stream.doubt(end, 'damaged', problem);
+      if (end.offset === from.offset) return;
+      await log.append({ bytes: answer.records, batches: kept, end, epochStarts });
       let records = 0;
       let bytes = 0;
-      for (const header of verdict.kept) {
+      for (const header of kept) {
         records += header.recordCount;
         bytes += header.byteLength;
       }

@@ -29,6 +29,7 @@ export class Fetching {
   readonly #o: FetchingOptions;
   readonly #budget: Budget;
   readonly #loops = new Map<number, { loop: BrokerLoop; done: Promise<void> }>();
+  readonly #settling = new Set<Promise<void>>();
 
   constructor(options: FetchingOptions) {
     this.#o = options;
@@ -52,6 +53,7 @@ export class Fetching {
   /** Resolves when all loops have ended; they do when the signal is aborted. */
   async ended(): Promise<void> {
     await Promise.all([...this.#loops.values()].map(async ({ done }) => done));
+    await Promise.all(this.#settling);
   }
 
   #ensureLoop(brokerId: number): void {
@@ -83,13 +85,14 @@ export class Fetching {
   #onPartitionError(stream: PartitionStream, answer: FetchedPartition): void {
     const { name, text } = kafkaError(answer.errorCode);
     stream.retryLater(`${name}: ${text}`);
-    this.#settle(stream, answer)
+    const settled = this.#settle(stream, answer)
       .catch(async (error: unknown) => stream.reopen(error))
       .finally(() => {
+        this.#settling.delete(settled);
         this.#o.onProgress();
         this.wake();
-      })
-      .catch(() => undefined); // reopen settles its own failures
+      });
+    this.#settling.add(settled);
   }
 
   async #settle(stream: PartitionStream, answer: FetchedPartition): Promise<void> {

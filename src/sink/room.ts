@@ -50,9 +50,9 @@ export class DiskRoom {
     this.#judgePatience(this.#lowSinceMs, 'no-space', lowMessage(folder, freeBytes, minFreeBytes));
   }
 
-  /** Resolves when there is room to fetch. */
+  /** Resolves when there is room to fetch, or the signal is aborted: not because patience has ended. */
   async ready(signal: AbortSignal): Promise<void> {
-    while (this.isLow && this.#giveUp === undefined && !signal.aborted) {
+    while (this.isLow && !signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
         signal.addEventListener('abort', () => resolve(), { once: true });
@@ -87,7 +87,6 @@ export class DiskRoom {
         ? 'make room on the disk of local.dir, or lower local.minFree; what was read so far is safe: run it again then'
         : 'look at the disk of local.dir; what was read so far is safe: run it again then';
     this.#giveUp ??= new VarveError(code, message, { hint });
-    this.#wake();
   }
 
   #wake(): void {

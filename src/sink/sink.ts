@@ -232,6 +232,7 @@ export class Sink implements AsyncDisposable {
   }
 
   async #close(stream: PartitionStream): Promise<void> {
+    await stream.settled();
     try {
       await stream.log[Symbol.asyncDispose]();
     } catch (error) {
@@ -293,7 +294,8 @@ export class Sink implements AsyncDisposable {
     await new Promise<void>((resolve, reject) => {
       const look = (): void => {
         try {
-          if (this.#failure !== undefined) throw this.#failure;
+          const failure = this.#failure ?? this.#room.failure;
+          if (failure !== undefined) throw failure;
           if (signal?.aborted) throw stoppedPartWay();
           if (isReachedNow()) finish(resolve);
         } catch (error) {

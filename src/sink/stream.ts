@@ -74,7 +74,7 @@ export class PartitionStream {
   #doubts = 0;
   #open: { readonly from: bigint; readonly sinceMs: number; readonly isTold: boolean } | undefined;
   #retries = 0;
-  #isReopening = false;
+  #reopening: Promise<void> | undefined;
 
   private constructor(
     at: { key: PartitionKey; leader: Leader; log: PartitionLog; next: Position },
@@ -112,7 +112,7 @@ export class PartitionStream {
 
   /** True where a request to this broker should ask for it now. */
   isAskable(brokerId: number, nowMs: number): boolean {
-    if (this.leader.brokerId !== brokerId || this.isDone() || this.#isReopening) return false;
+    if (this.leader.brokerId !== brokerId || this.isDone() || this.#reopening !== undefined) return false;
     return this.state.kind === 'fetching' || (this.state.kind === 'waiting' && this.state.untilMs <= nowMs);
   }
 
@@ -233,8 +233,18 @@ export class PartitionStream {
 
   /** After a write or a sync that failed for good: begins again from what is on disk. */
   async reopen(cause: unknown): Promise<void> {
-    if (this.#isReopening) return;
-    this.#isReopening = true;
+    this.#reopening ??= this.#reopen(cause).finally(() => {
+      this.#reopening = undefined;
+    });
+    await this.#reopening;
+  }
+
+  /** Resolves when the files are not being opened anew. */
+  async settled(): Promise<void> {
+    await this.#reopening;
+  }
+
+  async #reopen(cause: unknown): Promise<void> {
     this.generation += 1;
     this.retryLater(`the disk refused: ${messageOf(cause)}`);
     try {
@@ -243,8 +253,6 @@ export class PartitionStream {
       this.rewind(positionOf(this.log.coverage) ?? this.next);
     } catch (error) {
       this.stop('disk', messageOf(error));
-    } finally {
-      this.#isReopening = false;
     }
   }
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Kafka, startKafka } from '../../scripts/kafka/kafka.ts';
 import { Backup } from './backup.ts';
-import { Daemon } from './processes.ts';
+import { MovedClock, Opened } from './opened.ts';
+import { Daemon, until } from './processes.ts';
 
 let kafka: Kafka;
 beforeAll(async () => {
@@ -75,21 +76,20 @@ test.for([
   },
 );
 
-test('a new topic and a new partition are found by the daemon itself, without being asked to look', async () => {
+test('a new topic and a new partition are found by the daemon itself, within a minute', async () => {
   const java = await kafka.java();
   await java.createTopic({ topic: 'found-old', partitions: 1 });
   await using backup = await Backup.of(kafka, { include: ['found-*'] });
-  await using daemon = await Daemon.following(backup, '--log-level', 'debug');
+  const clock = new MovedClock();
+  await using opened = await Opened.of(backup, { mode: 'follow', host: { clock } });
   await java.createTopic({ topic: 'found-new', partitions: 2 });
   await java.createPartitions({ topic: 'found-old', count: 3 });
   await fill('found-new', 'new', 50);
   await fill('found-old', 'old', 50);
-  await daemon.logged('started', {
-    where: ({ topic, partition }) => topic === 'found-new' && partition === 1,
-  });
-  await daemon.logged('started', {
-    where: ({ topic, partition }) => topic === 'found-old' && partition === 2,
-  });
-  expect(await backup.catchUp()).toMatchObject({ status: 0, topics: 2, partitions: 5, missing: [] });
+  expect(opened.sink.status.partitions).toBe(1);
+  clock.move(60_000);
+  await until('all partitions are found', async () => opened.sink.status.partitions === 5);
+  await until('all records are saved', async () => opened.sink.status.records === 100);
+  expect(await opened.catchUp()).toMatchObject({ topics: 2, partitions: 5, missing: [] });
   for (const topic of ['found-new', 'found-old']) expect(await backup.expectExact(topic)).toBe(50);
 });
