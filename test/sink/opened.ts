@@ -2,7 +2,7 @@ import { loadConfig } from '../../src/config/config.ts';
 import { openSink, type CatchUpReport } from '../../src/daemon/daemon.ts';
 import { systemHost, type Disk, type DiskFile, type Host } from '../../src/host/host.ts';
 import type { Sink, SinkEvent } from '../../src/sink/sink.ts';
-import { readFile } from 'node:fs/promises';
+import { readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Backup } from './backup.ts';
 import { until } from './processes.ts';
@@ -94,6 +94,8 @@ export class RefusingDisk {
   /** How much of each file that was opened to be written would outlive a power cut. */
   readonly syncedBytes = new Map<string, number>();
   readonly disk: Disk;
+  /** Files that a sync failed for: what was waiting for it is gone, and no later sync brings it back. */
+  readonly #dropped = new Set<string>();
   #looks = 0;
 
   constructor() {
@@ -120,6 +122,11 @@ export class RefusingDisk {
     this.disk = { ...systemHost.disk, open, rename, removeFile, freeBytes };
   }
 
+  /** Takes what was not synced. The names of files outlive it. */
+  async powerCut(): Promise<void> {
+    for (const [path, byteLength] of this.syncedBytes) await truncate(path, byteLength);
+  }
+
   /** Resolves when the room on it was asked for so many times more. */
   async looks(count: number): Promise<void> {
     const enough = this.#looks + count;
@@ -129,6 +136,15 @@ export class RefusingDisk {
   #call(call: FileCall, path: string): void {
     const code = this.refuse(call, path);
     if (code !== undefined) throw Object.assign(new Error(`${code}: ${call} ${path}`), { code });
+  }
+
+  #callSync(path: string): void {
+    try {
+      this.#call('sync', path);
+    } catch (error) {
+      this.#dropped.add(path);
+      throw error;
+    }
   }
 
   #watched(file: DiskFile, path: string): DiskFile {
@@ -142,13 +158,14 @@ export class RefusingDisk {
         await file.truncate(byteLength);
         const synced = this.syncedBytes.get(path) ?? 0;
         this.syncedBytes.set(path, Math.min(synced, byteLength));
+        if (byteLength <= synced) this.#dropped.delete(path);
       },
       byteLength: async () => file.byteLength(),
       sync: async () => {
-        this.#call('sync', path);
+        this.#callSync(path);
         const byteLength = await file.byteLength();
         await file.sync();
-        this.syncedBytes.set(path, byteLength);
+        if (!this.#dropped.has(path)) this.syncedBytes.set(path, byteLength);
       },
       close: async () => file.close(),
     };

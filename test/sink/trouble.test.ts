@@ -1,4 +1,4 @@
-import { open, readdir, truncate, writeFile } from 'node:fs/promises';
+import { open, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Kafka, startKafka } from '../../scripts/kafka/kafka.ts';
@@ -184,6 +184,32 @@ describe('one broker', () => {
     },
   );
 
+  test('of two syncs at once, the second does not take for done what the first has lost', async () => {
+    const refusing = new RefusingDisk();
+    await using backup = await given('twice');
+    {
+      await using opened = await Opened.of(backup, { mode: 'follow', host: { disk: refusing.disk } });
+      await opened.catchUp();
+      let refusals = 0;
+      refusing.refuse = (call, path) => {
+        if (call !== 'sync' || !path.endsWith('.log') || refusals > 0) return undefined;
+        refusals += 1;
+        return 'EIO';
+      };
+      const { records } = opened.sink.status;
+      await fill(kafka, 'twice', 100);
+      await until('they are written', async () => opened.sink.status.records > records || refusals > 0);
+      await Promise.all([opened.sink.cut(), opened.sink.cut()]);
+      expect(refusals).toBe(1);
+    }
+    await refusing.powerCut();
+    for (const { committed, recovered } of await standings(kafka, backup, 'twice')) {
+      expect(recovered).toBeGreaterThanOrEqual(committed);
+    }
+    expect(await backup.catchUp()).toMatchObject({ status: 0, missing: [], gaps: [] });
+    expect(await backup.expectExact('twice')).toBe(500);
+  });
+
   test('what was committed is there after a power cut that takes all that was not synced', async () => {
     const java = await kafka.java();
     const refusing = new RefusingDisk();
@@ -197,7 +223,7 @@ describe('one broker', () => {
       refusing.refuse = () => 'EIO';
       await loading;
     }
-    for (const [path, byteLength] of refusing.syncedBytes) await truncate(path, byteLength);
+    await refusing.powerCut();
     const found = await standings(kafka, backup, 'power');
     expect(found.some(({ committed }) => committed > 0n)).toBe(true);
     for (const { committed, recovered } of found) expect(recovered).toBeGreaterThanOrEqual(committed);
