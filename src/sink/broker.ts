@@ -251,7 +251,7 @@ export class BrokerLoop {
       }
       stream.accepted(records, bytes);
     } catch (error) {
-      if (log === stream.log) await stream.reopen(error);
+      if (log === stream.log) stream.reopen(error); // not awaited: the answer's memory is wanted by others
     }
   }
 

@@ -106,7 +106,7 @@ export function isReached(frozen: Frozen, giveUpBeforeMs: number): boolean {
   let isAllLost = true;
   for (const [stream, end] of frozen.ends) {
     const { state } = stream;
-    const isAtEnd = (positionOf(stream.log.coverage)?.offset ?? 0n) >= end;
+    const isAtEnd = !stream.isReopening && (positionOf(stream.log.coverage)?.offset ?? 0n) >= end;
     if (isAtEnd || state.kind === 'stopped' || state.kind === 'gone') continue;
     unfinished += 1;
     const hasGivenUp = state.kind === 'waiting' && state.sinceMs < giveUpBeforeMs;

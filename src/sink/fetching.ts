@@ -86,7 +86,7 @@ export class Fetching {
     const { name, text } = kafkaError(answer.errorCode);
     stream.retryLater(`${name}: ${text}`);
     const settled = this.#settle(stream, answer)
-      .catch(async (error: unknown) => stream.reopen(error))
+      .catch((error: unknown) => stream.reopen(error))
       .finally(() => {
         this.#settling.delete(settled);
         this.#o.onProgress();

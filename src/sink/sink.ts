@@ -23,7 +23,7 @@ import { Streams } from './discover.ts';
 import type { Emit, SinkEvent } from './events.ts';
 import { Fetching } from './fetching.ts';
 import { assertOwnGroup, Commits } from './group.ts';
-import { DiskRoom } from './room.ts';
+import { DiskRoom, isDiskFull } from './room.ts';
 import type { PartitionStream } from './stream.ts';
 import { syncAll } from './syncing.ts';
 
@@ -95,10 +95,18 @@ export class Sink implements AsyncDisposable {
     const identity = (): LocalFolder['identity'] => local.identity;
     this.#commits = new Commits(options.cluster, { group: options.group, identity, emit, nowMs });
     const onRefusal = async (error: unknown): Promise<void> => this.#room.refused(error);
-    const partitionOptions = { segmentBytes: options.segmentBytes, onRefusal };
+    const partitionOptions = {
+      segmentBytes: options.segmentBytes,
+      onRefusal: async (error: unknown): Promise<void> => {
+        // A full disk is full for all, so a write may wait for it; anything else may be this partition's own trouble.
+        if (!isDiskFull(error)) throw error;
+        await onRefusal(error);
+      },
+    };
     this.#streams = new Streams(options.cluster, options.isWanted, {
       local,
       partitionOptions,
+      onRefusal,
       emit,
       nowMs,
       signal: this.#stop.signal,

@@ -44,6 +44,8 @@ export interface StreamPorts {
   readonly local: LocalFolder;
   readonly partitionOptions: PartitionOptions;
   readonly emit: Emit;
+  /** The disk refused: resolves when it is to be tried again, rejects to give up. */
+  readonly onRefusal: (error: unknown) => Promise<void>;
   /** Aborted when the sink stops. */
   readonly signal: AbortSignal;
   nowMs(): number;
@@ -231,12 +233,16 @@ export class PartitionStream {
     this.#ports.emit({ type: 'truncated', ...this.key, offset, epoch });
   }
 
-  /** After a write or a sync that failed for good: begins again from what is on disk. */
-  async reopen(cause: unknown): Promise<void> {
+  /** True while the files are opened anew. */
+  get isReopening(): boolean {
+    return this.#reopening !== undefined;
+  }
+
+  /** After a write or a sync that failed: begins again from what is on disk, however long that takes. */
+  reopen(cause: unknown): void {
     this.#reopening ??= this.#reopen(cause).finally(() => {
       this.#reopening = undefined;
     });
-    await this.#reopening;
   }
 
   /** Resolves when the files are not being opened anew. */
@@ -249,6 +255,7 @@ export class PartitionStream {
     this.retryLater(`the disk refused: ${messageOf(cause)}`);
     try {
       await this.log.abandon();
+      if (codeOf(cause) !== undefined) await this.#ports.onRefusal(cause);
       this.log = await this.#recovered();
       this.rewind(positionOf(this.log.coverage) ?? this.next);
     } catch (error) {
@@ -258,13 +265,12 @@ export class PartitionStream {
 
   /** A disk that refuses holds a recovery up as it does a write. */
   async #recovered(): Promise<PartitionLog> {
-    const { local, partitionOptions } = this.#ports;
     for (;;) {
       try {
-        return await local.openPartition(this.key, partitionOptions);
+        return await this.#ports.local.openPartition(this.key, this.#ports.partitionOptions);
       } catch (error) {
         if (codeOf(error) === undefined) throw error;
-        await partitionOptions.onRefusal(error);
+        await this.#ports.onRefusal(error);
       }
     }
   }

@@ -6,7 +6,7 @@ const syncsAtOnceMax = 8;
 
 /** Makes durable what every partition has written. A partition whose sync fails begins again from what is durable. */
 export async function syncAll(streams: Iterable<PartitionStream>, room: DiskRoom): Promise<void> {
-  const dirty = [...streams].filter((stream) => stream.log.isDirty);
+  const dirty = [...streams].filter((stream) => stream.log.isDirty && !stream.isReopening);
   const work = async (): Promise<void> => {
     for (let stream = dirty.shift(); stream !== undefined; stream = dirty.shift())
       await syncOne(stream, room);
@@ -20,7 +20,6 @@ async function syncOne(stream: PartitionStream, room: DiskRoom): Promise<void> {
     await log.sync();
     room.worked();
   } catch (error) {
-    await room.refused(error).catch(() => undefined); // that it gave up shows in the room's failure
-    if (log === stream.log) await stream.reopen(error);
+    if (log === stream.log) stream.reopen(error);
   }
 }

@@ -92,19 +92,20 @@ describe('one broker', () => {
     await using backup = await given('full');
     await using opened = await Opened.of(backup, { mode: 'follow', host: { disk: refusing.disk } });
     await opened.catchUp();
-    for (const refused of ['write', 'open', 'sync'] as const) {
+    for (const refused of ['write', 'open', 'sync', 'everything'] as const) {
       const from = opened.events.length;
+      await opened.sink.cut(); // so that new segments are needed
       refusing.refuse = (call, path) =>
-        (call === refused || refused === 'sync') && path.endsWith('.log') ? 'ENOSPC' : undefined;
-      // A new segment is opened too.
-      await opened.sink.cut();
+        refused === 'everything' || (call === refused && path.endsWith('.log')) ? 'ENOSPC' : undefined;
       for (const partition of [0, 1]) await fill(kafka, 'full', 100, partition);
       expect(await opened.told('disk-refused', from)).toMatchObject({ isFull: true });
+      // As long as it takes to begin the files anew, and be refused at that too.
+      await refusing.looks(3);
       refusing.refuse = () => undefined;
       expect(await opened.catchUp()).toMatchObject({ missing: [], gaps: [] });
     }
     expect(opened.events.filter(({ type }) => type === 'partition-stopped')).toEqual([]);
-    expect(await backup.expectExact('full')).toBe(1000);
+    expect(await backup.expectExact('full')).toBe(1200);
   });
 
   test('below local.minFree a daemon stops fetching, tells of it, and goes on when there is room', async () => {
@@ -139,6 +140,8 @@ describe('one broker', () => {
       await fill(kafka, 'refusing', 100);
       const failure = opened.catchUp().catch((error: unknown) => error);
       await opened.told('disk-refused');
+      // The brokers' patience is about as long: nothing may be waiting for them when the clock moves.
+      await until('its ends to be frozen', async () => opened.sink.progress !== undefined);
       clock.move(31_000);
       expect(await failure).toMatchObject({ code: 'no-space', exitStatus: 14, hint: expect.any(String) });
     }
@@ -156,6 +159,7 @@ describe('one broker', () => {
       await using opened = await Opened.of(backup, { mode: 'catch-up', host });
       await opened.told('space-low');
       const failure = opened.catchUp().catch((error: unknown) => error);
+      await until('its ends to be frozen', async () => opened.sink.progress !== undefined);
       clock.move(31_000);
       expect(await failure).toMatchObject({ code: 'no-space', exitStatus: 14, hint: expect.any(String) });
     }
