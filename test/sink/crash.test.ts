@@ -36,10 +36,12 @@ test(
     for (let round = 0; round < rounds; round++) {
       await endTransactions(`${round}`);
       const load = new Load(round, Math.floor(20 + random() * 150));
-      const daemon = Daemon.start(backup);
+      const daemon = Daemon.start(backup, '--log-level', 'debug');
       // The moment is what is tried here: somewhere between the start of the process and a few commits later.
       const killBroker = round % 4 === 3;
       const [first, second] = [random() * 2500, random() * 500];
+      // On a slow machine no other round may come as far as a commit.
+      if (round === 1) await daemon.logged('committed');
       await delay(first);
       const broker = kafka.brokers[0];
       if (killBroker) {
