@@ -31,7 +31,7 @@ export function chooseByBucket<Snapshot extends Restorable>(
 ): readonly Bucket<Snapshot>[] {
   const chosen = new Map<string, Snapshot>();
   for (const snapshot of newestFirst(snapshots.filter(({ good }) => good))) {
-    const name = bucketName(rule, snapshot.takenMs);
+    const name = bucketNames[rule](snapshot.takenMs);
     if (chosen.has(name)) continue;
     if (chosen.size >= count) break;
     chosen.set(name, snapshot);
@@ -47,18 +47,12 @@ export function newestFirst<Snapshot extends Restorable>(
 }
 
 /** Calendar buckets are UTC: no hour is missing or doubled, and a moved daemon plans the same. */
-export function bucketName(rule: BucketRule, ms: number): string {
-  switch (rule) {
-    case 'hourly':
-      return new Date(ms).toISOString().slice(0, 13);
-    case 'daily':
-      return new Date(ms).toISOString().slice(0, 10);
-    case 'weekly':
-      return isoWeekText(ms);
-    case 'monthly':
-      return monthText(monthAt(ms));
-  }
-}
+const bucketNames = {
+  hourly: (ms) => new Date(ms).toISOString().slice(0, 13),
+  daily: (ms) => new Date(ms).toISOString().slice(0, 10),
+  weekly: isoWeekText,
+  monthly: (ms) => monthText(monthAt(ms)),
+} satisfies Record<BucketRule, (ms: number) => string>;
 
 /** An ISO week belongs to the year of its Thursday, so the first days of January may be in week 52 or 53. */
 function isoWeekText(ms: number): string {
