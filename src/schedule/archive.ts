@@ -55,7 +55,7 @@ export function planArchive(
 }
 
 /** A month is past its keep only when its last millisecond is: with one month, October goes on the first of December. */
-export function isPastKeep(month: Month, { keep, now }: { keep: Keep; now: Month }): boolean {
+function isPastKeep(month: Month, { keep, now }: { keep: Keep; now: Month }): boolean {
   return keep !== 'forever' && now - month > keep.months;
 }
 
