@@ -6,7 +6,7 @@ type Texts = { readonly [Key in keyof DueFacts]: string };
 /** The answer of a schedule of 03:00 UTC, in words: absent parts are left out. */
 function stateOf(
   texts: Texts,
-  [schedule, timezone] = ['0 3 * * *', 'UTC'],
+  [schedule, timezone]: readonly [string, string] = ['0 3 * * *', 'UTC'],
 ): Readonly<Record<string, string>> {
   const facts: DueFacts = {
     nowMs: Date.parse(texts.nowMs),
@@ -133,7 +133,7 @@ test('a cycle noted in the future is a clock that went back, and the schedule go
 });
 
 test('the day on which the clocks jump over the time is neither left out nor overdue for it', () => {
-  const timetable = ['30 2 * * *', 'Europe/Berlin'];
+  const timetable = ['30 2 * * *', 'Europe/Berlin'] as const;
   const lastSuccessMs = '2026-03-28T01:30Z';
   const since = '2026-03-01T00:00Z';
 

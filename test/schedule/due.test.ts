@@ -225,9 +225,9 @@ test('what is due is what node-cron matches, and it matches nothing in between',
     fc.property(someSchedule, someMoment, (schedule, moment) => {
       const task = createTask(schedule, () => undefined, { timezone: 'UTC' });
       try {
-        const due = nextDue({ schedule, timezone: 'UTC' }, moment);
-        if (due === undefined) throw new Error('each of these comes within a few years');
-        expect(task.match(new Date(due))).toBe(true);
+        const found = nextDue({ schedule, timezone: 'UTC' }, moment);
+        if (found !== undefined) expect(task.match(new Date(found))).toBe(true);
+        const due = found ?? moment + 5 * 366 * 86_400_000;
         const firstMinute = Math.floor(moment / 60_000) * 60_000 + 60_000;
         const stride = Math.max(1, Math.floor((due - firstMinute) / 60_000 / steps)) * 60_000;
         for (let at = firstMinute; at < due; at += stride) expect(task.match(new Date(at))).toBe(false);
@@ -244,9 +244,8 @@ test('asking later never answers earlier, in any zone', () => {
   fc.assert(
     fc.property(someSchedule, zone, someMoment, fc.nat(400 * 3_600_000), (schedule, timezone, moment, by) => {
       const timetable: Timetable = { schedule, timezone };
-      const [first, later] = [nextDue(timetable, moment), nextDue(timetable, moment + by)];
-      if (first === undefined || later === undefined)
-        throw new Error('each of these comes within a few years');
+      const first = nextDue(timetable, moment) ?? Infinity;
+      const later = nextDue(timetable, moment + by) ?? Infinity;
       expect(first).toBeGreaterThan(moment);
       expect(later).toBe(first > moment + by ? first : later);
       expect(later).toBeGreaterThanOrEqual(first);
