@@ -1,7 +1,7 @@
 import { parse } from 'node-cron';
 
 /** A moment on a wall clock, counted as if it were UTC. */
-export type WallMs = number;
+type WallMs = number;
 
 /** A schedule of five or six fields, read. As node-cron has it, the day of the month and the weekday must both fit. */
 export interface Cron {

@@ -24,7 +24,7 @@ export interface Due {
   readonly missedMs: number | undefined;
   /** The scheduled time that should have led to a published snapshot at least two hours ago. */
   readonly overdueMs: number | undefined;
-  /** A cycle is noted in the future: what was missed meanwhile cannot be told. */
+  /** A cycle is noted in the future: until it is reached, what is missed or overdue cannot be told. */
   readonly clockBack: boolean;
 }
 
@@ -41,9 +41,8 @@ const daysAheadMax = 366 * 41;
 export function dueState(timetable: Timetable, facts: DueFacts): Due {
   const next = nextDueOf(timetable);
   const { nowMs, sinceMs, lastSuccessMs, lastAttemptMs = lastSuccessMs } = facts;
-  const expected = next(Math.min(nowMs, lastSuccessMs ?? sinceMs));
-  const attempted = Math.min(nowMs, Math.max(lastAttemptMs ?? sinceMs, lastSuccessMs ?? sinceMs));
-  const unattempted = next(attempted);
+  const expected = next(lastSuccessMs ?? sinceMs);
+  const unattempted = next(Math.max(lastAttemptMs ?? sinceMs, lastSuccessMs ?? sinceMs));
   return {
     nextMs: next(nowMs),
     missedMs: unattempted !== undefined && unattempted <= nowMs ? unattempted : undefined,

@@ -44,9 +44,9 @@ interface TimedSnapshot {
 }
 
 /** Clocks are set by less than this without anybody noticing. */
-export const clockStepMaxMs = 5 * 60_000;
+const clockStepMaxMs = 5 * 60_000;
 /** Ages are the target's and buckets the daemon's: further apart than this, neither is believed. */
-export const clockDifferenceMaxMs = 3_600_000;
+const clockDifferenceMaxMs = 3_600_000;
 
 const topicsNamedMax = 5;
 
@@ -87,7 +87,8 @@ function clockBackText(snapshots: readonly TimedSnapshot[], facts: RotationFacts
     .map(({ id }) => id)
     .toSorted();
   if (future.length === 0) return undefined;
-  return `the clock went back: ${future.length} snapshots are from the future, the last ${future.at(-1)}`;
+  const which = future.length === 1 ? 'snapshot' : `${future.length} snapshots, the last`;
+  return `the clock went back: from the future: ${which} ${future.at(-1)}`;
 }
 
 function vanishedText(topics: readonly string[]): string {

@@ -187,6 +187,12 @@ test.each<Row>([
     ['2026-03-29T01:00Z', '2026-03-30T00:30Z'],
   ],
   [
+    'two hours that come twice',
+    ['30 2 * * *', 'Antarctica/Troll'],
+    '2026-10-24T12:00Z',
+    ['2026-10-25T00:30Z', '2026-10-26T02:30Z'],
+  ],
+  [
     'summer time at midnight',
     ['0 0 * * *', 'Africa/Cairo'],
     '2026-04-23T12:00Z',
