@@ -40,7 +40,7 @@ const daysAheadMax = 366 * 41;
 
 export function dueState(timetable: Timetable, facts: DueFacts): Due {
   const next = nextDueOf(timetable);
-  const { nowMs, sinceMs, lastSuccessMs, lastAttemptMs = lastSuccessMs } = facts;
+  const { nowMs, sinceMs, lastSuccessMs, lastAttemptMs } = facts;
   const expected = next(lastSuccessMs ?? sinceMs);
   const unattempted = next(Math.max(lastAttemptMs ?? sinceMs, lastSuccessMs ?? sinceMs));
   return {
