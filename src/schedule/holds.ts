@@ -1,0 +1,102 @@
+import type { ErrorCode } from '../errors.ts';
+import { timeText } from './time.ts';
+
+/** What a cycle knows when it comes to rotate. */
+export interface RotationFacts {
+  /** Nothing expires in a cycle that did not publish. */
+  readonly published: boolean;
+  /** Now, by the daemon's clock. */
+  readonly nowMs: number;
+  /** Now, by the target's clock. */
+  readonly targetNowMs: number;
+  /** The latest time that any earlier cycle noted of the daemon's clock. */
+  readonly latestNowMs?: number;
+  /** Included topics that are gone at the source, until the operator accepts it. */
+  readonly vanishedTopics: readonly string[];
+  /** Fewer partitions are seen than can be believed, until the operator accepts it. */
+  readonly shrunk: boolean;
+  /** Damage is marked anywhere in this instance's snapshots. */
+  readonly damaged: boolean;
+}
+
+export type HoldKind =
+  | 'not-published'
+  | 'clock-back'
+  | 'clocks-disagree'
+  | 'vanished-topic'
+  | 'shrunk'
+  | 'damage'
+  | 'no-good-snapshot';
+
+/** A reason for which nothing at all may expire. */
+export interface Hold {
+  readonly kind: HoldKind;
+  readonly text: string;
+  /** The finding that the cycle ends with, where holding is not enough. */
+  readonly finding?: ErrorCode;
+}
+
+interface TimedSnapshot {
+  readonly id: string;
+  readonly takenMs: number;
+  readonly publishedMs: number;
+  readonly good: boolean;
+}
+
+/** Clocks are set by less than this without anybody noticing. */
+const clockStepMaxMs = 5 * 60_000;
+/** Ages are the target's and buckets the daemon's: further apart than this, neither is believed. */
+const clockDifferenceMaxMs = 3_600_000;
+
+const topicsNamedMax = 5;
+
+export function holdsOf(snapshots: readonly TimedSnapshot[], facts: RotationFacts): readonly Hold[] {
+  const holds: Hold[] = [];
+  if (!facts.published) holds.push({ kind: 'not-published', text: 'this cycle published nothing' });
+  const back = clockBackText(snapshots, facts);
+  if (back !== undefined) holds.push({ kind: 'clock-back', text: back, finding: 'clock-back' });
+  const difference = Math.abs(facts.nowMs - facts.targetNowMs);
+  if (!(difference <= clockDifferenceMaxMs)) {
+    holds.push({
+      kind: 'clocks-disagree',
+      text: `the clocks disagree: ${momentText(facts.nowMs)} here, ${momentText(facts.targetNowMs)} on the target`,
+    });
+  }
+  if (facts.vanishedTopics.length > 0) {
+    holds.push({ kind: 'vanished-topic', text: vanishedText(facts.vanishedTopics) });
+  }
+  if (facts.shrunk) holds.push({ kind: 'shrunk', text: 'far fewer partitions are seen than before' });
+  if (facts.damaged) holds.push({ kind: 'damage', text: 'damage is marked' });
+  if (snapshots.length > 0 && snapshots.every(({ good }) => !good)) {
+    holds.push({ kind: 'no-good-snapshot', text: 'there is no good snapshot' });
+  }
+  return holds;
+}
+
+/** A snapshot from the future is as much a sign of it as a clock that was seen to step. */
+function clockBackText(snapshots: readonly TimedSnapshot[], facts: RotationFacts): string | undefined {
+  const { nowMs, targetNowMs, latestNowMs } = facts;
+  if (latestNowMs !== undefined && latestNowMs - nowMs > clockStepMaxMs) {
+    return `the clock went back: expected ${momentText(latestNowMs)} or later, got ${momentText(nowMs)}`;
+  }
+  const future = snapshots
+    .filter(
+      ({ takenMs, publishedMs }) =>
+        takenMs - nowMs > clockStepMaxMs || publishedMs - targetNowMs > clockStepMaxMs,
+    )
+    .map(({ id }) => id)
+    .toSorted();
+  if (future.length === 0) return undefined;
+  const which = future.length === 1 ? 'snapshot' : `${future.length} snapshots, the last`;
+  return `the clock went back: from the future: ${which} ${future.at(-1)}`;
+}
+
+function vanishedText(topics: readonly string[]): string {
+  const named = topics.toSorted().slice(0, topicsNamedMax);
+  const more = topics.length - named.length;
+  return `topics vanished at the source: ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function momentText(ms: number): string {
+  return Number.isFinite(ms) ? timeText(BigInt(Math.round(ms))) : 'an unknown time';
+}
