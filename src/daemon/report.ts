@@ -1,6 +1,6 @@
 import type { CatchUpReport } from '../sink/sink.ts';
 
-/** What a backup did, for programs (docs/schema). Offsets are text: JSON's numbers end before they do. */
+/** What a backup did, for programs. Offsets are text: JSON's numbers end before they do. */
 export interface CatchUpDocument {
   readonly topics: number;
   readonly partitions: number;
