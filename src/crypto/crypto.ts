@@ -5,7 +5,7 @@
  * before it is authentic; every number read from bytes is bounded before anything is allocated or computed by it; what
  * fails is named: `damage` with a reason, or `wrong-key`.
  * It never touches a file, a clock or the system's randomness, never writes a secret into a message, and keeps none in
- * an enumerable property. It does not wipe memory. The layouts are in docs/format-sealed.md.
+ * an enumerable property. It does not wipe memory. The layouts are in docs/format.md.
  */
 export {
   argon2Bounds,
@@ -15,10 +15,10 @@ export {
   type Stretch,
 } from './argon2.ts';
 export { decodeBase32, encodeBase32 } from './base32.ts';
-export { blockBytes, sealedBlockBytesMax, type BlockPosition } from './block.ts';
+export { blockBytes, sealBlock, sealedBlockBytesMax, type BlockPosition } from './block.ts';
 export { SealedDamage, type DamageReason } from './damage.ts';
 export { FrameCodec } from './frame.ts';
-export { headerBytes } from './header.ts';
+export { headerBytes, makeHead, saltBytes } from './header.ts';
 export { encodeIdentity, nameOfObject, type ObjectIdentity, type ObjectKind } from './identity.ts';
 export { Key, keyBytes } from './key.ts';
 export { createKeyring, Keyring, openKeyring, rotateKeyring, sealKeyring } from './keyring.ts';

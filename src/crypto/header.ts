@@ -14,7 +14,7 @@ import { keyedBlake2b } from './blake2b.ts';
 import { blockSizeLog } from './block.ts';
 import { SealedDamage } from './damage.ts';
 import { encodeIdentity, nameOfObject, type ObjectIdentity, type ObjectKind } from './identity.ts';
-import { Key } from './key.ts';
+import type { Key } from './key.ts';
 
 export const headerBytes = 96;
 export const saltBytes = 32;

@@ -1,14 +1,17 @@
 import { constants } from 'node:fs';
 import {
+  chmod,
   link,
   lstat,
   mkdir,
   open,
   readdir,
   readFile,
+  readlink,
   rename,
   rmdir,
   statfs,
+  symlink,
   unlink,
   type FileHandle,
 } from 'node:fs/promises';
@@ -18,8 +21,11 @@ import {
  * none follows a symbolic link where it writes. Errors are the operating system's own, with their `code`.
  */
 export interface Disk {
-  /** `read`: an existing file; `create`: a file that must not exist yet; `update`: an existing file, to be changed. */
-  open(path: string, mode: 'read' | 'create' | 'update'): Promise<DiskFile>;
+  /**
+   * `read`: an existing file; `create`: a file that must not exist yet; `update`: an existing file, to be changed;
+   * `direct`: an existing file, read past the page cache: buffers and positions must suit the device.
+   */
+  open(path: string, mode: OpenMode): Promise<DiskFile>;
   /** Makes one folder in an existing one. False where it was there already. */
   makeFolder(path: string): Promise<boolean>;
   /** The entries of a folder in no order, or undefined where there is no such folder. */
@@ -29,6 +35,10 @@ export interface Disk {
   readFile(path: string): Promise<Buffer | undefined>;
   rename(from: string, to: string): Promise<void>;
   link(existing: string, fresh: string): Promise<void>;
+  makeSymlink(target: string, path: string): Promise<void>;
+  /** Where a symbolic link points, or undefined where there is none. */
+  readSymlink(path: string): Promise<string | undefined>;
+  setMode(path: string, mode: number): Promise<void>;
   removeFile(path: string): Promise<void>;
   removeFolder(path: string): Promise<void>;
   /** Makes the names in a folder durable. */
@@ -36,6 +46,8 @@ export interface Disk {
   /** What an unprivileged writer can still write on the file system that holds the path. */
   freeBytes(path: string): Promise<number>;
 }
+
+export type OpenMode = 'read' | 'create' | 'update' | 'direct';
 
 export interface DiskFile {
   /** Fills the buffer from the position; fewer bytes only at the end of the file. */
@@ -51,20 +63,24 @@ export interface DiskFile {
 
 export interface DiskEntry {
   readonly name: string;
-  readonly kind: 'file' | 'folder' | 'other';
+  readonly kind: 'file' | 'folder' | 'symlink' | 'other';
 }
 
 export interface DiskStat extends Omit<DiskEntry, 'name'> {
   readonly byteLength: number;
   readonly inode: bigint;
   readonly device: bigint;
+  readonly links: number;
+  /** By the clock of whoever keeps the file: for a mount, its server's. */
+  readonly modifiedMs: number;
 }
 
 const openFlags = {
   read: constants.O_RDONLY | constants.O_NOFOLLOW,
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
   update: constants.O_RDWR | constants.O_NOFOLLOW,
-};
+  direct: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_DIRECT,
+} satisfies Record<OpenMode, number>;
 
 export const systemDisk: Disk = {
   async open(path, mode) {
@@ -87,7 +103,14 @@ export const systemDisk: Disk = {
     let found: DiskStat | undefined;
     await ifCode('ENOENT', async () => {
       const stat = await lstat(path, { bigint: true });
-      found = { kind: kindOf(stat), byteLength: Number(stat.size), inode: stat.ino, device: stat.dev };
+      found = {
+        kind: kindOf(stat),
+        byteLength: Number(stat.size),
+        inode: stat.ino,
+        device: stat.dev,
+        links: Number(stat.nlink),
+        modifiedMs: Number(stat.mtimeNs / 1_000_000n),
+      };
     });
     return found;
   },
@@ -100,6 +123,15 @@ export const systemDisk: Disk = {
   },
   rename: async (from, to) => rename(from, to),
   link: async (existing, fresh) => link(existing, fresh),
+  makeSymlink: async (target, path) => symlink(target, path),
+  async readSymlink(path) {
+    let target: string | undefined;
+    await ifCode('ENOENT', async () => {
+      target = await readlink(path);
+    });
+    return target;
+  },
+  setMode: async (path, mode) => chmod(path, mode),
   removeFile: async (path) => unlink(path),
   removeFolder: async (path) => rmdir(path),
   async syncFolder(path) {
@@ -185,9 +217,14 @@ function dropBytes(buffers: readonly Buffer[], count: number): Buffer[] {
   return skip === 0 ? [first, ...rest] : [first.subarray(skip), ...rest];
 }
 
-function kindOf(entry: { isFile(): boolean; isDirectory(): boolean }): DiskEntry['kind'] {
+function kindOf(entry: {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+}): DiskEntry['kind'] {
   if (entry.isFile()) return 'file';
-  return entry.isDirectory() ? 'folder' : 'other';
+  if (entry.isDirectory()) return 'folder';
+  return entry.isSymbolicLink() ? 'symlink' : 'other';
 }
 
 /** The operating system's error code, such as ENOENT, where the error is one of its own. */

@@ -9,6 +9,7 @@ export const ranks: readonly (readonly string[])[] = [
   ['local', 'repository'],
   ['sink', 'snapshot', 'restore'],
   ['observe'],
+  ['target'],
   ['daemon'],
   ['cli'],
   ['main'],
@@ -49,7 +50,7 @@ export function importsBesideTheDoor(sources: Tree): string[] {
 }
 
 const onlyIn: readonly { readonly what: RegExp; readonly rooms: readonly string[] }[] = [
-  { what: /\bprocess\.(exit|kill|abort|reallyExit)\b/, rooms: ['main'] },
+  { what: /\bprocess\.(exit|kill|abort|reallyExit)\b/, rooms: ['host', 'main'] },
   { what: /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bhrtime\b/, rooms: ['host', 'main'] },
   { what: /(?<![.\w#])set(Timeout|Interval|Immediate)\(|\bAbortSignal\.timeout\b/, rooms: ['host'] },
   { what: /\bMath\.random\b|\brandom(Bytes|UUID|Int)\(|\bgetRandomValues\b/, rooms: ['host'] },
