@@ -26,10 +26,10 @@ export {
 export { acceptGaps, listGaps, type FoundGap } from './gaps.ts';
 export { readIdentity, type Identity } from './identity.ts';
 export { incarnationsOf, listIncarnations, type Incarnation } from './incarnation.ts';
-export { keyText, type PartitionKey } from './layout.ts';
+export { keyText, partitionFolder, type PartitionKey } from './layout.ts';
 export { askHolder, type Serve } from './lock.ts';
 export { PartitionLog, type Append, type PartitionOptions } from './partition.ts';
-export type { Repair } from './recover.ts';
+export { listSegments, type Repair, type SegmentFile } from './recover.ts';
 export { readPartition, type CoveredBatch } from './reader.ts';
 export { readCoverage } from './gaps.ts';
 

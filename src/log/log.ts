@@ -22,3 +22,4 @@ export { filterCommitted, type AbortedTransaction, type Committed } from './comm
 export { decodeRecords, type DecodeLimits, type LogRecord, type RecordHeader } from './records.ts';
 export { inflatedBytesMax } from './inflate.ts';
 export { survivingPieces, type BatchRange, type Piece, type Truncation } from './branches.ts';
+export { BatchWalk } from './walk.ts';

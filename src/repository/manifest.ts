@@ -1,0 +1,299 @@
+/**
+ * What a snapshot is, as a document: sealed under the snapshot's id and seq, written last. The JSON is drawn in
+ * docs/format.md; offsets are text, because JSON's numbers end before they do.
+ */
+import { z } from 'zod';
+import { VarveError } from '../errors.ts';
+
+export interface Manifest {
+  readonly format: 1;
+  readonly id: string;
+  /** One more than that of the snapshot before. */
+  readonly seq: number;
+  readonly previous: { readonly id: string; readonly digest: string } | null;
+  readonly repository: string;
+  readonly instance: string;
+  readonly installation: string;
+  /** Kafka's id of the cluster. */
+  readonly cluster: string;
+  readonly tool: string;
+  /** When the cut was made, by the clock of the daemon. */
+  readonly takenMs: number;
+  readonly packs: readonly Pack[];
+  readonly incarnations: readonly IncarnationRow[];
+  /** Null where no cycle ever read them. */
+  readonly groups: SavedGroups | null;
+  /** Room for what a later version saves. */
+  readonly acls: null;
+  readonly quotas: null;
+  /** What policy let go of in this cycle: why coverage is less than the snapshot before had. */
+  readonly expired: readonly ExpiredSegment[];
+}
+
+export interface Pack {
+  /** `<YYYY-MM>/<seq, 10 digits>-<n>.tar`, below the snapshot's folder. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** Where `index.sealed` lies in it. */
+  readonly index: { readonly position: number; readonly bytes: number };
+  readonly segments: number;
+  readonly rawBytes: number;
+  /** When all of its bytes were last read and were the right ones, by the clock of the daemon. */
+  readonly checkedMs: number;
+  /** How the reading back after it was written went around the page cache. */
+  readonly readBack: string;
+}
+
+export interface IncarnationRow {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly firstSeen: string | null;
+  /** Whether the cluster had it when the snapshot was taken. */
+  readonly isPresent: boolean;
+  /** As the cluster told last; null where it never did. */
+  readonly settings: TopicSettings | null;
+  readonly partitions: readonly PartitionRow[];
+}
+
+export interface TopicSettings {
+  readonly readMs: number;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  /** What differs from the cluster's defaults. */
+  readonly configs: readonly (readonly [name: string, value: string])[];
+}
+
+export interface PartitionRow {
+  readonly partition: number;
+  readonly coverage: CoverageRow;
+  /** Which offsets of which branch the packs hold, in order. */
+  readonly sealed: readonly SealedRange[];
+  readonly records: number;
+  readonly rawBytes: number;
+  /** Of the first batch, and the largest of all; null where no batch is held. */
+  readonly firstMs: bigint | null;
+  readonly lastMs: bigint | null;
+}
+
+export interface SealedRange {
+  readonly branch: number;
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+/** As in the journal of the local folder. */
+export interface CoverageRow {
+  readonly ranges: readonly { readonly from: bigint; readonly to: bigint }[];
+  readonly epochs: readonly { readonly epoch: number; readonly from: bigint }[];
+  readonly gaps: readonly { readonly from: bigint; readonly to: bigint; readonly at: string }[];
+  readonly truncations: readonly { readonly offset: bigint; readonly epoch: number; readonly at: string }[];
+}
+
+export interface SavedGroups {
+  readonly readMs: number;
+  readonly groups: readonly SavedGroup[];
+}
+
+export interface SavedGroup {
+  readonly group: string;
+  readonly protocolType: string;
+  readonly offsets: readonly SavedOffset[];
+}
+
+export interface SavedOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly leaderEpoch: number;
+  readonly metadata: string;
+}
+
+export interface ExpiredSegment extends SealedRange {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+}
+
+const offset = z.string().regex(/^\d{1,19}$/).transform(BigInt);
+const timestamp = z.string().regex(/^-?\d{1,19}$/).transform(BigInt);
+const count = z.number().int().nonnegative();
+const topic = z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/);
+const topicId = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+export const packPathPattern = /^\d{4}-(0[1-9]|1[0-2])\/\d{10}-\d{1,6}\.tar$/;
+
+const sealedRange = z.tuple([count, offset, offset]).transform(([branch, from, to]) => ({ branch, from, to }));
+
+const coverage = z.object({
+  ranges: z.array(z.tuple([offset, offset]).transform(([from, to]) => ({ from, to }))),
+  epochs: z.array(z.tuple([count, offset]).transform(([epoch, from]) => ({ epoch, from }))),
+  gaps: z.array(z.tuple([offset, offset, z.string()]).transform(([from, to, at]) => ({ from, to, at }))),
+  truncations: z.array(
+    z.tuple([offset, count, z.string()]).transform(([at, epoch, when]) => ({ offset: at, epoch, at: when })),
+  ),
+});
+
+const partitionRow = z.object({
+  partition: count,
+  coverage,
+  sealed: z.array(sealedRange),
+  records: count,
+  rawBytes: count,
+  firstMs: timestamp.nullable(),
+  lastMs: timestamp.nullable(),
+});
+
+const manifestSchema = z.object({
+  format: z.literal(1),
+  id: z.string().regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/),
+  seq: z.number().int().min(1),
+  previous: z.object({ id: z.string(), digest }).nullable(),
+  repository: uuid,
+  instance: z.string(),
+  installation: uuid,
+  cluster: z.string(),
+  tool: z.string(),
+  takenMs: count,
+  packs: z.array(
+    z.object({
+      path: z.string().regex(packPathPattern),
+      bytes: count,
+      sha256: digest,
+      index: z.object({ position: count, bytes: count }),
+      segments: count,
+      rawBytes: count,
+      checkedMs: count,
+      readBack: z.string(),
+    }),
+  ),
+  incarnations: z.array(
+    z.object({
+      topic,
+      topicId,
+      firstSeen: z.string().nullable(),
+      isPresent: z.boolean(),
+      settings: z
+        .object({
+          readMs: count,
+          partitions: count,
+          replicationFactor: count,
+          configs: z.array(z.tuple([z.string(), z.string()])),
+        })
+        .nullable(),
+      partitions: z.array(partitionRow),
+    }),
+  ),
+  groups: z
+    .object({
+      readMs: count,
+      groups: z.array(
+        z.object({
+          group: z.string(),
+          protocolType: z.string(),
+          offsets: z.array(
+            z
+              .tuple([z.string(), count, timestamp, z.number().int(), z.string()])
+              .transform(([name, partition, at, leaderEpoch, metadata]) => ({
+                topic: name,
+                partition,
+                offset: at,
+                leaderEpoch,
+                metadata,
+              })),
+          ),
+        }),
+      ),
+    })
+    .nullable(),
+  acls: z.null(),
+  quotas: z.null(),
+  expired: z.array(
+    z
+      .tuple([topic, topicId, count, count, offset, offset])
+      .transform(([name, id, partition, branch, from, to]) => ({
+        topic: name,
+        topicId: id,
+        partition,
+        branch,
+        from,
+        to,
+      })),
+  ),
+});
+
+export function formatManifest(manifest: Manifest): Buffer {
+  const { incarnations, groups, expired } = manifest;
+  return Buffer.from(
+    JSON.stringify({
+      ...manifest,
+      incarnations: incarnations.map((row) => ({ ...row, partitions: row.partitions.map(partitionJson) })),
+      groups: groups && {
+        readMs: groups.readMs,
+        groups: groups.groups.map(({ group, protocolType, offsets }) => ({
+          group,
+          protocolType,
+          offsets: offsets.map((at) => [
+            at.topic,
+            at.partition,
+            String(at.offset),
+            at.leaderEpoch,
+            at.metadata,
+          ]),
+        })),
+      },
+      expired: expired.map((at) => [
+        at.topic,
+        at.topicId,
+        at.partition,
+        at.branch,
+        String(at.from),
+        String(at.to),
+      ]),
+    }),
+  );
+}
+
+function partitionJson(row: PartitionRow): unknown {
+  const { ranges, epochs, gaps, truncations } = row.coverage;
+  return {
+    ...row,
+    coverage: {
+      ranges: ranges.map(({ from, to }) => [String(from), String(to)]),
+      epochs: epochs.map(({ epoch, from }) => [epoch, String(from)]),
+      gaps: gaps.map(({ from, to, at }) => [String(from), String(to), at]),
+      truncations: truncations.map((at) => [String(at.offset), at.epoch, at.at]),
+    },
+    sealed: row.sealed.map(({ branch, from, to }) => [branch, String(from), String(to)]),
+    firstMs: row.firstMs === null ? null : String(row.firstMs),
+    lastMs: row.lastMs === null ? null : String(row.lastMs),
+  };
+}
+
+/** It was authentic before it came here: what does not fit was written by another version, or wrongly. */
+export function parseManifest(raw: Buffer, id: string): Manifest {
+  let json: unknown;
+  try {
+    json = JSON.parse(raw.toString('utf8'));
+  } catch (cause) {
+    throw notAManifest(id, 'it is not JSON', cause);
+  }
+  const format: unknown = typeof json === 'object' && json !== null ? Reflect.get(json, 'format') : undefined;
+  if (typeof format === 'number' && format > 1) {
+    throw new VarveError('no-repository', `manifest of snapshot ${id}: expected format 1, got ${format}`, {
+      hint: 'a newer varve wrote this snapshot: use that version',
+    });
+  }
+  const parsed = manifestSchema.safeParse(json);
+  if (!parsed.success) throw notAManifest(id, z.prettifyError(parsed.error));
+  if (parsed.data.id !== id) throw notAManifest(id, `it says that it is that of ${parsed.data.id}`);
+  return parsed.data;
+}
+
+function notAManifest(id: string, what: string, cause?: unknown): VarveError {
+  return new VarveError('damage', `manifest of snapshot ${id}: ${what}`, {
+    hint: 'restore the snapshot from another copy of the repository, then run varve verify',
+    cause,
+  });
+}

@@ -1,0 +1,121 @@
+/**
+ * The last member of a pack, sealed: which segments it holds, where, and where in their blocks to begin reading. With it
+ * one hour of a year is opened without the rest.
+ */
+import { z } from 'zod';
+import { VarveError } from '../errors.ts';
+
+export const indexMemberName = 'index.sealed';
+
+export interface PackIndex {
+  readonly pack: string;
+  readonly segments: readonly IndexedSegment[];
+}
+
+export interface IndexedSegment {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly branch: number;
+  readonly base: bigint;
+  /** Above every offset in it, and not above the base of the segment behind it. */
+  readonly next: bigint;
+  readonly rawBytes: number;
+  readonly records: number;
+  /** The smallest first timestamp of a batch, and the largest of all. */
+  readonly firstMs: bigint;
+  readonly lastMs: bigint;
+  /** Of the sealed object in the pack, behind the tar header. */
+  readonly position: number;
+  readonly sealedBytes: number;
+  readonly blocks: readonly IndexedBlock[];
+}
+
+export interface IndexedBlock {
+  /** As the length before the block counts: frame and authentication. */
+  readonly sealedBytes: number;
+  /** Where the first batch that begins in this block begins, from the block's first byte; −1: none does. */
+  readonly firstBatchAt: number;
+  readonly firstBatchOffset: bigint;
+  /** Of the batches that begin in it. */
+  readonly maxTimestamp: bigint;
+}
+
+const offset = z.string().regex(/^\d{1,19}$/).transform(BigInt);
+const timestamp = z.string().regex(/^-?\d{1,19}$/).transform(BigInt);
+const count = z.number().int().nonnegative();
+
+const indexSchema = z.object({
+  format: z.literal(1),
+  pack: z.string(),
+  segments: z.array(
+    z.object({
+      topic: z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/),
+      topicId: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
+      partition: count,
+      branch: count,
+      base: offset,
+      next: offset,
+      rawBytes: count,
+      records: count,
+      firstMs: timestamp,
+      lastMs: timestamp,
+      position: count,
+      sealedBytes: count,
+      blocks: z
+        .array(
+          z
+            .tuple([count, z.number().int().min(-1), offset, timestamp])
+            .transform(([sealedBytes, firstBatchAt, firstBatchOffset, maxTimestamp]) => ({
+              sealedBytes,
+              firstBatchAt,
+              firstBatchOffset,
+              maxTimestamp,
+            })),
+        )
+        .min(1),
+    }),
+  ),
+});
+
+export function formatIndex({ pack, segments }: PackIndex): Buffer {
+  return Buffer.from(
+    JSON.stringify({
+      format: 1,
+      pack,
+      segments: segments.map((segment) => ({
+        ...segment,
+        base: String(segment.base),
+        next: String(segment.next),
+        firstMs: String(segment.firstMs),
+        lastMs: String(segment.lastMs),
+        blocks: segment.blocks.map((block) => [
+          block.sealedBytes,
+          block.firstBatchAt,
+          String(block.firstBatchOffset),
+          String(block.maxTimestamp),
+        ]),
+      })),
+    }),
+  );
+}
+
+export function parseIndex(raw: Buffer, pack: string): PackIndex {
+  let json: unknown;
+  try {
+    json = JSON.parse(raw.toString('utf8'));
+  } catch (cause) {
+    throw notAnIndex(pack, 'it is not JSON', cause);
+  }
+  const parsed = indexSchema.safeParse(json);
+  if (!parsed.success) throw notAnIndex(pack, z.prettifyError(parsed.error));
+  if (parsed.data.pack !== pack) throw notAnIndex(pack, `it says that it is that of ${parsed.data.pack}`);
+  return parsed.data;
+}
+
+function notAnIndex(pack: string, what: string, cause?: unknown): VarveError {
+  return new VarveError('damage', `index of pack ${pack}: ${what}`, {
+    hint: 'restore the pack from another copy of the repository, then run varve verify',
+    cause,
+  });
+}
