@@ -1,7 +1,8 @@
-import { crypto_generichash, ready } from 'libsodium-wrappers';
+// The default export only: the functions are put on it when the module is ready, and are no exports of their own.
+import sodium from 'libsodium-wrappers';
 
 // The library is WebAssembly and compiles when imported; from here on it is synchronous.
-await ready;
+await sodium.ready;
 
 /** BLAKE2b keyed with 32 bytes, over the parts one behind the other. Every use begins with a label of its own. */
 export function keyedBlake2b(
@@ -9,12 +10,12 @@ export function keyedBlake2b(
   bytes: 16 | 20 | 32,
   ...parts: (string | Uint8Array)[]
 ): Buffer {
-  return Buffer.from(crypto_generichash(bytes, joined(parts), key));
+  return Buffer.from(sodium.crypto_generichash(bytes, joined(parts), key));
 }
 
 /** Without a key: a checksum. */
 export function blake2b(...parts: (string | Uint8Array)[]): Buffer {
-  return Buffer.from(crypto_generichash(32, joined(parts), null));
+  return Buffer.from(sodium.crypto_generichash(32, joined(parts), null));
 }
 
 function joined(parts: (string | Uint8Array)[]): Buffer {

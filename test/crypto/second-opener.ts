@@ -1,15 +1,12 @@
 /**
- * Opens a sealed object by docs/format-sealed.md alone, with other libraries: libsodium for every primitive, Node's own
+ * Opens a sealed object by docs/format.md alone, with other libraries: libsodium for every primitive, Node's own
  * zstd. It shares no line with src/crypto.
  */
 import { zstdDecompressSync } from 'node:zlib';
-import {
-  crypto_aead_chacha20poly1305_ietf_decrypt as decrypt,
-  crypto_generichash as generichash,
-  ready,
-} from 'libsodium-wrappers';
+import sodium from 'libsodium-wrappers';
 
-await ready;
+await sodium.ready;
+const { crypto_aead_chacha20poly1305_ietf_decrypt: decrypt, crypto_generichash: generichash } = sodium;
 
 export interface Derived {
   readonly objectKey: Buffer;
