@@ -1,8 +1,8 @@
-// The default export only: the functions are put on it when the module is ready, and are no exports of their own.
-import sodium from 'libsodium-wrappers';
+// Its functions are put on the default export when the module is ready; they are no exports of their own.
+import sodium, { ready } from 'libsodium-wrappers';
 
 // The library is WebAssembly and compiles when imported; from here on it is synchronous.
-await sodium.ready;
+await ready;
 
 /** BLAKE2b keyed with 32 bytes, over the parts one behind the other. Every use begins with a label of its own. */
 export function keyedBlake2b(

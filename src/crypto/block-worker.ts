@@ -4,13 +4,13 @@ import { sealBlock, unsealBlock } from './block.ts';
 import { FrameCodec } from './frame.ts';
 import type { BlockAnswer, BlockTask } from './pool.ts';
 
-const { level } = workerData as { level: number }; // given by BlockPool, and by nobody else
+const level: unknown = workerData;
+if (typeof level !== 'number') throw new Error('a sealing thread was given no level');
 const codec = new FrameCodec({ level });
 
 parentPort?.on('message', (task: BlockTask) => {
   const answer = work(task);
-  const transfer = answer.bytes === undefined ? [] : [answer.bytes.buffer as ArrayBuffer]; // never shared memory: made here or given whole
-  if (answer.spare !== undefined) transfer.push(answer.spare);
+  const transfer = [answer.bytes?.buffer, answer.spare].filter((memory) => memory !== undefined);
   parentPort?.postMessage(answer, transfer);
 });
 
@@ -25,7 +25,7 @@ function work(task: BlockTask): BlockAnswer {
       block.writeUInt32BE(sealed.length + tag.length);
       sealed.copy(block, 4);
       tag.copy(block, 4 + sealed.length);
-      return { id, bytes: block, spare: bytes.buffer as ArrayBuffer }; // given whole by the pool
+      return { id, bytes: block, spare: bytes.buffer };
     }
     const frame = unsealBlock(objectKey, position, input);
     if (frame === undefined) return { id, refused: 'sealed' };

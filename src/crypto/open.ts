@@ -52,11 +52,12 @@ function wrongBlock(
 /**
  * Opens an object from its bytes in order, cut in whatever way. States and moves:
  * `head` → `length` (96 bytes are there and open) → `block` (a length within bounds) → `whole` (that many bytes are
- * there) → `length` (one more byte came: the block was not the last) or, from `whole` only, the end.
+ * there) → `length` (one more byte came: the block was not the last) or, from `whole` only, `ended`: with the last block,
+ * and with one that does not open.
  */
 export class ObjectOpener {
   readonly #opening: Opening;
-  #state: 'head' | 'length' | 'block' | 'whole' = 'head';
+  #state: 'head' | 'length' | 'block' | 'whole' | 'ended' = 'head';
   #field = Buffer.allocUnsafe(headerBytes);
   #filled = 0;
   #number = 0;
@@ -70,6 +71,7 @@ export class ObjectOpener {
   push(chunk: Uint8Array): Buffer[] {
     const raw: Buffer[] = [];
     for (let taken = 0; taken < chunk.length;) {
+      if (this.#state === 'ended') throw new Error('bytes came behind the end');
       if (this.#state === 'whole') raw.push(this.#openBlock({ last: false }));
       const part = chunk.subarray(taken, taken + this.#field.length - this.#filled);
       this.#field.set(part, this.#filled);
@@ -83,6 +85,7 @@ export class ObjectOpener {
   /** The last block; throws where the object does not end here. */
   end(): Buffer {
     const { identity } = this.#opening;
+    if (this.#state === 'ended') throw new Error('it has ended already');
     if (this.#state === 'whole') return this.#openBlock({ last: true });
     if (this.#state === 'head') {
       const start = this.#field.subarray(0, this.#filled);
@@ -116,6 +119,7 @@ export class ObjectOpener {
         this.#state = 'whole';
         return;
       case 'whole':
+      case 'ended':
         throw new Error('bytes came into a whole block');
     }
   }
@@ -123,9 +127,10 @@ export class ObjectOpener {
   #openBlock({ last }: { readonly last: boolean }): Buffer {
     if (this.#state !== 'whole' || this.#blocks === undefined)
       throw new Error(`a block in state ${this.#state}`);
+    this.#state = 'ended';
     const raw = this.#blocks.open(this.#field, { number: this.#number, last });
     this.#number += 1;
-    this.#expect('length', 4);
+    if (!last) this.#expect('length', 4);
     return raw;
   }
 

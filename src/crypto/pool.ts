@@ -6,13 +6,13 @@ export interface BlockTask {
   readonly kind: 'seal' | 'open';
   readonly objectKey: Uint8Array;
   readonly position: BlockPosition;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly rawBytesMin: number;
 }
 
 export interface BlockAnswer {
   readonly id: number;
-  readonly bytes?: Uint8Array;
+  readonly bytes?: Uint8Array<ArrayBuffer>;
   /** The memory that was handed in, to be filled again. */
   readonly spare?: ArrayBuffer;
   /** The block is not what was sealed there, or is no whole frame. */
@@ -54,8 +54,16 @@ export class BlockPool implements AsyncDisposable {
 
   /** Takes over the memory of `raw`, which must be a view of nobody else's. */
   async seal(objectKey: Buffer, position: BlockPosition, raw: Uint8Array): Promise<SealedBlock> {
-    const task = { kind: 'seal', objectKey, position, bytes: raw, rawBytesMin: 0 } as const;
-    const { bytes, spare } = await this.#ask(task, [raw.buffer as ArrayBuffer]); // as the caller promises
+    const { buffer } = raw;
+    if (!(buffer instanceof ArrayBuffer)) throw new Error('memory that is shared cannot be handed over');
+    const whole = new Uint8Array(buffer, raw.byteOffset, raw.byteLength);
+    const { bytes, spare } = await this.#ask({
+      kind: 'seal',
+      objectKey,
+      position,
+      bytes: whole,
+      rawBytesMin: 0,
+    });
     if (bytes === undefined || spare === undefined) throw new Error('a sealing thread gave nothing back');
     return { bytes: asBuffer(bytes), spare };
   }
@@ -66,14 +74,16 @@ export class BlockPool implements AsyncDisposable {
     position: BlockPosition,
     o: { sealed: Buffer; rawBytesMin: number },
   ): Promise<Buffer | 'sealed' | 'frame'> {
-    const task = {
+    // A view that is posted takes all of the memory it is a view of along with it.
+    const own = new Uint8Array(o.sealed);
+    const { rawBytesMin } = o;
+    const { bytes, refused } = await this.#ask({
       kind: 'open',
       objectKey,
       position,
-      bytes: o.sealed,
-      rawBytesMin: o.rawBytesMin,
-    } as const;
-    const { bytes, refused } = await this.#ask(task, []);
+      bytes: own,
+      rawBytesMin,
+    });
     if (bytes !== undefined) return asBuffer(bytes);
     return refused ?? 'sealed';
   }
@@ -83,14 +93,16 @@ export class BlockPool implements AsyncDisposable {
     await Promise.all(this.#threads.map(async ({ worker }) => worker.terminate()));
   }
 
-  async #ask(task: Omit<BlockTask, 'id'>, transfer: ArrayBuffer[]): Promise<BlockAnswer> {
+  /** The memory of `bytes` goes to the thread. */
+  async #ask(task: Omit<BlockTask, 'id'>): Promise<BlockAnswer> {
     if (this.#failure !== undefined) throw this.#failure;
     const thread = this.#threads.reduce((least, other) => (other.busy < least.busy ? other : least));
     const id = (this.#ids += 1);
     thread.busy += 1;
     const answer = await new Promise<BlockAnswer>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject, thread });
-      thread.worker.postMessage({ ...task, id }, transfer);
+      const objectKey = new Uint8Array(task.objectKey);
+      thread.worker.postMessage({ ...task, objectKey, id }, [task.bytes.buffer]);
     });
     if (answer.failure !== undefined) throw new Error(answer.failure);
     return answer;
@@ -98,7 +110,7 @@ export class BlockPool implements AsyncDisposable {
 
   #start(level: number): Thread {
     const worker = new Worker(new URL('block-worker.ts', import.meta.url), {
-      workerData: { level },
+      workerData: level,
       // The heap of a thread that holds a few blocks outside of it.
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });

@@ -26,11 +26,13 @@ const saltBytes = 16;
 const onlyBlock = { number: 0, last: false };
 
 const hexOf = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
-const common = {
+const whose = {
   format: z.literal(1),
   repository: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
   slot: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
   created: z.iso.datetime(),
+};
+const wrapped = {
   salt: hexOf(saltBytes),
   root: hexOf(16),
   box: hexOf(keyBytes + 16),
@@ -38,8 +40,8 @@ const common = {
 };
 const costSchema = z.strictObject({ memoryKiB: z.int(), passes: z.int(), lanes: z.int() });
 const slotSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ ...common, kind: z.literal('passphrase'), argon2id: costSchema }),
-  z.strictObject({ ...common, kind: z.literal('key-file') }),
+  z.strictObject({ ...whose, kind: z.literal('passphrase'), argon2id: costSchema, ...wrapped }),
+  z.strictObject({ ...whose, kind: z.literal('key-file'), ...wrapped }),
 ]);
 
 export type Slot = z.infer<typeof slotSchema>;
@@ -107,6 +109,8 @@ function parseSlot(text: string, name: string): Slot {
   const parsed = slotSchema.safeParse(content);
   if (!parsed.success) throw damaged(what, `it is not a slot: ${z.prettifyError(parsed.error)}`);
   const slot = parsed.data;
+  // What was checked and what is bound to the key are found by their places: there is one way to write a slot.
+  if (`${JSON.stringify(slot)}\n` !== text) throw damaged(what, 'it is not written as a slot is');
   if (slot.kind === 'passphrase') checkCost(slot.argon2id, what);
   if (slot.slot !== name)
     throw new SealedDamage('foreign-object', `${what}: says that it is slot ${slot.slot}`);
@@ -160,6 +164,7 @@ async function stretched(
     // One passphrase, typed on two systems, can arrive as different code points.
     const passphrase = Buffer.from(secret.passphrase.normalize('NFC'));
     if (passphrase.length === 0) throw wrongKey(`${what}: the passphrase is empty`);
+    checkCost(cost, what);
     return stretch({ passphrase, salt, ...cost });
   }
   if (secret.keyFile.length !== keyBytes)

@@ -3,9 +3,9 @@
  * zstd. It shares no line with src/crypto.
  */
 import { zstdDecompressSync } from 'node:zlib';
-import sodium from 'libsodium-wrappers';
+import sodium, { ready } from 'libsodium-wrappers';
 
-await sodium.ready;
+await ready;
 const { crypto_aead_chacha20poly1305_ietf_decrypt: decrypt, crypto_generichash: generichash } = sodium;
 
 export interface Derived {
