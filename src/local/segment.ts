@@ -1,5 +1,5 @@
 import { batchHeaderBytes, checkBatch, nextOffsetOf, scanBatches, type BatchHeader } from '../log/log.ts';
-import type { DiskFile } from '../host/host.ts';
+import type { Disk, DiskFile } from '../host/host.ts';
 
 /** What a walk through one segment file found. */
 export interface SegmentWalk {
@@ -100,5 +100,18 @@ export async function measureSegment(file: DiskFile, base: bigint): Promise<Segm
     if ((epochStarts.at(-1)?.epoch ?? -1) < header.leaderEpoch) {
       epochStarts.push({ epoch: header.leaderEpoch, from: header.baseOffset });
     }
+  }
+}
+
+/** The offset behind the last whole batch of a segment file; undefined where it holds none. */
+export async function measureSegmentFile(
+  disk: Disk,
+  segment: { readonly path: string; readonly base: bigint },
+): Promise<bigint | undefined> {
+  const file = await disk.open(segment.path, 'read');
+  try {
+    return (await measureSegment(file, segment.base)).next;
+  } finally {
+    await file.close();
   }
 }

@@ -49,8 +49,8 @@ export interface IncarnationRow {
   readonly topic: string;
   readonly topicId: string;
   readonly firstSeen: string | null;
-  /** Whether the cluster had it when the snapshot was taken. */
-  readonly isPresent: boolean;
+  /** The cluster had it, and nobody has accepted yet that it went. */
+  readonly isExpected: boolean;
   /** As the cluster told last; null where it never did. */
   readonly settings: TopicSettings | null;
   readonly partitions: readonly PartitionRow[];
@@ -173,7 +173,7 @@ const manifestSchema = z.object({
       topic,
       topicId,
       firstSeen: z.string().nullable(),
-      isPresent: z.boolean(),
+      isExpected: z.boolean(),
       settings: z
         .object({
           readMs: count,

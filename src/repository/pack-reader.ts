@@ -1,0 +1,98 @@
+/** Opening what is in a pack: its index, and the blocks of one segment, any of them first. */
+import { join } from 'node:path';
+import { headerBytes, openBlocks, sealedBlockBytesMax, type ObjectIdentity } from '../crypto/crypto.ts';
+import { VarveError } from '../errors.ts';
+import type { Disk, DiskFile } from '../host/host.ts';
+import type { Pack } from './manifest.ts';
+import { parseIndex, type IndexedSegment, type PackIndex } from './pack-index.ts';
+import type { Repository } from './open.ts';
+
+const indexBytesMax = 1024 * 1024 * 1024;
+const lengthBytes = 4;
+
+/** `snapshot` is the folder that holds the pack. */
+export async function readIndex(
+  disk: Disk,
+  repository: Repository,
+  { snapshot, pack }: { snapshot: string; pack: Pack },
+): Promise<PackIndex> {
+  const { position, bytes } = pack.index;
+  if (bytes > indexBytesMax || position + bytes > pack.bytes)
+    throw damaged(pack.path, `its index of ${bytes} bytes at ${position} does not lie in it`);
+  const file = await disk.open(join(snapshot, pack.path), 'read');
+  try {
+    const fileBytes = await file.byteLength();
+    if (fileBytes !== pack.bytes)
+      throw damaged(pack.path, `expected ${pack.bytes} bytes, got ${fileBytes}`);
+    const sealed = Buffer.allocUnsafe(bytes);
+    if ((await file.read(sealed, position)) < bytes) throw damaged(pack.path, 'its index is cut off');
+    const identity: ObjectIdentity = {
+      kind: 'index',
+      repository: repository.identity.repository,
+      instance: repository.place.instance,
+      pack: pack.path,
+    };
+    const index = parseIndex(repository.openSealed(identity, sealed), pack.path);
+    for (const segment of index.segments) checkPlace(segment, pack);
+    return index;
+  } finally {
+    await file.close();
+  }
+}
+
+function checkPlace(segment: IndexedSegment, pack: Pack): void {
+  const { position, sealedBytes, blocks } = segment;
+  const inBlocks = blocks.reduce((sum, block) => sum + lengthBytes + block.sealedBytes, headerBytes);
+  if (inBlocks === sealedBytes && position + sealedBytes <= pack.index.position) return;
+  throw damaged(pack.path, `segment ${segment.base} of ${segment.topic}/${segment.partition} does not lie in it`);
+}
+
+/** The raw blocks of a segment, from one on, in order. Throws damage. */
+export async function* openSegmentBlocks(
+  file: DiskFile,
+  repository: Repository,
+  o: { segment: IndexedSegment; pack: string; fromBlock: number },
+): AsyncGenerator<Buffer, void, undefined> {
+  const { segment } = o;
+  const { topic, topicId, partition, base, next } = segment;
+  const identity: ObjectIdentity = {
+    kind: 'segment',
+    repository: repository.identity.repository,
+    instance: repository.place.instance,
+    topic,
+    topicId,
+    partition,
+    base,
+    next,
+  };
+  const header = Buffer.allocUnsafe(headerBytes);
+  await fill(file, header, { position: segment.position, pack: o.pack });
+  const { codec } = repository;
+  const opener = openBlocks(header, { identity, findKey: (id) => repository.findKey(id), codec });
+  let position = segment.position + headerBytes;
+  for (const [number, block] of segment.blocks.entries()) {
+    if (block.sealedBytes > sealedBlockBytesMax)
+      throw damaged(o.pack, `a block of ${block.sealedBytes} bytes in its index`);
+    const bytes = lengthBytes + block.sealedBytes;
+    if (number >= o.fromBlock) {
+      const sealed = Buffer.allocUnsafe(bytes);
+      await fill(file, sealed, { position, pack: o.pack });
+      if (sealed.readUInt32BE(0) !== block.sealedBytes)
+        throw damaged(o.pack, `block ${number} of segment ${base} of ${topic}/${partition} has another length`);
+      const last = number === segment.blocks.length - 1;
+      yield opener.open(sealed.subarray(lengthBytes), { number, last });
+    }
+    position += bytes;
+  }
+}
+
+async function fill(file: DiskFile, buffer: Buffer, o: { position: number; pack: string }): Promise<void> {
+  if ((await file.read(buffer, o.position)) === buffer.length) return;
+  throw damaged(o.pack, `it ends inside the segment at byte ${o.position}`);
+}
+
+function damaged(pack: string, what: string): VarveError {
+  return new VarveError('damage', `pack ${pack}: ${what}`, {
+    hint: 'restore the pack from another copy of the repository, then run varve verify',
+  });
+}

@@ -1,0 +1,83 @@
+/** The snapshot that a cycle builds on, and whether it is the one that this installation remembers. */
+import { VarveError } from '../errors.ts';
+import type { Disk } from '../host/host.ts';
+import {
+  listSnapshots,
+  openManifest,
+  type Memory,
+  type OpenedManifest,
+  type Repository,
+} from '../repository/repository.ts';
+
+/** Every snapshot of the instance, oldest first; what cannot be opened apart. */
+export interface Catalog {
+  readonly opened: readonly OpenedManifest[];
+  readonly problems: readonly { readonly id: string; readonly error: VarveError }[];
+}
+
+export async function openCatalog(disk: Disk, repository: Repository): Promise<Catalog> {
+  const { ids, foreign } = await listSnapshots(disk, repository.place);
+  const opened: OpenedManifest[] = [];
+  const problems: { id: string; error: VarveError }[] = foreign.map((id) => ({
+    id,
+    error: new VarveError('damage', `snapshots/${id} is no snapshot`, { hint: 'move it out of the repository' }),
+  }));
+  for (const id of ids) {
+    const before = opened.at(-1)?.manifest.seq;
+    try {
+      const guess = before === undefined ? {} : { seqGuess: before + 1 };
+      opened.push(await openManifest(disk, repository, id, guess));
+    } catch (error) {
+      if (!(error instanceof VarveError) || error.code !== 'damage') throw error;
+      problems.push({ id, error });
+    }
+  }
+  return { opened: opened.toSorted((a, b) => a.manifest.seq - b.manifest.seq), problems };
+}
+
+/** The newest snapshot, held against what was noted after the last publication. */
+export function chooseBase(
+  catalog: Catalog,
+  memory: Memory | undefined,
+  o: { repository: string; acceptRollback: boolean; warn: (message: string) => void },
+): OpenedManifest | undefined {
+  const base = catalog.opened.at(-1);
+  if (memory !== undefined && memory.repository !== o.repository && !o.acceptRollback) {
+    throw refused(
+      `the repository is another one: expected ${memory.repository}, got ${o.repository}`,
+      'mount the right repository; if this one shall take its place, run the cycle once with --accept-rollback, which carries every local segment into it',
+    );
+  }
+  const known = memory?.repository === o.repository ? memory.newest : undefined;
+  if (known === undefined || known === null) {
+    if (base !== undefined)
+      o.warn(
+        `no memory of this repository: snapshot ${base.manifest.id} (seq ${base.manifest.seq}) is trusted on first use`,
+      );
+    return base;
+  }
+  if (base !== undefined && isSuccessor(base, known)) return base;
+  if (o.acceptRollback) {
+    o.warn(`the repository was rolled back from snapshot ${known.id} to ${base?.manifest.id ?? 'nothing'}: accepted`);
+    return base;
+  }
+  const named = catalog.problems.map(({ error }) => `; ${error.message}`).join('');
+  throw refused(
+    `the repository was rolled back: expected snapshot ${known.id} (seq ${known.seq}), got ${base === undefined ? 'none' : `${base.manifest.id} (seq ${base.manifest.seq})`}${named}`,
+    'bring the newer state of the repository back; if it is gone for good, run the cycle once with --accept-rollback, which carries again every local segment that the newest snapshot lacks',
+  );
+}
+
+/** It is the snapshot that is remembered, or the one behind it: a crash came after the rename and before the note. */
+function isSuccessor({ manifest, digest }: OpenedManifest, known: { id: string; seq: number; digest: string }): boolean {
+  if (manifest.id === known.id) return digest === known.digest;
+  return (
+    manifest.seq === known.seq + 1 &&
+    manifest.previous?.id === known.id &&
+    manifest.previous.digest === known.digest
+  );
+}
+
+function refused(message: string, hint: string): VarveError {
+  return new VarveError('refused', message, { hint });
+}

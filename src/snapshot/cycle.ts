@@ -1,0 +1,215 @@
+/** One cycle: from closed local segments to a published snapshot, and what is let go of afterwards. */
+import { messageOf, VarveError } from '../errors.ts';
+import type { Clock } from '../host/host.ts';
+import {
+  readMemory,
+  snapshotFolder,
+  writeMark,
+  writeMemory,
+  type IndexedSegment,
+  type Manifest,
+  type Memory,
+  type OpenedManifest,
+} from '../repository/repository.ts';
+import { recheckPacks, type CheckedPacks } from './carry.ts';
+import type { CyclePhase } from './events.ts';
+import { freeSegments } from './free.ts';
+import { openGround, rotationOf, sourceFacts, type CyclePorts, type Ground } from './ground.ts';
+import { nextRows } from './incarnations.ts';
+import { publish } from './publish.ts';
+import { reportOf } from './report.ts';
+import type { CycleReport, CycleRequest, SnapshotSettings } from './request.ts';
+import { assertNewest, carryOutRotation } from './rotate.ts';
+import { stage, type Staged } from './stage.ts';
+
+/** What of a cycle is to be remembered, as far as it came. */
+interface Course {
+  ground?: Ground;
+  published?: OpenedManifest;
+}
+
+/** Runs a cycle and notes how it went, whichever way it went. */
+export async function runCycle(
+  settings: SnapshotSettings,
+  request: CycleRequest,
+  ports: CyclePorts,
+): Promise<CycleReport> {
+  const beganMs = ports.host.clock.nowMs();
+  const course: Course = {};
+  const note = async (attempt: NonNullable<Memory['lastAttempt']>): Promise<void> =>
+    remember({ settings, request, ports, beganMs }, course, attempt);
+  try {
+    const report = await run({ settings, request, ports, beganMs }, course);
+    await note({ atMs: beganMs, outcome: 'published' });
+    return report;
+  } catch (error) {
+    const code = error instanceof VarveError ? error.code : 'failed';
+    const attempt = { atMs: beganMs, outcome: 'failed', code, message: messageOf(error) } as const;
+    await note(attempt).catch(() => undefined); // the cycle's own error is the one to tell
+    throw error;
+  }
+}
+
+type Given = Pick<Ground, 'settings' | 'request' | 'ports' | 'beganMs'>;
+
+async function run(given: Given, course: Course): Promise<CycleReport> {
+  const { host } = given.ports;
+  const phases = new Phases(host.clock, given.ports);
+  await using opened = new AsyncDisposableStack();
+  phases.begin('open');
+  const ground = await openGround(given, opened);
+  course.ground = ground;
+  phases.begin('seal');
+  const holds = ground.base === undefined ? [] : rotationOf(ground, ground.catalog).plan.holds;
+  const staged = await stage(ground, holds);
+  phases.begin('publish');
+  const onStep = given.ports.onStep ?? ((): void => undefined);
+  const published = await publish(manifestOf(ground, staged), {
+    host,
+    repository: ground.repository,
+    assertLocked: async () => ground.lock.assertHeld(),
+    onStep,
+  });
+  course.published = published;
+  await remember(given, course, { atMs: given.beganMs, outcome: 'published' });
+  phases.begin('check');
+  const checked = await recheck(ground, published);
+  phases.begin('rotate');
+  const catalog = { ...ground.catalog, opened: [...ground.catalog.opened, published] };
+  const rotation = rotationOf(ground, catalog);
+  assertNewest(rotation.plan, published.manifest.id);
+  const isWhole = checked.damaged.length === 0 && staged.missing.length === 0;
+  const expired = isWhole
+    ? await carryOutRotation(rotation, {
+        host,
+        repository: ground.repository,
+        settings: given.settings,
+        assertLocked: async () => ground.lock.assertHeld(),
+      })
+    : [];
+  phases.begin('free');
+  const freed =
+    ground.base === undefined || !isWhole
+      ? { segments: 0, bytes: 0 }
+      : await freeSegments(ground.base.manifest, given.request, host);
+  phases.end();
+  return await reportOf({ ground, staged, published, rotation, expired, freed, checked, phasesMs: phases.tookMs });
+}
+
+function manifestOf(ground: Ground, staged: Staged): Manifest {
+  const { repository, base, request, checks } = ground;
+  const accepted = request.accept.shrink;
+  const { vanishedTopics } = sourceFacts(ground);
+  const isIncluded = (topic: string): boolean => vanishedTopics.includes(topic);
+  const linked = staged.linked.map((pack) => ({ ...pack, checkedMs: checks.atMs(pack) }));
+  return {
+    format: 1,
+    id: staged.id,
+    seq: staged.seq,
+    previous: base === undefined ? null : { id: base.manifest.id, digest: base.digest },
+    repository: repository.identity.repository,
+    instance: repository.place.instance,
+    installation: request.installation,
+    cluster: request.cluster,
+    tool: request.tool,
+    takenMs: staged.takenMs,
+    packs: [...linked, ...staged.fresh.packs],
+    incarnations: nextRows({
+      known: staged.known,
+      cut: staged.cut,
+      firstSeen: staged.firstSeen,
+      topics: request.topics,
+      isAccepted: (topic) => accepted || !isIncluded(topic),
+      sealed: staged.fresh.segments,
+      expired: staged.carried.expired,
+      at: new Date(staged.takenMs).toISOString(),
+    }),
+    groups: request.groups ?? base?.manifest.groups ?? null,
+    acls: null,
+    quotas: null,
+    expired: staged.carried.expired.map(expiredSegment),
+  };
+}
+
+function expiredSegment({ topic, topicId, partition, branch, base, next }: IndexedSegment): Manifest['expired'][number] {
+  return { topic, topicId, partition, branch, from: base, to: next };
+}
+
+/** After the publication: what is damaged in a carried pack is marked, and holds up nothing that is new. */
+async function recheck(ground: Ground, published: OpenedManifest): Promise<CheckedPacks> {
+  const { ports, repository, checks, lock } = ground;
+  const { manifest } = published;
+  const { host, signal } = ports;
+  const result = await recheckPacks(manifest.packs, {
+    host,
+    snapshot: snapshotFolder(repository.place, manifest.id),
+    signal,
+    checkedMs: (pack) => checks.atMs(pack),
+  });
+  const atMs = host.clock.nowMs();
+  await lock.assertHeld();
+  if (result.checked.length > 0)
+    await writeMark(host, repository, { snapshot: manifest.id, type: 'checked', atMs, packs: result.checked });
+  if (result.damaged.length > 0) {
+    const packs = result.damaged.map(({ pack }) => pack);
+    await writeMark(host, repository, { snapshot: manifest.id, type: 'damaged', atMs, packs });
+    for (const { pack, problem } of result.damaged) ports.emit({ type: 'pack-damaged', pack: pack.path, problem });
+  }
+  for (const pack of [...manifest.packs.filter(({ checkedMs }) => checkedMs >= ground.beganMs)])
+    checks.note(pack, pack.checkedMs);
+  for (const pack of result.checked) checks.note(pack, atMs);
+  return result;
+}
+
+/** Notes in the local memory how it went. */
+async function remember(
+  { settings, request, ports, beganMs }: Given,
+  { ground, published }: Course,
+  attempt: NonNullable<Memory['lastAttempt']>,
+): Promise<void> {
+  const { host } = ports;
+  const known = await readMemory(host, request.localFolder);
+  const repository = ground?.repository.identity.repository ?? known?.repository;
+  if (repository === undefined) return; // it never saw a repository: there is nothing to remember of one
+  const success = published === undefined ? known?.lastSuccess : { atMs: beganMs, id: published.manifest.id };
+  await writeMemory(host, request.localFolder, {
+    // One that was refused is not adopted.
+    repository: published === undefined ? (known?.repository ?? repository) : repository,
+    instance: settings.instance,
+    newest: published === undefined ? (known?.newest ?? null) : newestOf(published),
+    latestNowMs: Math.max(known?.latestNowMs ?? 0, host.clock.nowMs()),
+    sinceMs: known?.sinceMs ?? beganMs,
+    lastAttempt: attempt,
+    lastSuccess: success ?? null,
+  });
+}
+
+function newestOf({ manifest, digest }: OpenedManifest): NonNullable<Memory['newest']> {
+  return { id: manifest.id, seq: manifest.seq, digest };
+}
+
+/** How long each part of a cycle took. */
+class Phases {
+  readonly tookMs: Partial<Record<CyclePhase, number>> = {};
+  readonly #clock: Clock;
+  readonly #ports: Pick<CyclePorts, 'emit' | 'onStep'>;
+  #now: { readonly phase: CyclePhase; readonly sinceMs: number } | undefined;
+
+  constructor(clock: Clock, ports: Pick<CyclePorts, 'emit' | 'onStep'>) {
+    this.#clock = clock;
+    this.#ports = ports;
+  }
+
+  begin(phase: CyclePhase): void {
+    this.end();
+    this.#now = { phase, sinceMs: this.#clock.nowMs() };
+    this.#ports.emit({ type: 'cycle-phase', phase });
+    this.#ports.onStep?.(phase);
+  }
+
+  end(): void {
+    if (this.#now === undefined) return;
+    this.tookMs[this.#now.phase] = this.#clock.nowMs() - this.#now.sinceMs;
+    this.#now = undefined;
+  }
+}

@@ -1,0 +1,131 @@
+/** What a cycle stands on: the open repository, its lock, what is in it, and what this installation remembers of it. */
+import type { Stretch } from '../crypto/crypto.ts';
+import { matchesTopic } from '../config/config.ts';
+import { VarveError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import {
+  acquireLock,
+  copyKeys,
+  ensureInstance,
+  purgeTrash,
+  readMarks,
+  readMemory,
+  Repository,
+  secretOf,
+  sweepStaging,
+  targetNowMs,
+  type Marks,
+  type Memory,
+  type OpenedManifest,
+  type RepositoryLock,
+} from '../repository/repository.ts';
+import { chooseBase, openCatalog, type Catalog } from './base.ts';
+import type { CyclePhase, EmitCycle } from './events.ts';
+import { isShrunk, vanishedTopics } from './incarnations.ts';
+import type { PublishStep } from './publish.ts';
+import type { CycleRequest, SnapshotSettings } from './request.ts';
+import { Checks, planRotation, type RotatePlan } from './rotate.ts';
+
+export interface CyclePorts {
+  readonly host: Host;
+  readonly emit: EmitCycle;
+  readonly signal: AbortSignal;
+  readonly stretch: Stretch;
+  /** Called before each named step; a test stops the process there. */
+  readonly onStep?: (step: PublishStep | CyclePhase) => void;
+}
+
+export interface Ground {
+  readonly settings: SnapshotSettings;
+  readonly request: CycleRequest;
+  readonly ports: CyclePorts;
+  readonly beganMs: number;
+  readonly repository: Repository;
+  readonly lock: RepositoryLock;
+  readonly memory: Memory | undefined;
+  readonly catalog: Catalog;
+  /** The newest snapshot, on which the next one builds. */
+  readonly base: OpenedManifest | undefined;
+  readonly marks: Marks;
+  readonly checks: Checks;
+  /** The target's clock at the beginning. */
+  readonly targetNowMs: number;
+  readonly warnings: readonly string[];
+}
+
+export async function openGround(
+  o: { settings: SnapshotSettings; request: CycleRequest; ports: CyclePorts; beganMs: number },
+  opened: AsyncDisposableStack,
+): Promise<Ground> {
+  const { settings, request, ports } = o;
+  const { host, stretch } = ports;
+  const place = { folder: settings.repository.dir ?? '', instance: settings.instance };
+  const warnings: string[] = [];
+  const warn = (message: string): void => {
+    warnings.push(message);
+    ports.emit({ type: 'cycle-warned', message });
+  };
+  const repository = await Repository.open(host, place, secretOf(settings.repository), { stretch });
+  await bindCluster(host, repository, request);
+  await ensureInstance(host, place);
+  const lock = opened.use(await acquireLock(host, place, { installation: request.installation }));
+  await sweepStaging(host, place);
+  const nowMs = await targetNowMs(host, place);
+  await purgeTrash(host, place, { nowMs });
+  const memory = await readMemory(host, request.localFolder);
+  const catalog = await openCatalog(host.disk, repository);
+  for (const { error } of catalog.problems) warn(error.message);
+  const base = chooseBase(catalog, memory, {
+    repository: repository.identity.repository,
+    acceptRollback: request.accept.rollback,
+    warn,
+  });
+  const marks = await readMarks(host, repository);
+  for (const problem of marks.problems) warn(problem);
+  await copyKeys(host, place, request.localFolder);
+  const checks = new Checks(catalog.opened, marks);
+  return { ...o, repository, lock, memory, catalog, base, marks, checks, targetNowMs: nowMs, warnings };
+}
+
+async function bindCluster(host: Host, repository: Repository, request: CycleRequest): Promise<void> {
+  const { clusters } = repository.identity;
+  const { cluster, accept } = request;
+  if (clusters.includes(cluster)) return;
+  if (clusters.length > 0 && !accept.cluster) {
+    throw new VarveError(
+      'wrong-cluster',
+      `the repository holds another Kafka cluster: expected ${clusters.join(' or ')}, got ${cluster}`,
+      {
+        hint: 'give this cluster a repository of its own; or, if it takes the place of the other, run the cycle once with --accept-cluster',
+      },
+    );
+  }
+  await repository.addCluster(host, cluster);
+}
+
+/** The plan for the snapshots in a catalog, and whatever holds it. */
+export function rotationOf(ground: Ground, catalog: Catalog): RotatePlan {
+  const { settings, marks, checks, memory, ports, targetNowMs, beganMs } = ground;
+  const nowMs = ports.host.clock.nowMs();
+  return planRotation(catalog, {
+    settings,
+    marks,
+    checks,
+    facts: {
+      published: true,
+      nowMs,
+      targetNowMs: targetNowMs + (nowMs - beganMs),
+      ...(memory === undefined ? {} : { latestNowMs: memory.latestNowMs }),
+      ...sourceFacts(ground),
+    },
+  });
+}
+
+export function sourceFacts({ settings, request, base }: Ground): { vanishedTopics: string[]; shrunk: boolean } {
+  if (request.accept.shrink) return { vanishedTopics: [], shrunk: false };
+  const isIncluded = (topic: string): boolean => matchesTopic(settings, topic);
+  return {
+    vanishedTopics: vanishedTopics(base?.manifest, request.topics, isIncluded),
+    shrunk: isShrunk(base?.manifest, request.topics, isIncluded),
+  };
+}

@@ -1,0 +1,164 @@
+/** Reading records back out of a snapshot, each offset once, from the packs that hold it. */
+import { join } from 'node:path';
+import { blockBytes } from '../crypto/crypto.ts';
+import { VarveError } from '../errors.ts';
+import type { Disk, DiskFile } from '../host/host.ts';
+import type { CoveredBatch } from '../local/local.ts';
+import { checkBatch, lastOffsetOf, nextOffsetOf, scanBatches, type BatchHeader } from '../log/log.ts';
+import {
+  openSegmentBlocks,
+  readIndex,
+  snapshotFolder,
+  type IndexedSegment,
+  type Manifest,
+  type Pack,
+  type PartitionRow,
+  type Repository,
+} from '../repository/repository.ts';
+import { reachOfBranches, unionOf } from './rows.ts';
+
+interface HeldSegment {
+  readonly segment: IndexedSegment;
+  readonly pack: Pack;
+}
+
+export interface PartitionOfTopic {
+  readonly topicId: string;
+  readonly partition: number;
+}
+
+/** The segments of a snapshot, by partition: every index is read once. */
+export class SnapshotSource {
+  readonly #disk: Disk;
+  readonly #repository: Repository;
+  readonly #manifest: Manifest;
+  #segments: Map<string, HeldSegment[]> | undefined;
+
+  constructor(disk: Disk, repository: Repository, manifest: Manifest) {
+    this.#disk = disk;
+    this.#repository = repository;
+    this.#manifest = manifest;
+  }
+
+  /** In offset order. Batches whose largest timestamp is before `fromMs` may be left out. Throws damage. */
+  async *read(
+    key: PartitionOfTopic,
+    o: { fromMs?: bigint; below?: bigint } = {},
+  ): AsyncGenerator<CoveredBatch, void, undefined> {
+    const row = this.#rowOf(key);
+    if (row === undefined) return;
+    const held = (await this.#index()).get(`${key.topicId}/${key.partition}`) ?? [];
+    const covered = unionOf(row.coverage.ranges);
+    for (const { branch, from, to } of reachOfBranches(row.coverage)) {
+      const inBranch = held
+        .filter(({ segment }) => segment.branch === branch)
+        .toSorted((a, b) => compare(a.segment.base, b.segment.base) || compare(a.segment.next, b.segment.next));
+      let next = from;
+      for (const { segment, pack } of inBranch) {
+        if (segment.next <= next) continue;
+        if ((to !== undefined && segment.base >= to) || (o.below !== undefined && segment.base >= o.below)) break;
+        for await (const { bytes, header } of this.#batches(segment, { pack, fromMs: o.fromMs })) {
+          if (lastOffsetOf(header) < next) continue;
+          const start = header.baseOffset > next ? header.baseOffset : next;
+          const behind = least(nextOffsetOf(header), to, o.below);
+          if (start >= behind) break;
+          next = behind;
+          for (const range of covered) {
+            const first = start > range.from ? start : range.from;
+            const last = behind < range.to ? behind : range.to;
+            if (first < last) yield { bytes, header, from: first, to: last, path: pack.path };
+          }
+        }
+      }
+    }
+  }
+
+  #rowOf({ topicId, partition }: PartitionOfTopic): PartitionRow | undefined {
+    return this.#manifest.incarnations
+      .find((row) => row.topicId === topicId)
+      ?.partitions.find((row) => row.partition === partition);
+  }
+
+  async #index(): Promise<Map<string, HeldSegment[]>> {
+    if (this.#segments !== undefined) return this.#segments;
+    const segments = new Map<string, HeldSegment[]>();
+    for (const pack of this.#manifest.packs) {
+      const index = await readIndex(this.#disk, this.#repository, { snapshot: this.#folder, pack });
+      for (const segment of index.segments) {
+        const key = `${segment.topicId}/${segment.partition}`;
+        const known = segments.get(key);
+        if (known === undefined) segments.set(key, [{ segment, pack }]);
+        else known.push({ segment, pack });
+      }
+    }
+    this.#segments = segments;
+    return segments;
+  }
+
+  get #folder(): string {
+    return snapshotFolder(this.#repository.place, this.#manifest.id);
+  }
+
+  async *#batches(
+    segment: IndexedSegment,
+    { pack, fromMs }: { pack: Pack; fromMs: bigint | undefined },
+  ): AsyncGenerator<{ bytes: Buffer; header: BatchHeader }, void, undefined> {
+    if (fromMs !== undefined && segment.lastMs < fromMs) return;
+    const fromBlock = fromMs === undefined ? 0 : firstBlockWithin(segment, fromMs);
+    const file = await this.#disk.open(join(this.#folder, pack.path), 'read');
+    try {
+      yield* batchesOf(file, this.#repository, { segment, pack: pack.path, fromBlock });
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** The first block in which a batch begins that may hold a record of this time or later. */
+function firstBlockWithin({ blocks }: IndexedSegment, fromMs: bigint): number {
+  const index = blocks.findIndex(({ firstBatchAt, maxTimestamp }) => firstBatchAt >= 0 && maxTimestamp >= fromMs);
+  return index < 0 ? blocks.length : index;
+}
+
+/** The whole batches of a segment, from the first that begins in a block on, each checked. */
+export async function* batchesOf(
+  file: DiskFile,
+  repository: Repository,
+  o: { segment: IndexedSegment; pack: string; fromBlock: number },
+): AsyncGenerator<{ bytes: Buffer; header: BatchHeader; position: number }, void, undefined> {
+  const { segment, pack, fromBlock } = o;
+  const skipped = segment.blocks[fromBlock]?.firstBatchAt ?? 0;
+  let rest = Buffer.alloc(0);
+  let at = fromBlock * blockBytes + skipped;
+  let isFirst = true;
+  for await (const block of openSegmentBlocks(file, repository, o)) {
+    const fresh = isFirst ? block.subarray(skipped) : block;
+    isFirst = false;
+    const bytes = rest.length === 0 ? fresh : Buffer.concat([rest, fresh]);
+    const scan = scanBatches(bytes);
+    for (const header of scan.batches) {
+      const problem = checkBatch(bytes, header);
+      if (problem !== undefined) throw damaged(segment, { pack, problem: problem.message });
+      yield { bytes, header, position: at + header.position };
+    }
+    if (scan.problem !== undefined) throw damaged(segment, { pack, problem: scan.problem.message });
+    rest = bytes.subarray(scan.end);
+    at += scan.end;
+  }
+  if (rest.length > 0) throw damaged(segment, { pack, problem: 'it ends inside a batch' });
+}
+
+function damaged({ topic, partition, base }: IndexedSegment, o: { pack: string; problem: string }): VarveError {
+  return new VarveError('damage', `pack ${o.pack}: segment ${base} of ${topic}/${partition}: ${o.problem}`, {
+    hint: 'it is authentic, so it was damaged before it was sealed: read these offsets from another copy',
+  });
+}
+
+function compare(a: bigint, b: bigint): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function least(first: bigint, ...others: (bigint | undefined)[]): bigint {
+  return others.reduce<bigint>((min, other) => (other !== undefined && other < min ? other : min), first);
+}

@@ -1,0 +1,192 @@
+/** Everything of the next snapshot but its manifest, in the staging folder. */
+import { availableParallelism } from 'node:os';
+import { BlockPool } from '../crypto/crypto.ts';
+import { listIncarnations, PartitionLog, readCoverage } from '../local/local.ts';
+import {
+  readIndex,
+  snapshotFolder,
+  snapshotIdAt,
+  stagingFolder,
+  type IncarnationRow,
+  type Pack,
+  type PartitionRow,
+} from '../repository/repository.ts';
+import type { Hold } from '../schedule/schedule.ts';
+import { carryPacks, type Carried } from './carry.ts';
+import type { Ground } from './ground.ts';
+import { sealPacks, type NewPacks } from './packs.ts';
+import { segmentsToSeal, type CutPartition, type SegmentToSeal } from './plan.ts';
+import { linkPacks, type MissingPack } from './publish.ts';
+import { addSealed } from './rows.ts';
+
+export interface Staged {
+  readonly id: string;
+  readonly takenMs: number;
+  readonly seq: number;
+  /** The rows that the next manifest builds on. */
+  readonly known: readonly IncarnationRow[];
+  readonly cut: readonly CutPartition[];
+  readonly firstSeen: ReadonlyMap<string, string | undefined>;
+  readonly carried: Carried;
+  readonly linked: readonly Pack[];
+  readonly missing: readonly MissingPack[];
+  readonly fresh: NewPacks;
+}
+
+const threadsMax = 4;
+/** Ids are in the order of their seqs, even where the clock went back. */
+const idStepMs = 1000;
+
+export async function stage(ground: Ground, holds: readonly Hold[]): Promise<Staged> {
+  const { ports, repository, base, beganMs, settings, targetNowMs } = ground;
+  const { host } = ports;
+  const latestMs = Math.max(0, ...ground.catalog.opened.map(({ manifest }) => idMs(manifest.id)));
+  const id = snapshotIdAt(host.random, Math.max(beganMs, latestMs + idStepMs));
+  const seq = (base?.manifest.seq ?? 0) + 1;
+  await host.disk.makeFolder(stagingFolder(repository.place, id));
+  const clocks = { nowMs: beganMs, targetNowMs };
+  const carried = await carryPacks(base, settings.archive, { host, repository, holds, ...clocks });
+  const { linked, missing } = await link(ground, { id, packs: carried.packs });
+  const known = await knownRows(ground, { linked, missing });
+  const { cut, segments, firstSeen } = await planSegments(ground, known);
+  const fresh = await seal(ground, { id, seq, segments });
+  return { id, takenMs: beganMs, seq, known, cut, firstSeen, carried, linked, missing, fresh };
+}
+
+/** Of `20261101T030000Z-1a2b`. */
+function idMs(id: string): number {
+  const [, year, month, day, hour, minute, second] =
+    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(id)?.map(Number) ?? [];
+  return Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second);
+}
+
+async function link(
+  { ports, repository, base }: Ground,
+  { id, packs }: { id: string; packs: readonly Pack[] },
+): Promise<{ linked: readonly Pack[]; missing: readonly MissingPack[] }> {
+  if (base === undefined) return { linked: [], missing: [] };
+  const onStep = ports.onStep ?? ((): void => undefined);
+  const { host, emit } = ports;
+  const found = await linkPacks(packs, { id, previous: base.manifest.id }, { host, repository, onStep });
+  for (const { pack, problem } of found.missing) emit({ type: 'pack-damaged', pack: pack.path, problem });
+  return found;
+}
+
+/** The last manifest's rows; where packs were lost, only what the others hold, so that local files fill the hole. */
+async function knownRows(
+  { ports, repository, base }: Ground,
+  { linked, missing }: { linked: readonly Pack[]; missing: readonly MissingPack[] },
+): Promise<readonly IncarnationRow[]> {
+  const rows = base?.manifest.incarnations ?? [];
+  if (base === undefined || missing.length === 0) return rows;
+  const snapshot = snapshotFolder(repository.place, base.manifest.id);
+  const held = new Map<string, PartitionRow>();
+  for (const pack of linked) {
+    const { segments } = await readIndex(ports.host.disk, repository, { snapshot, pack });
+    for (const segment of segments) {
+      const key = `${segment.topicId}/${segment.partition}`;
+      const { branch, base: from, next: to, records, rawBytes, firstMs, lastMs } = segment;
+      const row = held.get(key);
+      held.set(key, {
+        partition: segment.partition,
+        coverage: { ranges: [], epochs: [], gaps: [], truncations: [] },
+        sealed: addSealed(row?.sealed ?? [], { branch, from, to }),
+        records: (row?.records ?? 0) + records,
+        rawBytes: (row?.rawBytes ?? 0) + rawBytes,
+        firstMs: row?.firstMs == null || firstMs < row.firstMs ? firstMs : row.firstMs,
+        lastMs: row?.lastMs == null || lastMs > row.lastMs ? lastMs : row.lastMs,
+      });
+    }
+  }
+  const nothing = { sealed: [], records: 0, rawBytes: 0, firstMs: null, lastMs: null };
+  return rows.map((row) => ({
+    ...row,
+    partitions: row.partitions.map((partition) => ({
+      ...partition,
+      ...nothing,
+      ...held.get(`${row.topicId}/${partition.partition}`),
+      coverage: partition.coverage,
+    })),
+  }));
+}
+
+async function planSegments(
+  ground: Ground,
+  known: readonly IncarnationRow[],
+): Promise<{ cut: CutPartition[]; segments: SegmentToSeal[]; firstSeen: Map<string, string | undefined> }> {
+  const { host } = ground.ports;
+  const { localFolder } = ground.request;
+  const rows = new Map<string, PartitionRow>();
+  for (const { topicId, partitions } of known)
+    for (const row of partitions) rows.set(`${topicId}/${row.partition}`, row);
+  const held = new Map(ground.request.cut.map((cut) => [`${cut.topicId}/${cut.partition}`, cut]));
+  const busy = new Set(ground.request.busy.map(({ topicId, partition }) => `${topicId}/${partition}`));
+  const cut: CutPartition[] = [];
+  const segments: SegmentToSeal[] = [];
+  const firstSeen = new Map<string, string | undefined>();
+  for (const incarnation of await listIncarnations(host.disk, localFolder)) {
+    const { topic, topicId } = incarnation;
+    firstSeen.set(topicId, incarnation.firstSeen);
+    for (const partition of incarnation.partitions) {
+      ground.ports.signal.throwIfAborted();
+      const key = `${topicId}/${partition}`;
+      if (busy.has(key)) continue;
+      const at = held.get(key) ?? (await recovered(ground, { topic, topicId, partition }));
+      if (at === undefined) continue;
+      cut.push(at);
+      segments.push(...(await segmentsToSeal(host.disk, localFolder, { cut: at, row: rows.get(key) })));
+    }
+  }
+  return { cut, segments, firstSeen };
+}
+
+/** A partition that nobody writes: what a start of the daemon would find in its files. */
+async function recovered(
+  { ports, request }: Ground,
+  key: { topic: string; topicId: string; partition: number },
+): Promise<CutPartition | undefined> {
+  const { host } = ports;
+  const options = {
+    segmentBytes: 1,
+    onRefusal: async (error: unknown): Promise<void> => {
+      throw error;
+    },
+  };
+  await using log = await PartitionLog.open(request.localFolder, key, host, options);
+  for (const repair of log.repairs) {
+    if (repair.kind === 'damaged-file')
+      ports.emit({ type: 'segment-damaged', ...key, path: repair.path, problem: repair.problem });
+  }
+  const coverage = log.coverage.ranges.length > 0 ? log.coverage : await readCoverage(host.disk, request.localFolder, key);
+  return coverage === undefined || coverage.ranges.length === 0 ? undefined : { ...key, coverage };
+}
+
+async function seal(
+  { ports, repository, settings }: Ground,
+  { id, seq, segments }: { id: string; seq: number; segments: readonly SegmentToSeal[] },
+): Promise<NewPacks> {
+  if (segments.length === 0) return { packs: [], segments: [], damaged: [] };
+  const { host, signal, emit } = ports;
+  let totalBytes = 0;
+  for (const { path } of segments) totalBytes += (await host.disk.stat(path))?.byteLength ?? 0;
+  let doneBytes = 0;
+  const onSealed = (rawBytes: number): void => {
+    doneBytes += rawBytes;
+    emit({ type: 'cycle-progress', doneBytes, totalBytes });
+  };
+  const threads = Math.min(threadsMax, availableParallelism());
+  await using pool = new BlockPool({ threads, level: settings.repository.level });
+  const own = settings.archive.topics;
+  const plan = {
+    staging: stagingFolder(repository.place, id),
+    seq,
+    plainNames: settings.repository.plainNames,
+    archiveGroupOf: (topic: string) => (Object.hasOwn(own, topic) ? topic : ''),
+  };
+  const fresh = await sealPacks(segments, plan, { host, repository, pool, signal, onSealed });
+  for (const { segment, problem } of fresh.damaged) {
+    const { topic, partition } = segment.key;
+    emit({ type: 'segment-damaged', topic, partition, path: segment.path, problem });
+  }
+  return fresh;
+}

@@ -1,0 +1,51 @@
+/** The plain side of a snapshot: its files, and the sums that anybody can check. */
+import { join } from 'node:path';
+import { VarveError } from '../errors.ts';
+import type { Disk } from '../host/host.ts';
+
+interface SumLine {
+  readonly sha256: string;
+  readonly path: string;
+}
+
+export interface FileBelow {
+  readonly kind: string;
+  readonly byteLength: number;
+  readonly inode: bigint;
+  readonly device: bigint;
+}
+
+/** Everything in a snapshot's folder and the folders in it, by path. */
+export async function filesBelow(
+  disk: Disk, folder: string, prefix = ''): Promise<Map<string, FileBelow>> {
+  const found = new Map<string, FileBelow>();
+  for (const { name, kind } of (await disk.list(join(folder, prefix))) ?? []) {
+    if (name.startsWith('.nfs')) continue;
+    const path = prefix === '' ? name : `${prefix}/${name}`;
+    if (kind === 'folder' && prefix === '') {
+      for (const [below, stat] of await filesBelow(disk, folder, path)) found.set(below, stat);
+      continue;
+    }
+    const stat = await disk.stat(join(folder, path));
+    if (stat !== undefined) found.set(path, stat);
+  }
+  return found;
+}
+
+export function parseSums(text: string): SumLine[] {
+  if (text === '') throw wrong('it is empty');
+  return text
+    .replace(/\n$/, '')
+    .split('\n')
+    .map((line) => {
+      const match = /^([0-9a-f]{64}) {2}(manifest|\d{4}-\d{2}\/\d{10}-\d{1,6}\.tar)$/.exec(line);
+      if (match?.[1] === undefined || match[2] === undefined) throw wrong('a line of it is no sum of a pack');
+      return { sha256: match[1], path: match[2] };
+    });
+}
+
+export function wrong(what: string): VarveError {
+  return new VarveError('damage', what, {
+    hint: 'restore the file from another copy of the repository, then run varve verify again',
+  });
+}
