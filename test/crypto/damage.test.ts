@@ -6,6 +6,7 @@ import {
   headerBytes,
   Key,
   makeHead,
+  ObjectOpener,
   openBlocks,
   openStream,
   openWhole,
@@ -224,6 +225,17 @@ describe('the blocks of an object', () => {
     );
     const opened = await gathered(openStream(inPieces(whole, [300_000]), opening));
     expect(opened.equals(good)).toBe(true);
+  });
+
+  it('that failed once give out nothing more, and what has ended takes nothing more', () => {
+    const behind = new ObjectOpener(opening);
+    behind.push(seal(raw));
+    expect(outcome(() => behind.push(Buffer.from('x')))).toBe('trailing');
+    expect(() => behind.end()).toThrow('ended already');
+    const ended = new ObjectOpener(opening);
+    ended.push(seal(raw));
+    expect(ended.end().equals(raw)).toBe(true);
+    expect(() => ended.push(Buffer.from('x'))).toThrow('behind the end');
   });
 
   it('asked for one by one say when the end is at another place', () => {

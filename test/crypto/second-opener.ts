@@ -34,3 +34,20 @@ export function openByOtherMeans(file: Buffer, contentKey: Buffer, identity: Buf
   }
   return { objectKey, commit, raw: Buffer.concat(raw) };
 }
+
+/** The root key, from a slot that a key file opens. */
+export function openSlotByOtherMeans(file: Buffer, keyFile: Buffer): Buffer {
+  const text = file.toString('latin1');
+  const member = (name: string): Buffer =>
+    Buffer.from(new RegExp(`"${name}":"([0-9a-f]+)"`).exec(text)?.[1] ?? '', 'hex');
+  const before = (name: string): Buffer => file.subarray(0, text.indexOf(`,"${name}"`));
+  const checksum = generichash(
+    32,
+    Buffer.concat([Buffer.from('varve1 slot checksum'), before('checksum')]),
+    null,
+  );
+  if (!member('checksum').equals(checksum)) throw new Error('checksum');
+  const stretched = generichash(32, Buffer.concat([Buffer.from('varve1 key file'), member('salt')]), keyFile);
+  const slotKey = generichash(32, Buffer.concat([Buffer.from('varve1 slot'), before('box')]), stretched);
+  return Buffer.from(decrypt(null, member('box'), null, Buffer.alloc(12), slotKey));
+}
