@@ -52,6 +52,8 @@ export type OpenMode = 'read' | 'create' | 'update' | 'direct';
 export interface DiskFile {
   /** Fills the buffer from the position; fewer bytes only at the end of the file. */
   read(buffer: Buffer, position: number): Promise<number>;
+  /** What one call of the kernel gives: fewer bytes may be no end. */
+  readOnce(buffer: Buffer, position: number): Promise<number>;
   /** Writes all of the buffers, one behind the other, at the position. */
   write(buffers: readonly Buffer[], position: number): Promise<void>;
   truncate(byteLength: number): Promise<void>;
@@ -168,6 +170,10 @@ class SystemFile implements DiskFile {
       filled += bytesRead;
     }
     return filled;
+  }
+
+  async readOnce(buffer: Buffer, position: number): Promise<number> {
+    return (await this.#handle.read(buffer, 0, buffer.length, position)).bytesRead;
   }
 
   /** The kernel may take less than it was given (a signal, a full disk): what is left is given again. */

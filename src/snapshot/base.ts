@@ -56,7 +56,7 @@ export function chooseBase(
       );
     return base;
   }
-  if (base !== undefined && isSuccessor(base, known)) return base;
+  if (base !== undefined && isSuccessor(catalog.opened, base, known)) return base;
   if (o.acceptRollback) {
     o.warn(`the repository was rolled back from snapshot ${known.id} to ${base?.manifest.id ?? 'nothing'}: accepted`);
     return base;
@@ -68,14 +68,20 @@ export function chooseBase(
   );
 }
 
-/** It is the snapshot that is remembered, or the one behind it: a crash came after the rename and before the note. */
-function isSuccessor({ manifest, digest }: OpenedManifest, known: { id: string; seq: number; digest: string }): boolean {
-  if (manifest.id === known.id) return digest === known.digest;
-  return (
-    manifest.seq === known.seq + 1 &&
-    manifest.previous?.id === known.id &&
-    manifest.previous.digest === known.digest
-  );
+/** It is the snapshot that is remembered, or follows it link by link: what was published and could not be noted. */
+function isSuccessor(
+  opened: readonly OpenedManifest[],
+  base: OpenedManifest,
+  known: { id: string; seq: number; digest: string },
+): boolean {
+  for (let at: OpenedManifest | undefined = base; at !== undefined; ) {
+    const { id, seq, previous } = at.manifest;
+    if (id === known.id) return at.digest === known.digest;
+    if (seq <= known.seq || previous === null) return false;
+    if (previous.id === known.id) return previous.digest === known.digest;
+    at = opened.find(({ manifest, digest }) => manifest.id === previous.id && digest === previous.digest);
+  }
+  return false;
 }
 
 function refused(message: string, hint: string): VarveError {

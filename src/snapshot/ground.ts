@@ -1,7 +1,7 @@
 /** What a cycle stands on: the open repository, its lock, what is in it, and what this installation remembers of it. */
 import type { Stretch } from '../crypto/crypto.ts';
 import { matchesTopic } from '../config/config.ts';
-import { VarveError } from '../errors.ts';
+import { messageOf, VarveError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import {
   acquireLock,
@@ -82,7 +82,10 @@ export async function openGround(
   });
   const marks = await readMarks(host, repository);
   for (const problem of marks.problems) warn(problem);
-  await copyKeys(host, place, request.localFolder);
+  // A local disk that is full must not keep anything from being published.
+  await copyKeys(host, place, request.localFolder).catch((error: unknown) =>
+    warn(`keys/ could not be copied beside the local files: ${messageOf(error)}`),
+  );
   const checks = new Checks(catalog.opened, marks);
   return { ...o, repository, lock, memory, catalog, base, marks, checks, targetNowMs: nowMs, warnings };
 }

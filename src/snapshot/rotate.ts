@@ -43,7 +43,11 @@ export class Checks {
 }
 
 /** Damage that no later clean read has lifted, of packs that are still there. */
-export function standingDamage(marks: Marks, opened: readonly OpenedManifest[], checks: Checks): Pack[] {
+export function standingDamage(
+  marks: Marks,
+  opened: readonly OpenedManifest[],
+  checks: Checks,
+): Pick<Pack, 'sha256'>[] {
   const there = new Set(opened.flatMap(({ manifest }) => manifest.packs.map(({ sha256 }) => sha256)));
   return marks.damaged.flatMap(({ packs, atMs }) =>
     packs.filter((pack) => there.has(pack.sha256) && checks.atMs(pack) <= atMs),

@@ -128,7 +128,7 @@ export async function* batchesOf(
 ): AsyncGenerator<{ bytes: Buffer; header: BatchHeader; position: number }, void, undefined> {
   const { segment, pack, fromBlock } = o;
   const skipped = segment.blocks[fromBlock]?.firstBatchAt ?? 0;
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   let at = fromBlock * blockBytes + skipped;
   let isFirst = true;
   for await (const block of openSegmentBlocks(file, repository, o)) {

@@ -71,6 +71,8 @@ export class Verification {
   /** SHA-256 of packs that were read whole and are right, and of those that are not. */
   readonly clean = new Set<string>();
   readonly damaged = new Set<string>();
+  /** Of the snapshots, by name: marks of what was read are put under it. */
+  newest: string | undefined;
   readonly #ports: VerifyPorts;
   readonly #place: { folder: string; instance: string };
   snapshots = 0;
@@ -91,6 +93,7 @@ export class Verification {
     const contents = new Map<string, Content>();
     for (const id of ids) {
       this.snapshots += 1;
+      this.newest = id;
       await this.#tryTo(id, 'SHA256SUMS', async () => this.#collect(id, contents));
     }
     const all = [...contents.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));

@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import type { Disk, DiskEntry, DiskFile } from '../../src/host/host.ts';
+import type { Disk, DiskEntry, DiskFile, OpenMode } from '../../src/host/host.ts';
 
 /**
  * A disk in memory that forgets as a real one may: contents until their file is synced, names until their folder is.
@@ -10,6 +10,7 @@ interface FileNode {
   readonly inode: bigint;
   shown: Buffer;
   durable: Buffer;
+  modifiedMs: number;
   /** What a sync would carry over, in order. */
   waiting: ((durable: Buffer) => Buffer)[];
 }
@@ -21,7 +22,13 @@ interface FolderNode {
   durable: Map<string, Node>;
 }
 
-type Node = FileNode | FolderNode;
+interface SymlinkNode {
+  readonly kind: 'symlink';
+  readonly inode: bigint;
+  readonly target: string;
+}
+
+type Node = FileNode | FolderNode | SymlinkNode;
 
 export type DiskCall = keyof Disk | `file.${keyof DiskFile}`;
 
@@ -30,18 +37,24 @@ export class FaultyDisk implements Disk {
   calls = 0;
   /** The error with which the next call ends, if any. A write that fails has written half. */
   fault: (call: DiskCall, path: string) => string | undefined = () => undefined;
+  /** The error with which the next call ends after it has done its work, if any. */
+  faultAfter: (call: DiskCall, path: string) => string | undefined = () => undefined;
+  /** By which files are dated. */
+  nowMs = Date.parse('2026-11-01T00:00:00Z');
+  free = 2 ** 40;
   #inodes = 0n;
   /** Counts power cuts: what was opened before one is gone. */
   #life = 0;
   readonly #root = this.#newFolder();
 
-  async open(path: string, mode: 'read' | 'create' | 'update'): Promise<DiskFile> {
+  async open(path: string, mode: OpenMode): Promise<DiskFile> {
     this.#called('open', path);
     const folder = this.#folder(dirname(path), 'open');
     const known = folder.shown.get(basename(path));
     if (mode !== 'create') {
       if (known === undefined) throw failure('ENOENT', 'open', path);
       if (known.kind === 'folder') throw failure('EISDIR', 'open', path);
+      if (known.kind === 'symlink') throw failure('ELOOP', 'open', path);
       return this.#handle(known, path);
     }
     if (known !== undefined) throw failure('EEXIST', 'open', path);
@@ -52,6 +65,7 @@ export class FaultyDisk implements Disk {
       shown: Buffer.alloc(0),
       durable: Buffer.alloc(0),
       waiting: [],
+      modifiedMs: this.nowMs,
     };
     folder.shown.set(basename(path), file);
     return this.#handle(file, path);
@@ -69,7 +83,7 @@ export class FaultyDisk implements Disk {
     this.#called('list', path);
     const node = this.#find(path);
     if (node === undefined) return undefined;
-    if (node.kind === 'file') throw failure('ENOTDIR', 'scandir', path);
+    if (node.kind !== 'folder') throw failure('ENOTDIR', 'scandir', path);
     return [...node.shown].map(([name, { kind }]) => ({ name, kind }));
   }
 
@@ -78,13 +92,15 @@ export class FaultyDisk implements Disk {
     const node = this.#find(path);
     if (node === undefined) return undefined;
     const byteLength = node.kind === 'file' ? node.shown.length : 0;
-    return { kind: node.kind, byteLength, inode: node.inode, device: 1n };
+    const modifiedMs = node.kind === 'file' ? node.modifiedMs : this.nowMs;
+    return { kind: node.kind, byteLength, inode: node.inode, device: 1n, links: this.#links(node), modifiedMs };
   }
 
   async readFile(path: string): Promise<Buffer | undefined> {
     this.#called('readFile', path);
     const node = this.#find(path);
     if (node?.kind === 'folder') throw failure('EISDIR', 'read', path);
+    if (node?.kind === 'symlink') throw failure('ELOOP', 'read', path);
     return node === undefined ? undefined : Buffer.from(node.shown);
   }
 
@@ -94,6 +110,7 @@ export class FaultyDisk implements Disk {
     const target = this.#folder(dirname(to), 'rename');
     this.#folder(dirname(from), 'rename').shown.delete(basename(from));
     target.shown.set(basename(to), node);
+    this.#worked('rename', from);
   }
 
   async link(existing: string, fresh: string): Promise<void> {
@@ -102,6 +119,28 @@ export class FaultyDisk implements Disk {
     const folder = this.#folder(dirname(fresh), 'link');
     if (folder.shown.has(basename(fresh))) throw failure('EEXIST', 'link', fresh);
     folder.shown.set(basename(fresh), node);
+    this.#worked('link', existing);
+  }
+
+  async makeSymlink(target: string, path: string): Promise<void> {
+    this.#called('makeSymlink', path);
+    const folder = this.#folder(dirname(path), 'symlink');
+    if (folder.shown.has(basename(path))) throw failure('EEXIST', 'symlink', path);
+    this.#inodes += 1n;
+    folder.shown.set(basename(path), { kind: 'symlink', inode: this.#inodes, target });
+  }
+
+  async readSymlink(path: string): Promise<string | undefined> {
+    this.#called('readSymlink', path);
+    const node = this.#find(path);
+    if (node === undefined) return undefined;
+    if (node.kind !== 'symlink') throw failure('EINVAL', 'readlink', path);
+    return node.target;
+  }
+
+  async setMode(path: string, _mode: number): Promise<void> {
+    this.#called('setMode', path);
+    this.#existing(path, 'chmod');
   }
 
   async removeFile(path: string): Promise<void> {
@@ -113,7 +152,7 @@ export class FaultyDisk implements Disk {
   async removeFolder(path: string): Promise<void> {
     this.#called('removeFolder', path);
     const node = this.#existing(path, 'rmdir');
-    if (node.kind === 'file') throw failure('ENOTDIR', 'rmdir', path);
+    if (node.kind !== 'folder') throw failure('ENOTDIR', 'rmdir', path);
     if (node.shown.size > 0) throw failure('ENOTEMPTY', 'rmdir', path);
     this.#folder(dirname(path), 'rmdir').shown.delete(basename(path));
   }
@@ -126,7 +165,7 @@ export class FaultyDisk implements Disk {
 
   async freeBytes(path: string): Promise<number> {
     this.#called('freeBytes', path);
-    return 2 ** 40;
+    return this.free;
   }
 
   /**
@@ -144,6 +183,7 @@ export class FaultyDisk implements Disk {
         node.shown = Buffer.from(node.durable);
         return;
       }
+      if (node.kind === 'symlink') return;
       for (const name of new Set([...node.durable.keys(), ...node.shown.keys()])) {
         const kept = (survives() ? node.shown : node.durable).get(name);
         if (kept === undefined) node.shown.delete(name);
@@ -164,10 +204,15 @@ export class FaultyDisk implements Disk {
     const change = (apply: (bytes: Buffer) => Buffer): void => {
       node.shown = apply(node.shown);
       node.waiting.push(apply);
+      node.modifiedMs = this.nowMs;
     };
     return {
       async read(buffer, position) {
         called('read');
+        return node.shown.copy(buffer, 0, Math.min(position, node.shown.length));
+      },
+      async readOnce(buffer, position) {
+        called('readOnce');
         return node.shown.copy(buffer, 0, Math.min(position, node.shown.length));
       },
       async write(buffers, position) {
@@ -193,8 +238,9 @@ export class FaultyDisk implements Disk {
         called('sync');
         for (const write of waiting) node.durable = write(node.durable);
       },
-      async close() {
+      close: async () => {
         called('close');
+        this.#worked('file.close', path);
       },
     };
   }
@@ -205,6 +251,20 @@ export class FaultyDisk implements Disk {
     if (code !== undefined) throw failure(code, call, path);
   }
 
+  #worked(call: DiskCall, path: string): void {
+    const code = this.faultAfter(call, path);
+    if (code !== undefined) throw failure(code, call, path);
+  }
+
+  #links(wanted: Node): number {
+    const count = (folder: FolderNode): number =>
+      [...folder.shown.values()].reduce(
+        (sum, node) => sum + (node === wanted ? 1 : 0) + (node.kind === 'folder' ? count(node) : 0),
+        0,
+      );
+    return wanted.kind === 'file' ? count(this.#root) : 1;
+  }
+
   #newFolder(): FolderNode {
     this.#inodes += 1n;
     return { kind: 'folder', inode: this.#inodes, shown: new Map(), durable: new Map() };
@@ -213,7 +273,7 @@ export class FaultyDisk implements Disk {
   #find(path: string): Node | undefined {
     let node: Node = this.#root;
     for (const name of path.split('/').filter((part) => part !== '')) {
-      if (node.kind === 'file') throw failure('ENOTDIR', 'lookup', path);
+      if (node.kind !== 'folder') throw failure('ENOTDIR', 'lookup', path);
       const next = node.shown.get(name);
       if (next === undefined) return undefined;
       node = next;
@@ -229,7 +289,7 @@ export class FaultyDisk implements Disk {
 
   #folder(path: string, call: string): FolderNode {
     const node = this.#existing(path, call);
-    if (node.kind === 'file') throw failure('ENOTDIR', call, path);
+    if (node.kind !== 'folder') throw failure('ENOTDIR', call, path);
     return node;
   }
 }

@@ -1,0 +1,159 @@
+import { join } from 'node:path';
+import {
+  createKeyring,
+  createSlot,
+  FrameCodec,
+  Key,
+  keyBytes,
+  readSlot,
+  sealKeyring,
+  type Stretch,
+} from '../crypto/crypto.ts';
+import { messageOf, VarveError } from '../errors.ts';
+import { codeOf, ensureFolder, type Disk, type Host } from '../host/host.ts';
+import { findRepository, writeRepositoryIdentity, type RepositoryIdentity } from './identity.ts';
+import { keyringNumbers, openRoot, slotFiles } from './keys.ts';
+import {
+  instanceFolder,
+  instanceFolders,
+  isInstanceName,
+  keysFolder,
+  type RepositoryPlace,
+} from './layout.ts';
+import { readSecret, type RepositorySecret } from './secret.ts';
+import { createFile, linkSettled, removeTree, syncFolder } from './steps.ts';
+
+export interface InitResult {
+  readonly identity: RepositoryIdentity;
+  /** False where all of it was there already. */
+  readonly isMade: boolean;
+  readonly slot: string;
+}
+
+export const firstSlot = 'main';
+
+/**
+ * Makes what is missing of a repository. Whatever step it was stopped at, it goes on from there: the first thing that
+ * is made is the slot, which holds the root key and the repository's id, and no second one is ever made beside it.
+ */
+export async function initRepository(
+  host: Host,
+  place: RepositoryPlace,
+  o: { secret: RepositorySecret; stretch: Stretch },
+): Promise<InitResult> {
+  const { disk } = host;
+  const { folder } = place;
+  const secret = await readSecret(disk, o.secret);
+  const known = await findRepository(disk, folder);
+  await probeLinks(host, folder);
+  await ensureFolder(disk, keysFolder(place));
+  if (known !== undefined) {
+    const { slot } = await openRoot(disk, { folder, repository: known.repository, secret, stretch: o.stretch });
+    const isMade = await ensureInstance(host, place);
+    return { identity: known, isMade, slot };
+  }
+  const slots = await slotFiles(disk, folder);
+  if (slots.length === 0) await makeFirstSlot(host, folder, { secret, stretch: o.stretch });
+  const [first] = await slotFiles(disk, folder);
+  if (first === undefined) throw new Error('the slot that was made is not there');
+  const { repository, created } = readSlot(first.bytes, first.name);
+  const { root, slot } = await openRoot(disk, { folder, repository, secret, stretch: o.stretch });
+  if ((await keyringNumbers(disk, folder)).length === 0) {
+    const keyring = createKeyring({ created, random: host.random });
+    const sealed = sealKeyring(keyring, { repository, root, codec: new FrameCodec(), random: host.random });
+    await createFile(disk, join(keysFolder(place), 'keyring.1'), [sealed], { mode: 0o440 });
+    await syncFolder(disk, keysFolder(place));
+  }
+  await ensureInstance(host, place);
+  const identity: RepositoryIdentity = { format: 1, repository, created, clusters: [] };
+  await writeRepositoryIdentity(host, folder, identity);
+  return { identity, isMade: true, slot };
+}
+
+async function makeFirstSlot(
+  host: Host,
+  folder: string,
+  o: { secret: Awaited<ReturnType<typeof readSecret>>; stretch: Stretch },
+): Promise<void> {
+  const { disk, random, clock } = host;
+  const root = new Key(random.bytes(keyBytes));
+  const bytes = await createSlot({
+    repository: random.uuid(),
+    slot: firstSlot,
+    created: new Date(clock.nowMs()).toISOString(),
+    root,
+    random,
+    ...o,
+  });
+  await createFile(disk, join(keysFolder({ folder }), `${firstSlot}.json`), [bytes], { mode: 0o440 });
+  await syncFolder(disk, keysFolder({ folder }));
+}
+
+/** The folders of an instance; true where any was missing. */
+export async function ensureInstance(host: Host, place: RepositoryPlace): Promise<boolean> {
+  const { disk } = host;
+  if (!isInstanceName(place.instance)) {
+    throw new VarveError('config', `instance: expected letters, digits, - and _, got ${place.instance}`, {
+      hint: 'choose a plain name for the instance, other than keys',
+    });
+  }
+  const own = instanceFolder(place);
+  let isMade = (await disk.stat(own)) === undefined && (await disk.makeFolder(own));
+  if (isMade) await syncFolder(disk, place.folder);
+  for (const name of instanceFolders) {
+    if ((await disk.stat(join(own, name))) !== undefined) continue;
+    await disk.makeFolder(join(own, name));
+    isMade = true;
+  }
+  if (isMade) await syncFolder(disk, own);
+  return isMade;
+}
+
+/** Every instance that has snapshots or could have. */
+export async function listInstances(disk: Disk, folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const { name, kind } of (await disk.list(folder)) ?? []) {
+    if (kind !== 'folder' || !isInstanceName(name)) continue;
+    if ((await disk.stat(join(folder, name, 'snapshots'))) !== undefined) found.push(name);
+  }
+  return found.toSorted();
+}
+
+/** Everything here stands on hard links: a target without them is refused before anything is made. */
+async function probeLinks(host: Host, folder: string): Promise<void> {
+  const { disk, random } = host;
+  await makeFolderItself(disk, folder);
+  const probe = join(folder, `.probe.${random.bytes(6).toString('hex')}`);
+  try {
+    await disk.makeFolder(probe);
+    await createFile(disk, join(probe, 'a'), [Buffer.from('.')]);
+    await linkSettled(disk, join(probe, 'a'), join(probe, 'b'));
+  } catch (error) {
+    if (error instanceof VarveError) throw error;
+    throw unusable(folder, error);
+  } finally {
+    await removeTree(disk, probe).catch(() => undefined); // the probe's own error is the one to tell
+  }
+}
+
+async function makeFolderItself(disk: Disk, folder: string): Promise<void> {
+  try {
+    if ((await disk.stat(folder)) === undefined) await ensureFolder(disk, folder);
+  } catch (error) {
+    throw unusable(folder, error);
+  }
+}
+
+function unusable(folder: string, cause: unknown): VarveError {
+  const isFull = codeOf(cause) === 'ENOSPC' || codeOf(cause) === 'EDQUOT';
+  return new VarveError(
+    isFull ? 'no-space' : 'target-unusable',
+    `repository folder ${folder} cannot be used: ${messageOf(cause)}`,
+    {
+      hint: isFull
+        ? 'make room on the target, or raise its quota'
+        : 'repository.dir must be a folder on one file system with hard links, in which this user may write; varve doctor probes it',
+      cause,
+    },
+  );
+}

@@ -1,0 +1,96 @@
+/** What is noted of a snapshot after its publication: sealed files that are made once and never changed. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { VarveError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { markFileName, marksFolder, parseMarkFileName, type MarkName, type MarkType } from './layout.ts';
+import type { Repository } from './open.ts';
+import { createFile, ignoring, readWhole, syncFolder } from './steps.ts';
+
+export interface MarkedPacks {
+  readonly atMs: number;
+  readonly packs: readonly { readonly sha256: string }[];
+}
+
+export interface Marks {
+  readonly pinned: ReadonlyMap<string, { readonly atMs: number; readonly reason: string | null }>;
+  readonly checked: readonly MarkedPacks[];
+  readonly damaged: readonly MarkedPacks[];
+  /** Marks that do not open, in words. */
+  readonly problems: readonly string[];
+}
+
+const contentSchema = z.object({
+  format: z.literal(1),
+  snapshot: z.string(),
+  type: z.string(),
+  atMs: z.number().int().nonnegative(),
+  packs: z.array(z.string().regex(/^[0-9a-f]{64}$/)),
+  reason: z.string().nullable(),
+});
+
+export interface NewMark extends MarkName {
+  readonly packs?: readonly { readonly sha256: string }[];
+  readonly reason?: string;
+}
+
+export async function writeMark(host: Host, repository: Repository, mark: NewMark): Promise<void> {
+  const { snapshot, type, atMs, packs = [], reason = null } = mark;
+  const content = { format: 1, snapshot, type, atMs, packs: packs.map(({ sha256 }) => sha256), reason };
+  const sealed = repository.seal(identityOf(repository, mark), Buffer.from(JSON.stringify(content)));
+  const folder = marksFolder(repository.place);
+  await createFile(host.disk, join(folder, markFileName(host.random, mark)), [sealed], { mode: 0o440 });
+  await syncFolder(host.disk, folder);
+}
+
+export async function readMarks(host: Pick<Host, 'disk'>, repository: Repository): Promise<Marks> {
+  const folder = marksFolder(repository.place);
+  const found: (z.infer<typeof contentSchema> & { type: string })[] = [];
+  const problems: string[] = [];
+  for (const { name } of (await host.disk.list(folder)) ?? []) {
+    const mark = parseMarkFileName(name);
+    if (mark === undefined) continue;
+    try {
+      const raw = repository.openSealed(identityOf(repository, mark), await readWhole(host.disk, join(folder, name)));
+      found.push(contentSchema.parse(JSON.parse(raw.toString('utf8'))));
+    } catch (error) {
+      const isKnown = error instanceof VarveError || error instanceof z.ZodError || error instanceof SyntaxError;
+      if (!isKnown) throw error;
+      problems.push(`mark ${name} does not open: ${error instanceof VarveError ? error.message : 'it is no mark'}`);
+    }
+  }
+  found.sort((a, b) => a.atMs - b.atMs);
+  const pinned = new Map<string, { atMs: number; reason: string | null }>();
+  for (const { type, snapshot, atMs, reason } of found) {
+    if (type === 'pinned') pinned.set(snapshot, { atMs, reason });
+    if (type === 'unpinned') pinned.delete(snapshot);
+  }
+  const packsOf = (wanted: MarkType): MarkedPacks[] =>
+    found
+      .filter(({ type }) => type === wanted)
+      .map(({ atMs, packs }) => ({ atMs, packs: packs.map((sha256) => ({ sha256 })) }));
+  return { pinned, checked: packsOf('checked'), damaged: packsOf('damaged'), problems };
+}
+
+/** Lets go of what a manifest has taken over since, and of marks whose snapshots are gone. Needs the lock. */
+export async function sweepMarks(
+  host: Host,
+  repository: Repository,
+  o: { readonly snapshots: ReadonlySet<string>; readonly takenOverMs: number },
+): Promise<void> {
+  const folder = marksFolder(repository.place);
+  for (const { name } of (await host.disk.list(folder)) ?? []) {
+    const mark = parseMarkFileName(name);
+    if (mark === undefined) continue;
+    const isTakenOver = mark.type === 'checked' && mark.atMs < o.takenOverMs;
+    const isOrphan = !o.snapshots.has(mark.snapshot) && (mark.type === 'pinned' || mark.type === 'unpinned');
+    if (isTakenOver || isOrphan) await ignoring(['ENOENT'], async () => host.disk.removeFile(join(folder, name)));
+  }
+}
+
+function identityOf(
+  { identity, place }: Repository,
+  { snapshot, type }: MarkName,
+): { kind: 'mark'; repository: string; instance: string; snapshot: string; type: string } {
+  return { kind: 'mark', repository: identity.repository, instance: place.instance, snapshot, type };
+}

@@ -1,0 +1,57 @@
+/**
+ * The target: layout, keys, packs, manifests, lock, marks, views and trash of a repository.
+ *
+ * It promises: nothing is ever written through a name that exists; after a link or a rename that failed it looks before
+ * it judges; nothing that is parsed is believed before it is authentic and within its bounds; what fails is named by
+ * what it is: no repository, a wrong key, damage, a lock, a target that cannot be used.
+ * It reaches the target only through the disk that it is given, and runs in the child process alone. It holds no rule
+ * about what is sealed, kept or let go of.
+ */
+export {
+  listSnapshots,
+  openManifest,
+  type OpenedManifest,
+} from './catalog.ts';
+export { findRepository, readRepositoryIdentity, type RepositoryIdentity } from './identity.ts';
+export { ensureInstance, firstSlot, initRepository, listInstances, type InitResult } from './init.ts';
+export { copyKeys, listSlots, removeSlot, slotFiles, writeSlot, type SlotFile } from './keys.ts';
+export {
+  packPath,
+  snapshotFolder,
+  snapshotIdAt,
+  snapshotsFolder,
+  stagingFolder,
+  stagingRoot,
+  timeOfSnapshotId,
+  type RepositoryPlace,
+} from './layout.ts';
+export { acquireLock, breakLock, readLock, type LockHolder, type RepositoryLock } from './lock.ts';
+export {
+  formatManifest,
+  type CoverageRow,
+  type ExpiredSegment,
+  type IncarnationRow,
+  type Manifest,
+  type Pack,
+  type PartitionRow,
+  type SavedGroup,
+  type SavedGroups,
+  type SealedRange,
+  type TopicSettings,
+} from './manifest.ts';
+export { readMarks, sweepMarks, writeMark, type Marks } from './marks.ts';
+export { readMemory, writeMemory, type Memory } from './memory.ts';
+export { Repository } from './open.ts';
+export { formatIndex, indexMemberName, type IndexedSegment } from './pack-index.ts';
+export { openSegmentBlocks, readIndex } from './pack-reader.ts';
+export { PackWriter, SentCheck, type WrittenPack } from './pack-writer.ts';
+export { parseKeyFile, readSecret, secretOf, type RepositorySecret } from './secret.ts';
+export {
+  createFile,
+  ignoring,
+  linkSettled,
+  readPastCache,
+  renameSettled,
+  syncFolder,
+} from './steps.ts';
+export { moveToTrash, purgeTrash, rebuildViews, sweepStaging, targetNowMs } from './upkeep.ts';
