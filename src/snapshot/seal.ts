@@ -1,6 +1,6 @@
 /** From local segments to packs: read once, front to back; blocks are sealed in threads and written in order. */
 import { blockBytes, makeHead, saltBytes, type BlockPool, type ObjectIdentity, type SealedBlock } from '../crypto/crypto.ts';
-import { codeOf, type Disk, type DiskFile, type Host } from '../host/host.ts';
+import { codeOf, type DiskFile, type Host } from '../host/host.ts';
 import { BatchWalk, type BatchHeader } from '../log/log.ts';
 import type { IndexedSegment, PackWriter, Repository } from '../repository/repository.ts';
 import type { SegmentToSeal } from './plan.ts';
@@ -121,14 +121,15 @@ export class Sealer {
     try {
       for (let number = 0; number < count; number += 1) {
         signal.throwIfAborted();
-        const raw = this.#memory(Math.min(blockBytes, fileBytes - number * blockBytes));
+        const rawBytes = Math.min(blockBytes, fileBytes - number * blockBytes);
+        const raw = this.#memory(rawBytes);
         const filled = await file.read(raw, number * blockBytes);
-        if (filled < raw.length) o.notes.problem = `it ends at byte ${number * blockBytes + filled} while it is read`;
+        if (filled < rawBytes) o.notes.problem = `it ends at byte ${number * blockBytes + filled} while it is read`;
         note(o.notes, walk.push(raw));
         const position = { number, last: number === count - 1 };
-        const sealed = pool.seal(o.objectKey, position, raw);
+        const sealed = pool.seal(o.objectKey, position, raw); // which takes the memory away
         sealed.catch(() => undefined); // told to whoever takes it from the queue
-        pending.push({ sealed, rawBytes: raw.length });
+        pending.push({ sealed, rawBytes });
         if (pending.length >= pool.threads * blocksAheadPerThread) await writeFirst();
       }
       while (pending.length > 0) await writeFirst();
@@ -175,5 +176,3 @@ export function identityOf(
   const { repository } = identity;
   return { kind: 'segment', repository, instance: place.instance, ...key, base, next };
 }
-
-export type { Disk };

@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { readPartition } from '../../src/local/local.ts';
+import { openManifest, snapshotFolder } from '../../src/repository/repository.ts';
+import { SnapshotSource } from '../../src/snapshot/snapshot.ts';
+import { dayMs, keyOf, Store } from './given.ts';
+
+const run = promisify(execFile);
+
+async function hashes(batches: AsyncIterable<{ bytes: Buffer; header: { position: number; byteLength: number } }>): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { bytes, header } of batches)
+    found.push(bytes.subarray(header.position, header.position + header.byteLength).toString('base64'));
+  return found;
+}
+
+test('a snapshot holds exactly what the local files hold, and anybody can check it without a key', async () => {
+  await using store = await Store.make();
+  const keys = [keyOf('orders', 0), keyOf('orders', 1), keyOf('Orders', 0)];
+  for (const key of keys) await store.append(key, 5000, { valueBytes: 1000 });
+
+  const report = await store.cycle();
+
+  expect(report).toMatchObject({ seq: 1, segments: 3, partitions: 3, finding: null, verified: true, newPacks: 1 });
+  const folder = snapshotFolder(store.place, report.id);
+  await run('sha256sum', ['-c', '--strict', 'SHA256SUMS'], { cwd: folder });
+  expect(await store.verify()).toMatchObject({ findings: [], snapshots: 1, records: 15_000 });
+  const repository = await store.open();
+  const { manifest } = await openManifest(store.host.disk, repository, report.id);
+  const source = new SnapshotSource(store.host.disk, repository, manifest);
+  for (const key of keys) {
+    expect(await hashes(source.read(key))).toEqual(await hashes(readPartition(store.host.disk, store.local, key)));
+  }
+});
+
+test('the next cycle seals only what is new and links the rest', async () => {
+  await using store = await Store.make();
+  await store.append(keyOf('orders'), 1000);
+  const first = await store.cycle();
+  store.nowMs += dayMs;
+  const idle = await store.cycle();
+  store.nowMs += dayMs;
+  await store.append(keyOf('orders'), 10);
+  const third = await store.cycle();
+
+  expect(idle).toMatchObject({ seq: 2, segments: 0, newPacks: 0, linkedPacks: 1 });
+  expect(third).toMatchObject({ seq: 3, segments: 1, newPacks: 1, linkedPacks: 1 });
+  const { disk } = store.host;
+  const [pack] = (await openManifest(disk, await store.open(), first.id)).manifest.packs;
+  const links = await Promise.all(
+    [first, idle, third].map(async ({ id }) => disk.stat(join(snapshotFolder(store.place, id), pack?.path ?? ''))),
+  );
+  expect(new Set(links.map((stat) => stat?.inode)).size).toBe(1);
+  expect(links[0]?.links).toBe(3);
+  expect(await store.verify()).toMatchObject({ findings: [], snapshots: 3 });
+  expect(await disk.readSymlink(join(store.target, 'main', 'daily.0'))).toBe(`snapshots/${third.id}`);
+});

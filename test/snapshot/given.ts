@@ -1,0 +1,199 @@
+import { randomBytes, createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stretchByArgon2 } from '../../src/crypto/crypto.ts';
+import { systemHost, type Disk, type Host } from '../../src/host/host.ts';
+import { initLocalFolder, PartitionLog, type PartitionKey } from '../../src/local/local.ts';
+import { nextOffsetOf, scanBatches } from '../../src/log/log.ts';
+import { initRepository, Repository, type RepositoryPlace } from '../../src/repository/repository.ts';
+import {
+  runCycle,
+  verifyRepository,
+  type CycleEvent,
+  type CyclePorts,
+  type CycleReport,
+  type CycleRequest,
+  type SeenTopic,
+  type SnapshotSettings,
+  type VerifyLevel,
+  type VerifyReport,
+} from '../../src/snapshot/snapshot.ts';
+import { encodeBatch, record } from '../log/encoder.ts';
+
+export const dayMs = 86_400_000;
+export const november = Date.UTC(2026, 10, 1, 3);
+export const cluster = 'k3PN8zE1QCa7mL0rT5wXyA';
+
+export function topicId(name: string): string {
+  return createHash('sha256').update(name).digest().subarray(0, 16).toString('base64url');
+}
+
+export function keyOf(topic: string, partition = 0, id = topicId(topic)): PartitionKey {
+  return { topic, topicId: id, partition };
+}
+
+/** A repository and a local folder, in one temporary folder or on a disk of the test's own. */
+export class Store implements AsyncDisposable {
+  readonly folder: string;
+  readonly host: Host;
+  readonly local: string;
+  readonly target: string;
+  readonly keyFile: string;
+  nowMs = november;
+  readonly events: CycleEvent[] = [];
+  readonly topics = new Map<string, SeenTopic>();
+  settings: SnapshotSettings;
+  readonly installation = '5f0c3a52-97b1-4f0e-8a55-0d3f1b2c4e6a';
+  readonly #remove: () => Promise<void>;
+  readonly #ends = new Map<string, bigint>();
+
+  private constructor(o: { folder: string; disk: Disk; remove: () => Promise<void> }) {
+    this.folder = o.folder;
+    this.#remove = o.remove;
+    this.local = join(o.folder, 'local');
+    this.target = join(o.folder, 'target');
+    this.keyFile = join(o.folder, 'key');
+    this.host = {
+      ...systemHost,
+      disk: o.disk,
+      clock: { nowMs: () => this.nowMs, after: () => ({ cancel: () => undefined }) },
+    };
+    this.settings = {
+      instance: 'main',
+      repository: { dir: this.target, keyFile: this.keyFile, plainNames: false, level: 3 },
+      retain: { hourly: 0, daily: 7, weekly: 4, monthly: 12, minimum: 2, minAge: dayMs },
+      archive: { keep: 'forever', topics: {} },
+      verify: { maxAge: 35 * dayMs },
+      cycle: { schedule: '0 3 * * *', timezone: 'UTC', onStart: false },
+      topics: { include: ['*'], exclude: [] },
+    };
+  }
+
+  static async make(o: { disk?: Disk } = {}): Promise<Store> {
+    const folder = o.disk === undefined ? await mkdtemp(join(tmpdir(), 'varve-snapshot-')) : '/store';
+    const disk = o.disk ?? systemHost.disk;
+    const remove = async (): Promise<void> => {
+      if (o.disk === undefined) await rm(folder, { recursive: true, force: true });
+    };
+    if (o.disk !== undefined) await disk.makeFolder(folder);
+    const store = new Store({ folder, disk, remove });
+    const key = await disk.open(store.keyFile, 'create');
+    await key.write([Buffer.alloc(32, 7)], 0);
+    await key.sync();
+    await key.close();
+    await initLocalFolder(store.host, store.local, 'main');
+    await store.init();
+    return store;
+  }
+
+  get place(): RepositoryPlace {
+    return { folder: this.target, instance: this.settings.instance };
+  }
+
+  async init(): Promise<void> {
+    const secret = { keyFile: this.keyFile };
+    await initRepository(this.host, this.place, { secret, stretch: stretchByArgon2 });
+  }
+
+  async open(instance = this.settings.instance): Promise<Repository> {
+    const place = { folder: this.target, instance };
+    return await Repository.open(this.host, place, { keyFile: this.keyFile }, { stretch: stretchByArgon2 });
+  }
+
+  /** Lets the cluster have the topic, with so many partitions. */
+  see(topic: string, partitions = 1, id = topicId(topic)): void {
+    const settings = { readMs: this.nowMs, partitions, replicationFactor: 1, configs: [] };
+    this.topics.set(topic, { topic, topicId: id, settings });
+  }
+
+  /** Appends so many records, a batch of ten each, as the sink does, and closes the files. */
+  async append(
+    key: PartitionKey,
+    count: number,
+    o: { valueBytes?: number; atMs?: number; segmentBytes?: number } = {},
+  ): Promise<bigint> {
+    if (!this.topics.has(key.topic)) this.see(key.topic, key.partition + 1, key.topicId);
+    const atMs = BigInt(o.atMs ?? this.nowMs);
+    const { disk, random, clock } = this.host;
+    const options = {
+      segmentBytes: o.segmentBytes ?? 2 ** 28,
+      onRefusal: async (error: unknown): Promise<void> => {
+        throw error;
+      },
+    };
+    const place = `${key.topicId}/${key.partition}`;
+    await using log = await PartitionLog.open(this.local, key, { disk, random, clock }, options);
+    if (log.durable === undefined) await log.begin(0n);
+    let base = log.durable?.offset ?? 0n;
+    for (let left = count; left > 0; left -= 10) {
+      const records = Array.from({ length: Math.min(10, left) }, (_, index) =>
+        record({
+          offsetDelta: index,
+          key: Buffer.from(`key-${base + BigInt(index)}`),
+          value: someBytes(o.valueBytes ?? 100),
+        }),
+      );
+      const bytes = encodeBatch({ baseOffset: base, baseTimestamp: atMs, maxTimestamp: atMs, records });
+      const batches = scanBatches(bytes).batches;
+      const last = batches.at(-1);
+      base = last === undefined ? base : nextOffsetOf(last);
+      await log.append({ bytes, batches, end: { offset: base, epoch: 0 }, epochStarts: [{ epoch: 0, from: 0n }] });
+    }
+    this.#ends.set(place, base);
+    return base;
+  }
+
+  async cycle(
+    o: Partial<CycleRequest> & { onStep?: CyclePorts['onStep']; signal?: AbortSignal } = {},
+  ): Promise<CycleReport> {
+    const { onStep, signal = new AbortController().signal, ...request } = o;
+    return await runCycle(
+      this.settings,
+      {
+        localFolder: this.local,
+        localKeepMs: 35 * dayMs,
+        localMinFreeBytes: 0,
+        installation: this.installation,
+        cluster,
+        tool: 'varve test',
+        cut: [],
+        busy: [],
+        topics: [...this.topics.values()],
+        groups: { readMs: this.nowMs, groups: [] },
+        accept: { rollback: false, cluster: false, shrink: false },
+        ...request,
+      },
+      {
+        host: this.host,
+        emit: (event) => this.events.push(event),
+        signal,
+        stretch: stretchByArgon2,
+        ...(onStep === undefined ? {} : { onStep }),
+      },
+    );
+  }
+
+  async verify(level: VerifyLevel = 'deep'): Promise<VerifyReport> {
+    return await verifyRepository(
+      { host: this.host, emit: () => undefined, signal: new AbortController().signal },
+      {
+        folder: this.target,
+        instance: undefined,
+        level,
+        subset: undefined,
+        open: async (instance) => this.open(instance),
+        onRead: async () => undefined,
+      },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#remove();
+  }
+}
+
+/** Half of it compresses. */
+export function someBytes(count: number): Buffer {
+  return Buffer.concat([randomBytes(count >> 1), Buffer.alloc(count - (count >> 1), 'varve ')]);
+}
