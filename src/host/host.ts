@@ -12,6 +12,7 @@ import { openSocketFolder, type SocketFolder } from './socket.ts';
 export { pause, type Clock, type Timer } from './clock.ts';
 export { codeOf, type Disk, type DiskEntry, type DiskFile, type DiskStat, type OpenMode } from './disk.ts';
 export { ensureFolder, replaceFile } from './durable.ts';
+export { killThisProcess } from './process.ts';
 export type { Random } from './random.ts';
 export type { SocketFolder } from './socket.ts';
 

@@ -75,7 +75,7 @@ function isSuccessor(
   known: { id: string; seq: number; digest: string },
 ): boolean {
   for (let at: OpenedManifest | undefined = base; at !== undefined; ) {
-    const { id, seq, previous } = at.manifest;
+    const { id, seq, previous }: OpenedManifest['manifest'] = at.manifest;
     if (id === known.id) return at.digest === known.digest;
     if (seq <= known.seq || previous === null) return false;
     if (previous.id === known.id) return previous.digest === known.digest;

@@ -1,0 +1,177 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { VarveError } from '../errors.ts';
+import type { Host, Timer } from '../host/host.ts';
+import type { SnapshotSettings } from '../snapshot/snapshot.ts';
+import type { TargetEvent } from './context.ts';
+import type { FromChild, ToChild } from './messages.ts';
+import type { Orders } from './orders.ts';
+import { heard } from './told.ts';
+
+export type OrderName = keyof Orders;
+export type OrderParams<Name extends OrderName> = Parameters<Orders[Name]>[1];
+export type OrderResult<Name extends OrderName> = Awaited<ReturnType<Orders[Name]>>;
+
+export interface Order<Name extends OrderName> {
+  readonly order: Name;
+  readonly params: OrderParams<Name>;
+  readonly settings: SnapshotSettings;
+  readonly onEvent?: (event: TargetEvent) => void;
+  readonly onItem?: (item: unknown) => Promise<void>;
+  readonly signal?: AbortSignal;
+  /** A call to the target that takes longer than this hangs. */
+  readonly stuckMs?: number;
+  /** Told once the child has been started: its end is known by its `exit` alone. */
+  readonly onChild?: (child: ChildProcess) => void;
+}
+
+const stuckAfterMs = 30_000;
+const lookEveryMs = 500;
+const abortGraceMs = 10_000;
+const lastWordsMax = 4000;
+
+/**
+ * Runs an order in a child process of its own. A target that hangs ends it with `target-unusable`, and the child is
+ * left behind: the kernel lets go of it when the target comes back.
+ */
+export async function runOrder<Name extends OrderName>(host: Host, order: Order<Name>): Promise<OrderResult<Name>> {
+  const child = fork(new URL('child.ts', import.meta.url), [], {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  });
+  order.onChild?.(child);
+  // What the child answers is the result of the order that it was given: both sides are typed by one table.
+  return (await new Asking(host, child, order).answer()) as OrderResult<Name>;
+}
+
+class Asking<Name extends OrderName> {
+  readonly #host: Host;
+  readonly #child: ChildProcess;
+  readonly #order: Order<Name>;
+  #heardMs: number;
+  #lastWords = '';
+  #looking: Timer | undefined;
+  #aborting: Timer | undefined;
+
+  constructor(host: Host, child: ChildProcess, order: Order<Name>) {
+    this.#host = host;
+    this.#child = child;
+    this.#order = order;
+    this.#heardMs = host.clock.nowMs();
+  }
+
+  async answer(): Promise<unknown> {
+    const { signal, order, params, settings } = this.#order;
+    const child = this.#child;
+    const abort = (): void => this.#abort();
+    try {
+      return await new Promise<unknown>((resolve, reject) => {
+        child.on('message', (message: FromChild) => this.#hear(message, { resolve, reject }));
+        child.on('error', reject);
+        child.on('exit', (status, killedBy) => reject(this.#died(status, killedBy)));
+        child.stderr?.on('data', (chunk: Buffer) => {
+          this.#lastWords = (this.#lastWords + chunk.toString('utf8')).slice(-lastWordsMax);
+        });
+        this.#watch(reject);
+        signal?.addEventListener('abort', abort, { once: true });
+        this.#send({ kind: 'order', order, params, settings });
+        if (signal?.aborted === true) abort();
+      });
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      this.#looking?.cancel();
+      this.#aborting?.cancel();
+      this.#letGo();
+    }
+  }
+
+  #hear(
+    message: FromChild,
+    { resolve, reject }: { resolve: (result: unknown) => void; reject: (error: unknown) => void },
+  ): void {
+    const nowMs = this.#host.clock.nowMs();
+    this.#heardMs = nowMs;
+    switch (message.kind) {
+      case 'event':
+        this.#order.onEvent?.(message.event);
+        return;
+      case 'item':
+        this.#take(message.item).catch(reject);
+        return;
+      case 'alive':
+        if (message.pendingMs > this.#stuckMs) reject(this.#stuck(`${message.call ?? 'a call'} has not returned for ${seconds(message.pendingMs)} s`));
+        return;
+      case 'done':
+        resolve(message.result);
+        return;
+      case 'failed':
+        reject(heard(message.error));
+        return;
+    }
+  }
+
+  async #take(item: unknown): Promise<void> {
+    await this.#order.onItem?.(item);
+    this.#send({ kind: 'taken' });
+  }
+
+  #watch(reject: (error: unknown) => void): void {
+    this.#looking = this.#host.clock.after(lookEveryMs, () => {
+      const silentMs = this.#host.clock.nowMs() - this.#heardMs;
+      if (silentMs > this.#stuckMs) reject(this.#stuck(`the child process has said nothing for ${seconds(silentMs)} s`));
+      else this.#watch(reject);
+    });
+  }
+
+  get #stuckMs(): number {
+    return this.#order.stuckMs ?? stuckAfterMs;
+  }
+
+  #stuck(what: string): VarveError {
+    return new VarveError('target-unusable', `the target hangs: ${what}`, {
+      hint: 'look at the mount of repository.dir and at its server; what is read from Kafka goes on to the local disk meanwhile',
+    });
+  }
+
+  #abort(): void {
+    this.#send({ kind: 'abort' });
+    this.#aborting = this.#host.clock.after(abortGraceMs, () => {
+      this.#child.kill('SIGKILL');
+    });
+  }
+
+  #died(status: number | null, killedBy: string | null): VarveError {
+    if (this.#order.signal?.aborted === true) return interrupted();
+    const how = killedBy === null ? `ended with ${status ?? 'nothing'}` : `was killed by ${killedBy}`;
+    const words = this.#lastWords.trim();
+    const memory = killedBy === 'SIGKILL' ? ' (by the system, if memory was short)' : '';
+    return new VarveError('failed', `the child process ${how}${memory}${words === '' ? '' : `: ${words}`}`, {
+      hint: 'nothing that was published before is lost: run the command again',
+    });
+  }
+
+  /** Neither its end nor its output holds this process up. */
+  #letGo(): void {
+    const child = this.#child;
+    child.removeAllListeners('message');
+    child.on('error', () => undefined); // nobody waits for it any more
+    child.kill('SIGKILL');
+    child.stderr?.destroy();
+    if (child.connected) child.disconnect();
+    child.unref();
+  }
+
+  #send(message: ToChild): void {
+    if (this.#child.connected) this.#child.send(message, () => undefined); // that it is gone is told by its exit
+  }
+}
+
+function interrupted(): VarveError {
+  return new VarveError('interrupted', 'stopped before the end', {
+    hint: 'nothing that was published before is lost: run the command again',
+  });
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 1000);
+}

@@ -1,0 +1,153 @@
+/** Orders that change something in a repository. */
+import { VarveError } from '../errors.ts';
+import {
+  acquireLock,
+  breakLock,
+  initRepository,
+  listSlots,
+  moveToTrash,
+  purgeTrash,
+  readLock,
+  readMarks,
+  readSecret,
+  rebuildViews,
+  removeSlot,
+  Repository,
+  secretOf,
+  slotFiles,
+  targetNowMs,
+  writeMark,
+  writeSlot,
+  type InitResult,
+  type LockHolder,
+  type RepositoryPlace,
+  type RepositorySecret,
+  type SlotFile,
+} from '../repository/repository.ts';
+import { viewsOf } from '../schedule/schedule.ts';
+import {
+  Checks,
+  openCatalog,
+  planRotation,
+  runCycle,
+  type CycleReport,
+  type CycleRequest,
+} from '../snapshot/snapshot.ts';
+import type { OrderContext } from './context.ts';
+
+export async function cycle(context: OrderContext, request: CycleRequest): Promise<CycleReport> {
+  const { host, settings, emit, signal, stretch } = context;
+  return await runCycle(settings, request, { host, emit, signal, stretch });
+}
+
+export async function init(context: OrderContext, _: undefined): Promise<InitResult> {
+  const { host, settings, stretch } = context;
+  return await initRepository(host, placeOf(context), { secret: secretOf(settings.repository), stretch });
+}
+
+export async function pin(
+  context: OrderContext,
+  o: { id: string; pinned: boolean; reason: string | undefined },
+): Promise<{ changed: boolean }> {
+  const { host } = context;
+  const repository = await opened(context);
+  const marks = await readMarks(host, repository);
+  if (marks.pinned.has(o.id) === o.pinned) return { changed: false };
+  const type = o.pinned ? 'pinned' : 'unpinned';
+  const reason = o.reason === undefined ? {} : { reason: o.reason };
+  await writeMark(host, repository, { snapshot: o.id, type, atMs: host.clock.nowMs(), ...reason });
+  return { changed: true };
+}
+
+export interface ExpireStep {
+  readonly id: string;
+  readonly decision: 'keep' | 'expire';
+  readonly reasons: readonly string[];
+}
+
+export interface ExpireResult {
+  readonly steps: readonly ExpireStep[];
+  readonly held: readonly string[];
+  readonly expired: readonly string[];
+}
+
+/** Plans by the configured policy, or for one snapshot by name; carries it out only when told so. */
+export async function expire(
+  context: OrderContext,
+  o: { ids: readonly string[]; apply: boolean; installation: string; latestNowMs: number | undefined },
+): Promise<ExpireResult> {
+  const { host, settings } = context;
+  const repository = await opened(context);
+  const { place } = repository;
+  await using lock = o.apply ? await acquireLock(host, place, o) : undefined;
+  const catalog = await openCatalog(host.disk, repository);
+  const marks = await readMarks(host, repository);
+  const checks = new Checks(catalog.opened, marks);
+  const nowMs = host.clock.nowMs();
+  const latest = o.latestNowMs === undefined ? {} : { latestNowMs: o.latestNowMs };
+  const targetMs = o.apply ? await targetNowMs(host, place) : nowMs;
+  const facts = { published: true, nowMs, targetNowMs: targetMs, ...latest, vanishedTopics: [], shrunk: false };
+  const { plan, snapshots } = planRotation(catalog, { settings, marks, checks, facts });
+  const isNamed = (id: string): boolean => o.ids.length === 0 || o.ids.includes(id);
+  for (const id of o.ids) {
+    if (!plan.decisions.some((decision) => decision.id === id))
+      throw new VarveError('nothing-selected', `there is no snapshot ${id}`, { hint: 'varve list shows those that are there' });
+  }
+  const chosen = plan.decisions.filter(({ id }) => isNamed(id));
+  const gone = chosen.filter(({ decision }) => decision === 'expire').map(({ id }) => id);
+  if (lock !== undefined) {
+    for (const id of gone) {
+      await lock.assertHeld();
+      await moveToTrash(host, place, id);
+    }
+    await lock.assertHeld();
+    const left = snapshots.filter(({ id }) => !gone.includes(id));
+    await rebuildViews(host, place, viewsOf(left, settings.retain));
+    await purgeTrash(host, place, { nowMs: targetMs });
+  }
+  return {
+    steps: chosen.map(({ id, decision, reasons }) => ({ id, decision, reasons: reasons.map(({ text }) => text) })),
+    held: plan.holds.map(({ text }) => text),
+    expired: lock === undefined ? [] : gone,
+  };
+}
+
+export async function unlock(
+  context: OrderContext,
+  { apply }: { apply: boolean },
+): Promise<LockHolder | undefined> {
+  const place = placeOf(context);
+  return apply ? await breakLock(context.host, place) : await readLock(context.host, place);
+}
+
+export async function slots(context: OrderContext, _: undefined): Promise<{ slots: SlotFile[]; opensBy: string }> {
+  const repository = await opened(context);
+  const found = await slotFiles(context.host.disk, repository.place.folder);
+  return { slots: listSlots(found), opensBy: repository.slot };
+}
+
+export async function addSlot(
+  context: OrderContext,
+  o: { slot: string; secret: RepositorySecret },
+): Promise<void> {
+  const { host, stretch } = context;
+  const repository = await opened(context);
+  const { folder } = repository.place;
+  const secret = await readSecret(host.disk, o.secret);
+  const { repository: uuid } = repository.identity;
+  await writeSlot(host, { folder, repository: uuid, slot: o.slot, root: repository.root, secret, stretch });
+}
+
+export async function dropSlot(context: OrderContext, { slot }: { slot: string }): Promise<void> {
+  const repository = await opened(context);
+  await removeSlot(context.host.disk, { folder: repository.place.folder, slot });
+}
+
+function placeOf({ settings }: OrderContext): RepositoryPlace {
+  return { folder: settings.repository.dir ?? '', instance: settings.instance };
+}
+
+async function opened(context: OrderContext): Promise<Repository> {
+  const { host, settings, stretch } = context;
+  return await Repository.open(host, placeOf(context), secretOf(settings.repository), { stretch });
+}

@@ -1,0 +1,76 @@
+/** The child process: takes one order, carries it out, tells its parent, and ends. It ends with its parent, too. */
+import { stretchByArgon2 } from '../crypto/crypto.ts';
+import { killThisProcess, systemHost } from '../host/host.ts';
+import { pause } from '../host/host.ts';
+import type { OrderContext } from './context.ts';
+import type { FromChild, ToChild } from './messages.ts';
+import { orders } from './orders.ts';
+import { tell } from './told.ts';
+import { WatchedDisk } from './watched-disk.ts';
+
+const aliveEveryMs = 1000;
+/** Items on their way to the parent. */
+const itemsAheadMax = 4;
+
+const watched = new WatchedDisk(systemHost.disk, systemHost.clock);
+const aborting = new AbortController();
+const ended = new AbortController();
+let ahead = 0;
+let onTaken: (() => void) | undefined;
+
+process.on('disconnect', killThisProcess);
+// The terminal's signals reach the whole group; it is the parent that decides.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+process.on('SIGHUP', () => undefined);
+process.on('message', (message: ToChild) => {
+  if (message.kind === 'order') void obey(message);
+  else if (message.kind === 'abort') aborting.abort();
+  else {
+    ahead -= 1;
+    onTaken?.();
+  }
+});
+
+async function obey({ order, params, settings }: ToChild & { kind: 'order' }): Promise<void> {
+  const context: OrderContext = {
+    host: { ...systemHost, disk: watched.disk },
+    settings,
+    emit: (event) => send({ kind: 'event', event }),
+    give,
+    signal: aborting.signal,
+    stretch: stretchByArgon2,
+  };
+  const beating = beat();
+  try {
+    const run = Reflect.get(orders, order) as ((of: OrderContext, given: unknown) => Promise<unknown>) | undefined; // the parent names it by the same table
+    if (run === undefined) throw new Error(`no such order: ${order}`);
+    const result = await run(context, params);
+    send({ kind: 'done', result });
+  } catch (error) {
+    send({ kind: 'failed', error: tell(error) });
+  }
+  ended.abort();
+  await beating;
+}
+
+async function beat(): Promise<void> {
+  while (!ended.signal.aborted) {
+    send({ kind: 'alive', ...watched.oldest });
+    await pause(systemHost.clock, aliveEveryMs, ended.signal);
+  }
+}
+
+async function give(item: unknown): Promise<void> {
+  ahead += 1;
+  send({ kind: 'item', item });
+  while (ahead >= itemsAheadMax) {
+    await new Promise<void>((resolve) => {
+      onTaken = resolve;
+    });
+  }
+}
+
+function send(message: FromChild): void {
+  if (process.connected) process.send?.(message);
+}

@@ -1,0 +1,163 @@
+/** Orders that look: they take no lock and write nothing but the marks of a verification. */
+import { VarveError } from '../errors.ts';
+import {
+  listInstances,
+  openManifest,
+  Repository,
+  secretOf,
+  writeMark,
+  type Manifest,
+} from '../repository/repository.ts';
+import {
+  chooseSnapshot,
+  overviewOf,
+  SnapshotSource,
+  topicsOf,
+  verifyRepository,
+  type Overview,
+  type Subset,
+  type TopicRow,
+  type VerifyLevel,
+  type VerifyReport,
+} from '../snapshot/snapshot.ts';
+import type { OrderContext } from './context.ts';
+
+export interface SnapshotChoice {
+  /** An id, a view, `latest`, or the moment below. */
+  readonly text: string;
+  readonly timeMs: number | undefined;
+}
+
+export interface SnapshotDetail {
+  readonly row: Overview['snapshots'][number];
+  readonly manifest: Manifest;
+  readonly topics: readonly TopicRow[];
+}
+
+/** Every snapshot of one instance, or of all. */
+export async function list(
+  context: OrderContext,
+  { instance }: { instance: string | undefined },
+): Promise<Overview> {
+  const { host, settings } = context;
+  return await overviewOf(host, settings, { instance, open: opener(context) });
+}
+
+/** One snapshot with its manifest; what it could be is chosen among those of the instance. */
+export async function show(context: OrderContext, choice: SnapshotChoice): Promise<SnapshotDetail> {
+  const { host, settings } = context;
+  const open = opener(context);
+  const overview = await overviewOf(host, settings, { instance: settings.instance, open });
+  const row = chosen(overview, choice);
+  const repository = await open(settings.instance);
+  const { manifest } = await openManifest(host.disk, repository, row.id, { seqGuess: row.seq });
+  return { row, manifest, topics: topicsOf(manifest) };
+}
+
+/** What `info` and `check` ask in one go: the list, and what the newest snapshot of each instance holds. */
+export async function overview(
+  context: OrderContext,
+  { instance }: { instance: string | undefined },
+): Promise<{ overview: Overview; newest: readonly SnapshotDetail[] }> {
+  const { host, settings } = context;
+  const open = opener(context);
+  const found = await overviewOf(host, settings, { instance, open });
+  const newest: SnapshotDetail[] = [];
+  for (const name of new Set(found.snapshots.map((row) => row.instance))) {
+    const row = found.snapshots.findLast((snapshot) => snapshot.instance === name);
+    if (row === undefined) continue;
+    const { manifest } = await openManifest(host.disk, await open(name), row.id, { seqGuess: row.seq });
+    newest.push({ row, manifest, topics: topicsOf(manifest) });
+  }
+  return { overview: found, newest };
+}
+
+export async function instances({ host, settings }: OrderContext): Promise<readonly string[]> {
+  return await listInstances(host.disk, settings.repository.dir ?? '');
+}
+
+export async function verify(
+  context: OrderContext,
+  o: { level: VerifyLevel; instance: string | undefined; subset: Subset | undefined },
+): Promise<VerifyReport> {
+  const { host, settings, emit, signal } = context;
+  return await verifyRepository(
+    { host, emit, signal },
+    {
+      folder: settings.repository.dir ?? '',
+      ...o,
+      open: opener(context),
+      onRead: async (repository, { clean, damaged, newest }) => {
+        if (newest === undefined) return;
+        const atMs = host.clock.nowMs();
+        const mark = async (type: 'checked' | 'damaged', shas: ReadonlySet<string>): Promise<void> => {
+          const packs = [...shas].map((sha256) => ({ sha256 }));
+          if (packs.length > 0) await writeMark(host, repository, { snapshot: newest, type, atMs, packs });
+        };
+        try {
+          await mark('checked', clean);
+          await mark('damaged', damaged);
+        } catch (error) {
+          // A mount that is read only can be verified as well: what was found is told, though not noted.
+          if (!isReadOnly(error)) throw error;
+        }
+      },
+    },
+  );
+}
+
+/** Gives the batches of the chosen partitions, in order, to the parent. */
+export async function read(
+  context: OrderContext,
+  o: {
+    choice: SnapshotChoice;
+    topicId: string;
+    partition: number;
+    fromMs: bigint | undefined;
+    below: bigint | undefined;
+  },
+): Promise<number> {
+  const { host } = context;
+  const { manifest } = await show(context, o.choice);
+  const repository = await opener(context)(context.settings.instance);
+  const source = new SnapshotSource(host.disk, repository, manifest);
+  let batches = 0;
+  const range = {
+    ...(o.fromMs === undefined ? {} : { fromMs: o.fromMs }),
+    ...(o.below === undefined ? {} : { below: o.below }),
+  };
+  for await (const { bytes, header, from, to, path } of source.read(o, range)) {
+    context.signal.throwIfAborted();
+    const { position, byteLength } = header;
+    await context.give({ bytes: bytes.subarray(position, position + byteLength), from, to, path });
+    batches += 1;
+  }
+  return batches;
+}
+
+function opener({ host, settings, stretch }: OrderContext): (instance: string) => Promise<Repository> {
+  const opened = new Map<string, Promise<Repository>>();
+  return async (instance) => {
+    const known = opened.get(instance);
+    if (known !== undefined) return await known;
+    const place = { folder: settings.repository.dir ?? '', instance };
+    const opening = Repository.open(host, place, secretOf(settings.repository), { stretch });
+    opened.set(instance, opening);
+    return await opening;
+  };
+}
+
+function chosen({ snapshots, problems }: Overview, choice: SnapshotChoice): Overview['snapshots'][number] {
+  const row = chooseSnapshot(snapshots, choice);
+  if (row !== undefined) return row;
+  const damaged = problems.find(({ id }) => id === choice.text);
+  if (damaged !== undefined) throw new VarveError('damage', damaged.problem, { hint: 'run varve verify' });
+  throw new VarveError('nothing-selected', `there is no snapshot ${choice.text}`, {
+    hint: 'varve list shows those that are there, and their views',
+  });
+}
+
+function isReadOnly(error: unknown): boolean {
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  return code === 'EROFS' || code === 'EACCES' || code === 'EPERM';
+}

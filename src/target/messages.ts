@@ -1,0 +1,25 @@
+/** What parent and child say to each other. They are the same program, so neither checks the other's shapes. */
+import type { SnapshotSettings } from '../snapshot/snapshot.ts';
+import type { TargetEvent } from './context.ts';
+
+export type ToChild =
+  | { readonly kind: 'order'; readonly order: string; readonly params: unknown; readonly settings: SnapshotSettings }
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'abort' };
+
+export type FromChild =
+  | { readonly kind: 'event'; readonly event: TargetEvent }
+  | { readonly kind: 'item'; readonly item: unknown }
+  /** How long the oldest call to the target has been under way; sent about once a second. */
+  | { readonly kind: 'alive'; readonly pendingMs: number; readonly call: string | undefined }
+  | { readonly kind: 'done'; readonly result: unknown }
+  | { readonly kind: 'failed'; readonly error: ToldError };
+
+/** An error on its way to another process. */
+export interface ToldError {
+  readonly code: string | undefined;
+  /** The operating system's, where it is one of its own. */
+  readonly system: string | undefined;
+  readonly message: string;
+  readonly hint: string | undefined;
+}
