@@ -5,6 +5,7 @@ import {
   encodeIdentity,
   headerBytes,
   ObjectOpener,
+  ObjectSealer,
   openBlocks,
   openStream,
   openWhole,
@@ -80,6 +81,30 @@ describe('a sealed object', () => {
         expect(opened.equals(raw)).toBe(true);
       }),
       { numRuns: 20 },
+    );
+  });
+
+  it('is the same file where its bytes come in whole or half blocks', async () => {
+    const raw = rawBytes(3 * blockBytes);
+    for (const size of [blockBytes, blockBytes / 2, 2 * blockBytes]) {
+      const sealed = await gathered(sealStream(inPieces(raw, [size]), sealing()));
+      expect(sealed.equals(seal(raw))).toBe(true);
+    }
+    const empty = await gathered(sealStream(inPieces(Buffer.alloc(0), [1]), sealing()));
+    expect(empty.equals(seal(Buffer.alloc(0)))).toBe(true);
+  });
+
+  it('is not sealed from blocks that no opener would take', () => {
+    const full = Buffer.alloc(blockBytes);
+    const none = Buffer.alloc(0);
+    const [behindEnd, emptyEnd] = [new ObjectSealer(sealing()), new ObjectSealer(sealing())];
+    behindEnd.block(full, { last: true });
+    expect(() => behindEnd.block(full, { last: true })).toThrow('behind the last');
+    emptyEnd.block(full, { last: false });
+    expect(() => emptyEnd.block(none, { last: true })).toThrow('a block of 0 bytes');
+    expect(() => emptyEnd.block(full.subarray(1), { last: false })).toThrow('a block of 1048575 bytes');
+    expect(() => emptyEnd.block(Buffer.alloc(blockBytes + 1), { last: true })).toThrow(
+      'a block of 1048577 bytes',
     );
   });
 

@@ -53,6 +53,10 @@ function forged(bytes: Buffer, change: (text: string) => string): Buffer {
   );
 }
 
+function hash(label: string, rest: Uint8Array, key: Uint8Array): Uint8Array {
+  return sodium.crypto_generichash(32, Buffer.concat([Buffer.from(label), rest]), key);
+}
+
 describe.each(both)('a slot for a %s', (_, bytes, secret) => {
   it('gives back the root key to whoever has the secret', async () => {
     const key = await opened(bytes, secret);
@@ -181,6 +185,7 @@ describe('a passphrase', () => {
       const bad = forged(ofPassphrase, (text) =>
         text.replace(/"argon2id":\{[^}]*\}/, `"argon2id":${JSON.stringify(cost)}`),
       );
+      expect(['damage', 'block-damaged']).toContain(outcome(() => readSlot(bad, 'main')));
       expect(['damage', 'block-damaged']).toContain(
         await outcomeOf(opened(bad, passphrase, { stretch: pretended(asked) })),
       );
@@ -210,10 +215,29 @@ describe('a passphrase', () => {
 
 describe('a key file', () => {
   it('has 32 bytes', async () => {
+    await expect(opened(ofKeyFile, { keyFile: bytesFrom('key file', 31) })).rejects.toThrow(
+      '32 bytes, got 31',
+    );
     for (const length of [0, 31, 33, 64])
       expect(await outcomeOf(opened(ofKeyFile, { keyFile: bytesFrom('key file', length) }))).toBe(
         'wrong-key',
       );
+  });
+});
+
+describe('a slot that was made by somebody who has the secret', () => {
+  it('is refused where it holds another key than it says', async () => {
+    const salt = bytesFrom('slot 1', 16);
+    const text = ofKeyFile.toString('latin1');
+    const bound = text.slice(0, text.indexOf(',"box"'));
+    const slotKey = hash('varve1 slot', Buffer.from(bound), hash('varve1 key file', salt, keyFile.keyFile));
+    const boxOf = (key: Buffer): string =>
+      Buffer.from(
+        sodium.crypto_aead_chacha20poly1305_ietf_encrypt(key, null, null, Buffer.alloc(12), slotKey),
+      ).toString('hex');
+    const made = (key: Buffer): Buffer => forged(ofKeyFile, () => `${bound},"box":"${boxOf(key)}"`);
+    expect(made(root.secret()).equals(ofKeyFile)).toBe(true);
+    expect(await outcomeOf(opened(made(bytesFrom('another', 32)), keyFile))).toBe('foreign-object');
   });
 });
 
@@ -228,7 +252,7 @@ describe('a slot file', () => {
   });
 
   it('larger than any slot is refused before it is looked at', () => {
-    expect(outcome(() => readSlot(Buffer.alloc(1 << 20, '}\n'), 'main'))).toBe('block-damaged');
+    expect(() => readSlot(Buffer.alloc(1 << 20, '}\n'), 'main')).toThrow('at most 4096 bytes');
   });
 
   it('is never made under a name that could not be read again', async () => {
