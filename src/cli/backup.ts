@@ -85,7 +85,7 @@ async function catchUp(context: CommandContext): Promise<CatchUpDocument> {
 }
 
 /** A topic that was named, as against matched, was asked for by somebody who counts on it. */
-function absentTopics(include: readonly string[], topics: ReadonlySet<string>): CatchUpReport['missing'] {
+function absentTopics(include: readonly string[], topics: ReadonlyMap<string, unknown>): CatchUpReport['missing'] {
   return include
     .filter((name) => /^[a-zA-Z0-9._-]+$/.test(name) && !topics.has(name))
     .map((topic) => ({

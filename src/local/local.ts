@@ -121,6 +121,13 @@ export class LocalFolder implements AsyncDisposable {
     await writeIdentity(this.#host, this.path, this.#identity);
   }
 
+  /** Notes to which repository these files are published. */
+  async bindRepository(repository: string): Promise<void> {
+    if (this.#identity.repository === repository) return;
+    this.#identity = { ...this.#identity, repository };
+    await writeIdentity(this.#host, this.path, this.#identity);
+  }
+
   async openPartition(key: PartitionKey, options: PartitionOptions): Promise<PartitionLog> {
     return await PartitionLog.open(this.path, key, this.#host, options);
   }

@@ -143,9 +143,21 @@ export class PartitionLog implements AsyncDisposable {
     });
   }
 
-  /** From here on, batches go to a new segment. In memory only: the old one is closed by the next sync. */
-  cut(): void {
-    this.#enqueue(async () => this.#segments.retire()).catch(() => undefined); // a broken queue shows itself to the appender
+  /**
+   * From here on, batches go to a new segment. In memory only: the old one is closed by the next sync. What is covered
+   * up to the cut is told once the queue has come there; undefined where the queue is broken, which its appender sees.
+   */
+  async cut(): Promise<Coverage | undefined> {
+    let covered: Coverage | undefined;
+    try {
+      await this.#enqueue(async () => {
+        this.#segments.retire();
+        covered = this.#written;
+      });
+    } catch {
+      return undefined;
+    }
+    return covered;
   }
 
   /**

@@ -41,6 +41,10 @@ export function describeEvent(event: SinkEvent): Described {
         message: `${where(event)}: a transaction is open ${range}; it is saved once it ends`,
       };
     }
+    case 'cut-missed': {
+      const why = 'its files are being opened anew';
+      return { level: 'warn', message: `${where(event)}: left for the next cycle: ${why}` };
+    }
     default:
       return describeWhole(event);
   }

@@ -130,7 +130,7 @@ export function reportOf(
   o: {
     events: readonly SinkEvent[];
     missing: CatchUpReport['missing'];
-    topics: ReadonlySet<string>;
+    topics: ReadonlyMap<string, unknown>;
   },
 ): CatchUpReport {
   const missing = [...o.missing];

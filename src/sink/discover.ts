@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts';
 import { kafkaError, noAnswer, type Cluster } from '../kafka/kafka.ts';
 import type { PartitionKey } from '../local/local.ts';
-import { planPartitions, type PlannedPartition } from './plan.ts';
+import { planPartitions, type PlannedPartition, type TopicThere } from './plan.ts';
 import { PartitionStream, type Leader, type StreamPorts } from './stream.ts';
 
 /** Enough to keep the disk busy, few enough to leave the rest of the program its threads. */
@@ -16,7 +16,7 @@ export class Streams {
   readonly #refusedBefore = new Map<string, string>();
   /** Wanted, but not to be had just now: partition by partition, or topic by topic. */
   missing: readonly { topic: string; partition: number | undefined; message: string }[] = [];
-  topics: ReadonlySet<string> = new Set();
+  topics: ReadonlyMap<string, TopicThere> = new Map();
   #discovery: Promise<void> | undefined;
 
   constructor(
@@ -58,7 +58,7 @@ export class Streams {
     const refused = new Set(plan.refused.map(({ topic }) => topic));
     for (const stream of this.#byId.values()) {
       const { topic, topicId } = stream.key;
-      if (!refused.has(topic) && plan.topicIds.get(topic) !== topicId) stream.markGone();
+      if (!refused.has(topic) && plan.topics.get(topic)?.topicId !== topicId) stream.markGone();
     }
     const fresh: (PlannedPartition & { leader: Leader })[] = [];
     for (const { key, leader, problem } of plan.partitions) {
@@ -74,7 +74,7 @@ export class Streams {
     }
     missing.push(...(await this.#begin(fresh)));
     this.missing = missing;
-    this.topics = new Set(plan.topicIds.keys());
+    this.topics = plan.topics;
   }
 
   async #begin(

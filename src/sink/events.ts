@@ -16,6 +16,7 @@ export type SinkEvent =
   | (PartitionKey & { readonly type: 'open-transaction'; readonly from: bigint; readonly to: bigint })
   | { readonly type: 'topic-refused'; readonly topic: string; readonly message: string }
   | { readonly type: 'cut'; readonly partitions: number; readonly pauseMs: number }
+  | (PartitionKey & { readonly type: 'cut-missed' })
   | { readonly type: 'committed'; readonly partitions: number }
   | { readonly type: 'commit-failed'; readonly message: string }
   | { readonly type: 'disk-refused'; readonly message: string; readonly isFull: boolean }
@@ -25,7 +26,7 @@ export type SinkEvent =
   | { readonly type: 'broker-back'; readonly brokerId: number }
   | { readonly type: 'metadata-failed'; readonly message: string };
 
-export type StartedFrom = 'local files' | 'earliest';
+export type StartedFrom = 'local files' | 'snapshot' | 'group' | 'earliest';
 
 export type StopReason = 'damaged' | 'unauthorised' | 'unknown error' | 'disk' | 'older cluster';
 

@@ -25,16 +25,31 @@ export const installationSilentMs = 10 * 60 * 1000;
 /** Well within that, every position is committed again. */
 const commitAgainMs = 3 * 60 * 1000;
 
-/** Refuses a group in which another installation is alive: two of them would overwrite each other's positions. */
+/** How far each partition was in a snapshot when it was committed last, by topic id and partition. */
+export type DurableOffsets = ReadonlyMap<string, bigint>;
+
+export function durableKey({ topicId, partition }: { topicId: string; partition: number }): string {
+  return `${topicId}/${partition}`;
+}
+
+/**
+ * Refuses a group in which another installation is alive: two of them would overwrite each other's positions. What it
+ * says of an earlier life of this one is returned, where it is about the same repository.
+ */
 export async function assertOwnGroup(
   cluster: Pick<Cluster, 'committedOffsets'>,
   group: string,
   o: { identity: Identity; clock: Clock; emit: Emit },
-): Promise<void> {
+): Promise<DurableOffsets> {
   const nowMs = o.clock.nowMs();
+  const durable = new Map<string, bigint>();
   for (const row of await positionsOf(cluster, group, o)) {
     const note = parseNote(row.metadata);
-    if (note === undefined || note.installation === o.identity.installation) continue;
+    if (note === undefined) continue;
+    const isSameRepository = o.identity.repository === null || o.identity.repository === note.repository;
+    if (note.durable !== undefined && isSameRepository)
+      durable.set(durableKey({ ...row, topicId: note.topicId }), note.durable);
+    if (note.installation === o.identity.installation) continue;
     if (nowMs - note.at >= installationSilentMs) continue;
     const seen = `installation ${note.installation} committed ${row.topic}/${row.partition} at ${new Date(note.at).toISOString()}`;
     throw new VarveError(
@@ -45,6 +60,7 @@ export async function assertOwnGroup(
       },
     );
   }
+  return durable;
 }
 
 /** The first look at a group of a young cluster makes its coordinator: that takes a moment. */
@@ -71,13 +87,21 @@ async function positionsOf(
   }
 }
 
-function parseNote(metadata: string): Pick<CommitNote, 'installation' | 'at'> | undefined {
+interface KnownNote extends Pick<CommitNote, 'installation' | 'at' | 'topicId' | 'repository'> {
+  readonly durable: bigint | undefined;
+}
+
+function parseNote(metadata: string): KnownNote | undefined {
   try {
     const note: unknown = JSON.parse(metadata);
     if (typeof note !== 'object' || note === null) return undefined;
     if (!('installation' in note) || typeof note.installation !== 'string') return undefined;
     if (!('at' in note) || typeof note.at !== 'number') return undefined;
-    return { installation: note.installation, at: note.at };
+    const { installation, at } = note;
+    const topicId = 'topicId' in note && typeof note.topicId === 'string' ? note.topicId : '';
+    const repository = 'repository' in note && typeof note.repository === 'string' ? note.repository : '';
+    const isOffset = 'durable' in note && typeof note.durable === 'string' && /^\d{1,19}$/.test(note.durable);
+    return { installation, at, topicId, repository, durable: isOffset ? BigInt(String(note.durable)) : undefined };
   } catch {
     return undefined; // another tool reset the offset: its note is not ours
   }
@@ -93,6 +117,7 @@ export class Commits {
   readonly #o: { group: string; identity: () => Identity; emit: Emit; nowMs: () => number };
   readonly #committed = new Map<PartitionStream, Committed>();
   #isFailing = false;
+  #durable: DurableOffsets = new Map();
 
   constructor(
     cluster: Pick<Cluster, 'commitOffsets'>,
@@ -100,6 +125,12 @@ export class Commits {
   ) {
     this.#cluster = cluster;
     this.#o = o;
+  }
+
+  /** From now on each commit says how far the newest snapshot holds the partition; all are committed again. */
+  noteDurable(durable: DurableOffsets): void {
+    this.#durable = durable;
+    this.#committed.clear();
   }
 
   /** Commits what is durable and was not committed yet. A failure is told, and made up for the next time. */
@@ -143,7 +174,7 @@ export class Commits {
     const epoch = position.epoch;
     const note: CommitNote = {
       topicId,
-      durable: null,
+      durable: this.#durable.get(durableKey(stream.key))?.toString() ?? null,
       epoch,
       repository: repository ?? '',
       installation,

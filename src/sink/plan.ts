@@ -10,19 +10,27 @@ export interface PlannedPartition {
   readonly problem: string | undefined;
 }
 
+/** A topic as the cluster tells of it. */
+export interface TopicThere {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+}
+
 export interface Plan {
   readonly partitions: readonly PlannedPartition[];
   /** Topics that were wanted and cannot be had, with the reason. */
   readonly refused: readonly { topic: string; message: string; isUnauthorised: boolean }[];
-  /** Every topic that the cluster has now, by name, with its id. */
-  readonly topicIds: ReadonlyMap<string, string>;
+  /** Every wanted topic that the cluster has now, by name. */
+  readonly topics: ReadonlyMap<string, TopicThere>;
 }
 
 /** What to read, given what the cluster says it has. Pure. */
 export function planPartitions(metadata: Metadata, isWanted: (topic: string) => boolean): Plan {
   const partitions: PlannedPartition[] = [];
   const refused: { topic: string; message: string; isUnauthorised: boolean }[] = [];
-  const topicIds = new Map<string, string>();
+  const topics = new Map<string, TopicThere>();
   for (const topic of metadata.topics) {
     if (topic.name === '' || !isWanted(topic.name)) continue;
     if (topic.errorCode !== 0) {
@@ -34,7 +42,12 @@ export function planPartitions(metadata: Metadata, isWanted: (topic: string) => 
       });
       continue;
     }
-    topicIds.set(topic.name, topic.topicId);
+    topics.set(topic.name, {
+      topic: topic.name,
+      topicId: topic.topicId,
+      partitions: topic.partitions.length,
+      replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
+    });
     for (const partition of topic.partitions) {
       const hasLeader = partition.leaderId >= 0;
       partitions.push({
@@ -44,5 +57,5 @@ export function planPartitions(metadata: Metadata, isWanted: (topic: string) => 
       });
     }
   }
-  return { partitions, refused, topicIds };
+  return { partitions, refused, topics };
 }

@@ -22,13 +22,19 @@ import {
 import { Streams } from './discover.ts';
 import type { Emit, SinkEvent } from './events.ts';
 import { Fetching } from './fetching.ts';
-import { assertOwnGroup, Commits } from './group.ts';
+import { cutAll, type Cut } from './cut.ts';
+import { assertOwnGroup, Commits, durableKey, type DurableOffsets } from './group.ts';
+import type { TopicThere } from './plan.ts';
 import { DiskRoom, isDiskFull } from './room.ts';
 import type { PartitionStream } from './stream.ts';
 import { syncAll } from './syncing.ts';
 
 export type { CatchUpReport, Progress } from './catch-up.ts';
+export type { Cut } from './cut.ts';
 export type { SinkEvent } from './events.ts';
+export type { DurableOffsets } from './group.ts';
+export type { TopicThere } from './plan.ts';
+export { durableKey } from './group.ts';
 
 export interface SinkOptions {
   readonly cluster: Cluster;
@@ -43,6 +49,8 @@ export interface SinkOptions {
   readonly minFreeBytes: number;
   /** `catch-up` ends at the ends it froze and gives up on lasting trouble; `follow` goes on for ever. */
   readonly mode: 'catch-up' | 'follow';
+  /** How far the newest snapshot holds each partition: there begins one that has lost its local files. */
+  readonly saved?: DurableOffsets;
 }
 
 /** What the sink knows of itself, for a terminal, a log line or a metric. */
@@ -83,7 +91,7 @@ export class Sink implements AsyncDisposable {
   #frozen: Frozen | undefined;
   #failure: unknown;
 
-  private constructor(options: SinkOptions) {
+  private constructor(options: SinkOptions, committed: DurableOffsets) {
     this.#o = options;
     const { host, local } = options;
     const emit: Emit = (event) => this.#emit(event);
@@ -110,6 +118,12 @@ export class Sink implements AsyncDisposable {
       emit,
       nowMs,
       signal: this.#stop.signal,
+      startOf(key) {
+        const saved = options.saved?.get(durableKey(key));
+        if (saved !== undefined) return { offset: saved, from: 'snapshot' };
+        const known = committed.get(durableKey(key));
+        return known === undefined ? undefined : { offset: known, from: 'group' };
+      },
     });
     this.#fetching = new Fetching({
       cluster: options.cluster,
@@ -132,8 +146,10 @@ export class Sink implements AsyncDisposable {
   static async start(options: SinkOptions): Promise<Sink> {
     const { cluster, local, host, group } = options;
     await local.bindCluster(cluster.clusterId);
-    await assertOwnGroup(cluster, group, { identity: local.identity, clock: host.clock, emit: options.emit });
-    const sink = new Sink(options);
+    const { identity } = local;
+    const committed = await assertOwnGroup(cluster, group, { identity, clock: host.clock, emit: options.emit });
+    const sink = new Sink(options, committed);
+    if (options.saved !== undefined) sink.noteDurable(options.saved);
     try {
       await sink.#room.look();
       await sink.#discover();
@@ -157,8 +173,8 @@ export class Sink implements AsyncDisposable {
     return { ...status, inFlightBytes: this.#fetching.inFlightBytes };
   }
 
-  /** The topics that are there now and may be read. */
-  get topics(): ReadonlySet<string> {
+  /** The topics that are there now and may be read, by name. */
+  get topics(): ReadonlyMap<string, TopicThere> {
     return this.#streams.topics;
   }
 
@@ -203,13 +219,18 @@ export class Sink implements AsyncDisposable {
     });
   }
 
-  /** From here on every partition writes to a new segment. In memory only; the old ones are closed by the next sync. */
-  async cut(): Promise<void> {
-    const beganMs = this.#o.host.clock.nowMs();
-    for (const stream of this.#streams.all()) stream.log.cut();
-    const pauseMs = this.#o.host.clock.nowMs() - beganMs;
-    this.#emit({ type: 'cut', partitions: this.#streams.count, pauseMs });
-    await this.#syncAll();
+  /** From here on every partition writes to a new segment; the old ones are durable and closed when it resolves. */
+  async cut(): Promise<Cut> {
+    return await cutAll([...this.#streams.all()], {
+      nowMs: () => this.#o.host.clock.nowMs(),
+      emit: (event) => this.#emit(event),
+      sync: async () => this.#syncAll(),
+    });
+  }
+
+  /** A snapshot holds the partitions so far: the group's commits say so from now on. */
+  noteDurable(saved: DurableOffsets): void {
+    this.#commits.noteDurable(saved);
   }
 
   /** Stops fetching, writes what has come, makes it durable, commits it and closes the files. */

@@ -12,7 +12,7 @@ import {
   type Position,
 } from '../local/local.ts';
 import type { Located } from './accept.ts';
-import type { Emit, StopReason } from './events.ts';
+import type { Emit, StartedFrom, StopReason } from './events.ts';
 
 /**
  * One partition on its way from the broker to its files.
@@ -40,10 +40,18 @@ export interface Leader {
   readonly epoch: number;
 }
 
+/** Where a partition begins that has no local files. */
+export interface Start {
+  readonly offset: bigint;
+  readonly from: StartedFrom;
+}
+
 export interface StreamPorts {
   readonly local: LocalFolder;
   readonly partitionOptions: PartitionOptions;
   readonly emit: Emit;
+  /** Where a partition without local files was left off, as far as anybody knows. */
+  readonly startOf: (key: PartitionKey) => Start | undefined;
   /** The disk refused: resolves when it is to be tried again, rejects to give up. */
   readonly onRefusal: (error: unknown) => Promise<void>;
   /** Aborted when the sink stops. */
@@ -98,10 +106,13 @@ export class PartitionStream {
     const log = await ports.local.openPartition(key, ports.partitionOptions);
     for (const repair of log.repairs) ports.emit({ type: 'repaired', ...key, repair });
     let next = positionOf(log.coverage);
-    const from = next === undefined ? 'earliest' : 'local files';
+    let from: StartedFrom = 'local files';
     if (next === undefined) {
+      const known = ports.startOf(key);
+      from = known?.from ?? 'earliest';
       await ports.local.noteIncarnation(key);
-      next = { offset: o.earliest, epoch: -1 };
+      // Below the log's own start it is asked for all the same: what is missing then is a gap, and told as one.
+      next = { offset: known?.offset ?? o.earliest, epoch: -1 };
       await log.begin(next.offset);
     }
     ports.emit({ type: 'started', ...key, offset: next.offset, from });

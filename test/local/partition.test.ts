@@ -52,10 +52,10 @@ test('a month that changes and a cut begin a new file; an older record follows t
     batch(2n, { maxTimestamp: timeOf('2026-03-01T00:00:00Z') }),
     batch(3n, { maxTimestamp: -1n }),
   ]);
-  log.cut();
+  await log.cut();
   await append(log, [batch(4n, { maxTimestamp: 2n ** 63n - 1n })]);
-  log.cut();
-  log.cut();
+  await log.cut();
+  await log.cut();
   await append(log, [batch(5n)]);
   await log.sync();
 

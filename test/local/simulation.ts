@@ -163,7 +163,7 @@ export class Simulation {
 
   #cut(): void {
     this.#note('cut');
-    this.#open().cut();
+    void this.#open().cut();
   }
 
   async #gap(): Promise<void> {

@@ -150,6 +150,7 @@ export class RefusingDisk {
   #watched(file: DiskFile, path: string): DiskFile {
     return {
       read: async (buffer, position) => file.read(buffer, position),
+      readOnce: async (buffer, position) => file.readOnce(buffer, position),
       write: async (buffers, position) => {
         this.#call('write', path);
         await file.write(buffers, position);
