@@ -1,77 +1,97 @@
 import { VarveError, exitStatusByCode } from '../errors.ts';
-import { localFolderOf } from '../config/config.ts';
+import { localFolderOf, type Config, type Need } from '../config/config.ts';
 import {
   askDaemon,
   catchUpDocument,
   openSink,
+  snapshotDocument,
   type CatchUpDocument,
   type CatchUpReport,
+  type DaemonEvent,
+  type SnapshotDocument,
 } from '../daemon/daemon.ts';
 import { bytesText, countText, describeEvent, durationText, plural, StatusLine } from '../observe/observe.ts';
+import { acceptedBy, acceptOptions } from './accept.ts';
 import type { Command, CommandContext } from './command.ts';
+import { CycleProgress } from './cycle-progress.ts';
 import { escapeControls } from './output.ts';
 import { showProgress } from './progress.ts';
 import { readingFolder } from './selection.ts';
+import { printSnapshot, snapshotOf } from './snapshot.ts';
 
 export const command: Command = {
   name: 'backup',
-  summary: 'Save everything that is committed now, then end',
+  summary: 'Save everything that is committed now and publish a snapshot, then end',
   description:
-    'Reads every partition up to its last stable offset as of the start and makes it durable in the local folder. ' +
-    'Where a daemon holds the folder, the daemon does it. Run again, it goes on where it ended. ' +
+    'Reads every partition up to its last stable offset as of the start and makes it durable in the local folder; then ' +
+    'seals what is new and publishes it as a snapshot in the repository. Where a daemon holds the folder, the daemon ' +
+    'does it. Run again, it goes on where it ended.\n' +
     'Ends with 3 and a list where something could not be had: records that the cluster had deleted before they ' +
-    'were saved, a topic that may not be read, a partition without a leader.',
+    'were saved, a topic that may not be read or that vanished, a partition without a leader; with 4 where something ' +
+    'is damaged; with 16 where the clock went back. What could be saved and published is.',
   examples: [
-    ['varve backup --no-snapshot', 'catch up, with what ./varve.yaml says'],
-    ['varve backup --no-snapshot --json', 'the same for programs: progress and the result as lines of JSON'],
+    ['varve backup', 'catch up and publish, with what ./varve.yaml says'],
+    ['varve backup --no-snapshot', 'catch up only'],
+    ['varve backup --json', 'the same for programs: progress and the result as lines of JSON'],
   ],
   options: {
-    'no-snapshot': { type: 'flag', summary: 'Save to the local folder only (snapshots are not there yet)' },
+    'no-snapshot': { type: 'flag', summary: 'Save to the local folder only' },
+    ...acceptOptions,
   },
   needs: ['kafka.brokers', 'local.dir'],
   drains: true,
   async run(context) {
-    if (!context.args.flag('no-snapshot')) {
-      throw new VarveError('usage', 'backup: snapshots are not there yet: expected --no-snapshot', {
-        hint: 'varve backup --no-snapshot saves everything to the local folder',
-      });
-    }
+    const withSnapshot = !context.args.flag('no-snapshot');
+    const needs: Need[] = ['kafka.brokers', 'local.dir', ...(withSnapshot ? (['repository'] as const) : [])];
+    const { config } = await context.loadedConfig(needs);
     const beganMs = context.host.clock.nowMs();
-    const document = await catchUp(context);
+    const { document, snapshot } = await backUp(context, { config, withSnapshot });
     const tookMs = context.host.clock.nowMs() - beganMs;
     if (context.json) {
-      await context.out(JSON.stringify({ schema: 'varve.backup/1', type: 'summary', tookMs, ...document }));
-    } else await print(context, document, tookMs);
+      const result = { ...document, ...(withSnapshot ? { snapshot: snapshot ?? null } : {}) };
+      await context.out(JSON.stringify({ schema: 'varve.backup/1', type: 'summary', tookMs, ...result }));
+    } else {
+      await print(context, document, tookMs);
+      if (snapshot !== undefined) await printSnapshot(context, snapshot);
+    }
     if (document.damaged.length > 0) return exitStatusByCode.damage;
+    if (snapshot !== undefined && snapshot.finding !== null && snapshot.finding !== 'incomplete')
+      return exitStatusByCode[snapshot.finding];
     const isIncomplete = document.gaps.length > 0 || document.missing.length > 0;
-    return isIncomplete || document.truncations.length > 0 ? exitStatusByCode.incomplete : 0;
+    return isIncomplete || document.truncations.length > 0 || snapshot?.finding === 'incomplete'
+      ? exitStatusByCode.incomplete
+      : 0;
   },
 };
 
-async function catchUp(context: CommandContext): Promise<CatchUpDocument> {
+interface BackedUp {
+  readonly document: CatchUpDocument;
+  readonly snapshot: SnapshotDocument | undefined;
+}
+
+async function backUp(
+  context: CommandContext,
+  { config, withSnapshot }: { config: Config; withSnapshot: boolean },
+): Promise<BackedUp> {
   const { host, signal } = context;
-  const config = await context.config();
   const folder = localFolderOf(config);
-  const byDaemon = await readingFolder(folder, async () =>
-    askDaemon(host, folder, { command: 'backup' }, signal),
-  );
+  const accept = acceptedBy(context);
+  const order = { command: 'backup', snapshot: withSnapshot, accept };
+  const byDaemon = await readingFolder(folder, async () => askDaemon(host, folder, order, signal));
   if (byDaemon !== undefined) {
-    if (!context.json) context.err('the daemon that holds the local folder has caught up');
-    return doneOf(byDaemon);
+    if (!context.json) context.err('the daemon that holds the local folder has done it');
+    return { document: doneOf(byDaemon), snapshot: withSnapshot ? snapshotOf(byDaemon) : undefined };
   }
   const status = new StatusLine(context.errText, context.terminal.columns);
-  await using opened = await openSink({
-    config,
-    host,
-    signal,
-    mode: 'catch-up',
-    emit: (event) => {
-      const { level, message } = describeEvent(event);
-      if (level === 'debug') return;
-      status.clear();
-      context.err(`${level}: ${escapeControls(message)}`);
-    },
-  });
+  const cycle = new CycleProgress(context, status, 'varve.backup/1');
+  const emit = (event: DaemonEvent): void => {
+    cycle.event(event);
+    const { level, message } = describeEvent(event);
+    if (level === 'debug') return;
+    status.clear();
+    context.err(`${level}: ${escapeControls(message)}`);
+  };
+  await using opened = await openSink({ config, host, signal, mode: 'catch-up', emit });
   const { sink } = opened;
   const progress = showProgress(context, status, () => sink.progress);
   let report: CatchUpReport;
@@ -81,7 +101,13 @@ async function catchUp(context: CommandContext): Promise<CatchUpDocument> {
     await progress.stop();
   }
   const absent = absentTopics(config.topics.include, sink.topics);
-  return catchUpDocument({ ...report, missing: [...report.missing, ...absent] });
+  const document = catchUpDocument({ ...report, missing: [...report.missing, ...absent] });
+  if (!withSnapshot) return { document, snapshot: undefined };
+  try {
+    return { document, snapshot: snapshotDocument(await opened.snapshot(accept)) };
+  } finally {
+    status.clear();
+  }
 }
 
 /** A topic that was named, as against matched, was asked for by somebody who counts on it. */

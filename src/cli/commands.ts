@@ -17,9 +17,15 @@ export const commandRows: readonly CommandRow[] = [
   },
   {
     name: 'backup',
-    summary: 'Save everything that is committed now, then end',
+    summary: 'Save everything that is committed now and publish a snapshot, then end',
     group: 'Back up',
     load: async () => (await import('./backup.ts')).command,
+  },
+  {
+    name: 'snapshot',
+    summary: 'Publish what is on the local disk as a snapshot, now',
+    group: 'Back up',
+    load: async () => (await import('./snapshot.ts')).command,
   },
   {
     name: 'cat',

@@ -6,7 +6,7 @@ import { askHolder } from '../local/local.ts';
 export async function askDaemon(
   host: Host,
   folder: string,
-  request: { readonly command: string },
+  request: { readonly command: string } & Readonly<Record<string, unknown>>,
   signal?: AbortSignal,
 ): Promise<object | undefined> {
   const answers = await askHolder(host, folder, request, signal === undefined ? {} : { signal });

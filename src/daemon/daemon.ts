@@ -1,53 +1,62 @@
 /**
- * Wiring: from a configuration to a running sink, and the orders that a running one takes through its socket.
+ * Wiring: from a configuration to a running sink, its cycles, and the orders that a running one takes through its
+ * socket.
  *
- * It promises: what was opened is closed in the opposite order, on every way out. It holds no rule of its own about
- * records, offsets or files.
+ * It promises: what was opened is closed in the opposite order, on every way out; one cycle runs at a time, and none
+ * beside a child process that hangs. It holds no rule of its own about records, offsets or files.
  */
-import { hostname } from 'node:os';
 import { messageOf, VarveError } from '../errors.ts';
 import { localFolderOf, matchesTopic, type Config } from '../config/config.ts';
 import type { Host } from '../host/host.ts';
-import { connectCluster } from '../kafka/kafka.ts';
+import { connectCluster, type Cluster } from '../kafka/kafka.ts';
 import { LocalFolder } from '../local/local.ts';
-import { Sink, type SinkEvent } from '../sink/sink.ts';
+import { Sink } from '../sink/sink.ts';
+import type { CycleReport } from '../snapshot/snapshot.ts';
+import type { DaemonEvent } from '../observe/observe.ts';
+import { Cycles } from './cycles.ts';
+import { TargetGate } from './gate.ts';
 import { kafkaPorts, kafkaSettings } from './settings.ts';
-import { catchUpDocument } from './report.ts';
+import { serveOrder } from './orders.ts';
+import { recordOf } from './record.ts';
+import { savedOffsets } from './saved.ts';
+import { takeSnapshot, type Accepted } from './snapshots.ts';
 
 export { askDaemon } from './ask.ts';
 export { kafkaPorts, kafkaSettings } from './settings.ts';
 export { catchUpDocument, type CatchUpDocument } from './report.ts';
+export { snapshotDocument, type SnapshotDocument } from './snapshot-report.ts';
+export { nothingAccepted, snapshotSettings, type Accepted } from './snapshots.ts';
+export type { DaemonEvent } from '../observe/observe.ts';
 export type { CatchUpReport, Progress, SinkStatus } from '../sink/sink.ts';
 
-export interface OpenSinkOptions {
+export interface OpenOptions {
   readonly config: Config;
   readonly host: Host;
-  readonly emit: (event: SinkEvent) => void;
+  readonly emit: (event: DaemonEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface OpenSinkOptions extends OpenOptions {
   /** `catch-up` ends at the ends it froze and gives up on lasting trouble; `follow` goes on for ever. */
   readonly mode: 'catch-up' | 'follow';
-  readonly signal: AbortSignal;
 }
 
 export interface OpenSink extends AsyncDisposable {
   readonly sink: Sink;
+  /** One cycle from what the sink has now. */
+  readonly snapshot: (accept: Accepted) => Promise<CycleReport>;
 }
 
-/** Takes the local folder, connects, and starts reading. */
+/** Takes the local folder, connects, and starts reading; when it is to follow and has a repository, it runs cycles. */
 export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   const { config, host, emit, mode, signal } = options;
   await using opened = new AsyncDisposableStack();
-  const running: { sink?: Sink } = {};
-  const startedAt = new Date(host.clock.nowMs()).toISOString();
-  const local = opened.use(
-    await LocalFolder.open(host, localFolderOf(config), {
-      instance: config.instance,
-      serve: async (request, reply) =>
-        serveOrder(request, { reply, sink: () => running.sink, startedAt, signal }),
-    }),
-  );
-  const cluster = opened.use(
-    await connectCluster({ settings: kafkaSettings(config.kafka), ports: kafkaPorts(host), signal }),
-  );
+  const running: { sink?: Sink; cycles?: Cycles } = {};
+  const gate = new TargetGate(host);
+  const local = opened.use(await openLocal(options, running));
+  const cluster = opened.use(await connect(options));
+  const warn = (message: string): void => emit({ type: 'cycle-warned', message });
+  const saved = await savedOffsets({ config, host, gate, local, signal, warn });
   const { rack } = config.kafka;
   const sink = opened.use(
     await Sink.start({
@@ -59,39 +68,90 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
       isWanted: (topic) => matchesTopic(config, topic),
       group: config.kafka.groupId,
       ...(rack === undefined ? {} : { rack }),
+      ...(saved === undefined ? {} : { saved }),
       segmentBytes: config.local.segmentBytes,
       inFlightBytes: config.sink.inFlightBytes,
       minFreeBytes: config.local.minFree,
     }),
   );
   running.sink = sink;
+  const take = async (accept: Accepted): Promise<CycleReport> =>
+    takeSnapshot({ config, host, gate, local, cluster, sink, onEvent: emit, signal }, accept);
+  if (mode === 'follow' && config.repository.dir !== undefined) {
+    const cycles = new Cycles({
+      host,
+      timetable: config.cycle,
+      onStart: config.cycle.onStart,
+      record: await recordOf(host, config),
+      take,
+      emit,
+      signal,
+    });
+    running.cycles = cycles;
+    const following = cycles.follow();
+    opened.defer(async () => following);
+  }
   const all = opened.move();
-  return { sink, [Symbol.asyncDispose]: async () => all.disposeAsync() };
+  return { sink, snapshot: take, [Symbol.asyncDispose]: async () => all.disposeAsync() };
 }
 
-interface OrderContext {
-  readonly reply: (line: unknown) => void;
-  readonly sink: () => Sink | undefined;
-  readonly startedAt: string;
-  readonly signal: AbortSignal;
+/** A cycle of what is on disk, without reading anything new: Kafka is asked for groups and configurations only. */
+export async function snapshotOfFiles(options: OpenOptions, accept: Accepted): Promise<CycleReport> {
+  const { config, host, emit, signal } = options;
+  await using opened = new AsyncDisposableStack();
+  const gate = new TargetGate(host);
+  const local = opened.use(await openLocal(options, {}));
+  if (local.identity.cluster === null) {
+    throw new VarveError('nothing-selected', `local folder ${local.path}: there is nothing to take a snapshot of yet`, {
+      hint: 'varve backup, or varve run, saves the topics first',
+    });
+  }
+  const reached = await reach(options);
+  if (reached.cluster !== undefined) {
+    opened.use(reached.cluster);
+    await local.bindCluster(reached.cluster.clusterId);
+  }
+  return await takeSnapshot(
+    { config, host, gate, local, ...reached, sink: undefined, onEvent: emit, signal },
+    accept,
+  );
 }
 
-async function serveOrder(request: unknown, o: OrderContext): Promise<void> {
-  const command =
-    typeof request === 'object' && request !== null && 'command' in request ? request.command : undefined;
-  const sink = o.sink();
-  const who = { process: process.pid, host: hostname(), started: o.startedAt };
-  if (command === 'who') o.reply(who);
-  else if (command === 'status') o.reply({ ...who, status: sink?.status ?? null });
-  else if (command === 'backup' && sink !== undefined) {
-    try {
-      o.reply({ done: catchUpDocument(await sink.catchUp(o.signal)) });
-    } catch (error) {
-      const code = error instanceof VarveError ? error.code : 'failed';
-      o.reply({
-        error: { code, message: messageOf(error), hint: error instanceof VarveError ? error.hint : null },
-      });
-    }
-  } else
-    o.reply({ error: { code: 'failed', message: `unknown order ${JSON.stringify(command)}`, hint: null } });
+async function reach(options: OpenOptions): Promise<{ cluster: Cluster | undefined; away?: unknown }> {
+  try {
+    return { cluster: await connect(options) };
+  } catch (error) {
+    const isAway = error instanceof VarveError && ['kafka-unreachable', 'kafka-refused'].includes(error.code);
+    if (!isAway) throw error;
+    options.emit({ type: 'cycle-warned', message: `Kafka is away: ${messageOf(error)}` });
+    return { cluster: undefined, away: error };
+  }
+}
+
+async function openLocal(
+  { config, host, signal }: OpenOptions,
+  running: { readonly sink?: Sink; readonly cycles?: Cycles },
+): Promise<LocalFolder> {
+  const startedAt = new Date(host.clock.nowMs()).toISOString();
+  return await LocalFolder.open(host, localFolderOf(config), {
+    instance: config.instance,
+    serve: async (request, reply) =>
+      serveOrder(request, reply, {
+        startedAt,
+        signal,
+        sink: () => running.sink,
+        snapshot: () => {
+          const { cycles } = running;
+          return cycles && (async (accept) => cycles.request(accept));
+        },
+        facts: () => {
+          const { cycles } = running;
+          return cycles === undefined ? {} : { cycle: { running: cycles.running ?? null, nextMs: cycles.nextMs ?? null } };
+        },
+      }),
+  });
+}
+
+async function connect({ config, host, signal }: OpenOptions): Promise<Cluster> {
+  return await connectCluster({ settings: kafkaSettings(config.kafka), ports: kafkaPorts(host), signal });
 }

@@ -1,4 +1,5 @@
 import type { SinkEvent } from '../sink/sink.ts';
+import { describeCycle, isOfCycle, type OfCycle } from './describe-cycle.ts';
 import { bytesText, countText, plural } from './text.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
@@ -9,7 +10,13 @@ export interface Described {
   readonly message: string;
 }
 
-export function describeEvent(event: SinkEvent): Described {
+export type DaemonEvent = SinkEvent | OfCycle;
+
+export function describeEvent(event: DaemonEvent): Described {
+  return isOfCycle(event) ? describeCycle(event) : describeSink(event);
+}
+
+function describeSink(event: SinkEvent): Described {
   switch (event.type) {
     case 'started':
       return { level: 'debug', message: `${where(event)}: from offset ${event.offset} (${event.from})` };

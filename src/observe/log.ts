@@ -1,10 +1,9 @@
 import { pino, type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
-import type { SinkEvent } from '../sink/sink.ts';
-import { describeEvent } from './describe.ts';
+import { describeEvent, type DaemonEvent } from './describe.ts';
 
 export interface Log {
-  readonly event: (event: SinkEvent) => void;
+  readonly event: (event: DaemonEvent) => void;
   readonly info: (name: string, message: string, fields?: Readonly<Record<string, unknown>>) => void;
 }
 

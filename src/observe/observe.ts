@@ -4,7 +4,7 @@
  * It promises: every event has a stable name, offsets are exact, and no record's key or value is ever shown.
  * It decides nothing and changes nothing.
  */
-export { describeEvent, type Described } from './describe.ts';
+export { describeEvent, type DaemonEvent, type Described } from './describe.ts';
 export { openLog, type Log } from './log.ts';
 export { StatusLine } from './status-line.ts';
 export { bytesText, countText, durationText, plural } from './text.ts';

@@ -6,12 +6,13 @@ import { replaceFile, type Host } from '../host/host.ts';
 
 const count = z.number().int().nonnegative();
 const schema = z.object({
+  /** Empty until the first cycle has seen it. */
   repository: z.string(),
   instance: z.string(),
   newest: z.object({ id: z.string(), seq: count, digest: z.string() }).nullable(),
   /** The latest time that any cycle saw. */
   latestNowMs: count,
-  /** When the first cycle began. */
+  /** When this installation first had a schedule to keep. */
   sinceMs: count,
   lastAttempt: z
     .object({

@@ -42,7 +42,7 @@ export function chooseBase(
   o: { repository: string; acceptRollback: boolean; warn: (message: string) => void },
 ): OpenedManifest | undefined {
   const base = catalog.opened.at(-1);
-  if (memory !== undefined && memory.repository !== o.repository && !o.acceptRollback) {
+  if (memory !== undefined && memory.repository !== '' && memory.repository !== o.repository && !o.acceptRollback) {
     throw refused(
       `the repository is another one: expected ${memory.repository}, got ${o.repository}`,
       'mount the right repository; if this one shall take its place, run the cycle once with --accept-rollback, which carries every local segment into it',

@@ -169,12 +169,11 @@ async function remember(
 ): Promise<void> {
   const { host } = ports;
   const known = await readMemory(host, request.localFolder);
-  const repository = ground?.repository.identity.repository ?? known?.repository;
-  if (repository === undefined) return; // it never saw a repository: there is nothing to remember of one
+  const repository = ground?.repository.identity.repository ?? known?.repository ?? '';
   const success = published === undefined ? known?.lastSuccess : { atMs: beganMs, id: published.manifest.id };
   await writeMemory(host, request.localFolder, {
     // One that was refused is not adopted.
-    repository: published === undefined ? (known?.repository ?? repository) : repository,
+    repository: published === undefined ? (known?.repository ?? '') : repository,
     instance: settings.instance,
     newest: published === undefined ? (known?.newest ?? null) : newestOf(published),
     latestNowMs: Math.max(known?.latestNowMs ?? 0, host.clock.nowMs()),

@@ -1,3 +1,5 @@
+import type { CycleReport } from './request.ts';
+
 /** What a cycle tells while it works. It logs nothing itself. */
 export type CycleEvent =
   | { readonly type: 'cycle-phase'; readonly phase: CyclePhase }
@@ -13,5 +15,19 @@ export type CycleEvent =
   | { readonly type: 'cycle-warned'; readonly message: string };
 
 export type CyclePhase = 'open' | 'plan' | 'seal' | 'check' | 'publish' | 'rotate' | 'free';
+
+/** What set a cycle off. */
+export type Trigger = 'schedule' | 'start' | 'order';
+
+/** Of a cycle as a whole, told by whoever runs cycles. */
+export type CyclesEvent =
+  | { readonly type: 'cycle-began'; readonly trigger: Trigger; readonly missedMs?: number }
+  | { readonly type: 'cycle-ended'; readonly report: CycleReport }
+  | {
+      readonly type: 'cycle-failed';
+      readonly code: string;
+      readonly message: string;
+      readonly hint: string | undefined;
+    };
 
 export type EmitCycle = (event: CycleEvent) => void;

@@ -46,7 +46,7 @@ export async function reportOf(outcome: Outcome): Promise<CycleReport> {
     held: rotation.plan.holds.map(({ kind, text }) => ({ kind, text })),
     vanishedTopics,
     damaged: damageOf(outcome),
-    warnings: ground.warnings,
+    warnings: [...ground.warnings, ...ground.request.unread],
     freedSegments: freed.segments,
     freedBytes: freed.bytes,
     settingsAgeMs,
@@ -80,7 +80,8 @@ function findingOf(
   if (holds.some(({ kind }) => kind === 'damage')) return 'damage';
   if (holds.some(({ finding }) => finding === 'clock-back')) return 'clock-back';
   const isShrunk = holds.some(({ kind }) => kind === 'shrunk');
-  return o.settingsAgeMs !== null || o.vanishedTopics.length > 0 || isShrunk ? 'incomplete' : null;
+  const isUnread = outcome.ground.request.unread.length > 0;
+  return isUnread || o.settingsAgeMs !== null || o.vanishedTopics.length > 0 || isShrunk ? 'incomplete' : null;
 }
 
 function sumOf<Item>(items: readonly Item[], valueOf: (item: Item) => number): number {

@@ -27,6 +27,8 @@ export interface CycleRequest {
   readonly topics: readonly SeenTopic[] | null;
   /** The groups as Kafka tells them now; null where Kafka is away. */
   readonly groups: SavedGroups | null;
+  /** What of these could not be read, in words. */
+  readonly unread: readonly string[];
   readonly accept: {
     readonly rollback: boolean;
     readonly cluster: boolean;

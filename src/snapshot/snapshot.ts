@@ -7,7 +7,7 @@
  */
 export { runCycle } from './cycle.ts';
 export { openCatalog, type Catalog } from './base.ts';
-export type { CycleEvent, CyclePhase, EmitCycle } from './events.ts';
+export type { CycleEvent, CyclePhase, CyclesEvent, EmitCycle, Trigger } from './events.ts';
 export type { CyclePorts } from './ground.ts';
 export type { CutPartition } from './plan.ts';
 export type { PublishStep } from './publish.ts';

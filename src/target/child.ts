@@ -4,7 +4,7 @@ import { killThisProcess, systemHost } from '../host/host.ts';
 import { pause } from '../host/host.ts';
 import type { OrderContext } from './context.ts';
 import type { FromChild, ToChild } from './messages.ts';
-import { orders } from './orders.ts';
+import { findOrder } from './orders.ts';
 import { tell } from './told.ts';
 import { WatchedDisk } from './watched-disk.ts';
 
@@ -43,8 +43,7 @@ async function obey({ order, params, settings }: ToChild & { kind: 'order' }): P
   };
   const beating = beat();
   try {
-    const run = Reflect.get(orders, order) as ((of: OrderContext, given: unknown) => Promise<unknown>) | undefined; // the parent names it by the same table
-    if (run === undefined) throw new Error(`no such order: ${order}`);
+    const run = await findOrder(order);
     const result = await run(context, params);
     send({ kind: 'done', result });
   } catch (error) {

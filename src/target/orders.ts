@@ -7,34 +7,35 @@ type Looking = typeof import('./looking.ts');
 const changing = async (): Promise<Changing> => import('./changing.ts');
 const looking = async (): Promise<Looking> => import('./looking.ts');
 
-export const orders = {
-  cycle: lazily(changing, 'cycle'),
-  init: lazily(changing, 'init'),
-  pin: lazily(changing, 'pin'),
-  expire: lazily(changing, 'expire'),
-  unlock: lazily(changing, 'unlock'),
-  slots: lazily(changing, 'slots'),
-  addSlot: lazily(changing, 'addSlot'),
-  dropSlot: lazily(changing, 'dropSlot'),
-  list: lazily(looking, 'list'),
-  show: lazily(looking, 'show'),
-  overview: lazily(looking, 'overview'),
-  instances: lazily(looking, 'instances'),
-  verify: lazily(looking, 'verify'),
-  read: lazily(looking, 'read'),
+const rooms = {
+  cycle: changing,
+  init: changing,
+  pin: changing,
+  expire: changing,
+  unlock: changing,
+  slots: changing,
+  addSlot: changing,
+  dropSlot: changing,
+  list: looking,
+  show: looking,
+  overview: looking,
+  instances: looking,
+  verify: looking,
+  read: looking,
 };
 
-export type Orders = typeof orders;
+type Rooms = typeof rooms;
 
-type OrderFunction = (context: OrderContext, params: never) => Promise<unknown>;
+export type Orders = {
+  readonly [Name in keyof Rooms]: Name extends keyof Awaited<ReturnType<Rooms[Name]>>
+    ? Awaited<ReturnType<Rooms[Name]>>[Name]
+    : never;
+};
 
-function lazily<Room extends object, Name extends keyof Room>(
-  load: () => Promise<Room>,
-  name: Name,
-): Room[Name] & OrderFunction {
-  const run = async (context: OrderContext, params: unknown): Promise<unknown> => {
-    const order = (await load())[name] as unknown as (of: OrderContext, given: unknown) => Promise<unknown>; // as the return type says
-    return await order(context, params);
-  };
-  return run as unknown as Room[Name] & OrderFunction; // the very function, but loaded later
+export type RunOrder = (context: OrderContext, params: unknown) => Promise<unknown>;
+
+export async function findOrder(name: string): Promise<RunOrder> {
+  if (!Object.hasOwn(rooms, name)) throw new Error(`no such order: ${name}`);
+  const load = rooms[name as keyof Rooms]; // looked up just before
+  return Reflect.get(await load(), name) as RunOrder; // the table names functions of these rooms only
 }

@@ -1,21 +1,21 @@
 import { loadConfig } from '../../src/config/config.ts';
-import { openSink, type CatchUpReport } from '../../src/daemon/daemon.ts';
+import { openSink, type CatchUpReport, type DaemonEvent } from '../../src/daemon/daemon.ts';
 import { systemHost, type Disk, type DiskFile, type Host } from '../../src/host/host.ts';
-import type { Sink, SinkEvent } from '../../src/sink/sink.ts';
+import type { Sink } from '../../src/sink/sink.ts';
 import { readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Backup } from './backup.ts';
 import { until } from './processes.ts';
 
-type EventType = SinkEvent['type'];
+type EventType = DaemonEvent['type'];
 
 /** A sink in this process, so that its disk and its clock can be meddled with. */
 export class Opened implements AsyncDisposable {
   readonly sink: Sink;
-  readonly events: SinkEvent[];
+  readonly events: DaemonEvent[];
   readonly #dispose: () => Promise<void>;
 
-  private constructor(sink: Sink, events: SinkEvent[], dispose: () => Promise<void>) {
+  private constructor(sink: Sink, events: DaemonEvent[], dispose: () => Promise<void>) {
     this.sink = sink;
     this.events = events;
     this.#dispose = dispose;
@@ -26,7 +26,7 @@ export class Opened implements AsyncDisposable {
       { file: join(backup.folder, 'varve.yaml'), needs: ['kafka.brokers', 'local.dir'] },
       { env: {}, cwd: backup.folder, readText: async (path) => readFile(path, 'utf8') },
     );
-    const events: SinkEvent[] = [];
+    const events: DaemonEvent[] = [];
     const opened = await openSink({
       config,
       host: { ...systemHost, ...o.host },
@@ -41,11 +41,11 @@ export class Opened implements AsyncDisposable {
     return this.sink.catchUp();
   }
 
-  async told<T extends EventType>(type: T, from = 0): Promise<Extract<SinkEvent, { type: T }>> {
-    const find = (): SinkEvent | undefined => this.events.slice(from).find((event) => event.type === type);
+  async told<T extends EventType>(type: T, from = 0): Promise<Extract<DaemonEvent, { type: T }>> {
+    const find = (): DaemonEvent | undefined => this.events.slice(from).find((event) => event.type === type);
     await until(`the event ${type}`, async () => find() !== undefined);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- found by its type
-    return find() as Extract<SinkEvent, { type: T }>;
+    return find() as Extract<DaemonEvent, { type: T }>;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -161,6 +161,7 @@ export class Store implements AsyncDisposable {
         busy: [],
         topics: [...this.topics.values()],
         groups: { readMs: this.nowMs, groups: [] },
+        unread: [],
         accept: { rollback: false, cluster: false, shrink: false },
         ...request,
       },

@@ -1,0 +1,53 @@
+import { messageOf, VarveError } from '../errors.ts';
+import type { Cluster } from '../kafka/kafka.ts';
+import type { CycleRequest, SeenTopic } from '../snapshot/snapshot.ts';
+
+/** What a snapshot saves of the cluster besides records. */
+export type ClusterFacts = Pick<CycleRequest, 'topics' | 'groups' | 'unread'>;
+
+/** Read before the cut, so that no committed offset is far ahead of the data. */
+export async function readClusterFacts(
+  cluster: Cluster,
+  o: { isWanted: (topic: string) => boolean; nowMs: number; signal: AbortSignal },
+): Promise<ClusterFacts> {
+  const { signal, nowMs } = o;
+  const metadata = await cluster.metadata({ signal });
+  const there = metadata.topics.filter(({ name, errorCode }) => errorCode === 0 && name !== '' && o.isWanted(name));
+  const [configs, saved] = await Promise.all([
+    cluster.topicConfigs(there.map(({ name }) => name), { signal }),
+    cluster.savedGroups({ without: isOwnGroup, signal }),
+  ]);
+  const configsOf = new Map(configs.map((row) => [row.topic, row]));
+  const topics = there.map(({ name, topicId, partitions }): SeenTopic => ({
+    topic: name,
+    topicId,
+    settings: {
+      readMs: nowMs,
+      partitions: partitions.length,
+      replicationFactor: partitions[0]?.replicas.length ?? 0,
+      configs: configsOf.get(name)?.configs ?? [],
+    },
+  }));
+  const unread = [
+    ...configs.flatMap(({ topic, failure }) =>
+      failure === undefined ? [] : `configuration of topic ${topic}: ${failure.message}`,
+    ),
+    ...saved.flatMap(({ group, failure }) => (failure === undefined ? [] : `group ${group}: ${failure.message}`)),
+  ];
+  const groups = saved
+    .filter(({ failure }) => failure === undefined)
+    .map(({ group, protocolType, offsets }) => ({ group, protocolType, offsets }));
+  return { topics, groups: { readMs: nowMs, groups }, unread };
+}
+
+/** Kafka is away: the manifest carries on what the last one said. */
+export function unreadFacts(error: unknown): ClusterFacts {
+  const isAway = error instanceof VarveError && ['kafka-unreachable', 'kafka-refused'].includes(error.code);
+  if (!isAway) throw error;
+  return { topics: null, groups: null, unread: [`groups and configurations: ${messageOf(error)}`] };
+}
+
+/** This program's own groups are no part of what it saves. */
+function isOwnGroup(group: string): boolean {
+  return group.startsWith('varve-');
+}

@@ -1,0 +1,149 @@
+import { messageOf, VarveError } from '../errors.ts';
+import { pause, type Host } from '../host/host.ts';
+import { dueState, nextDue, type Timetable } from '../schedule/schedule.ts';
+import type { CycleReport, CyclesEvent, Trigger } from '../snapshot/snapshot.ts';
+import { nothingAccepted, type Accepted } from './snapshots.ts';
+
+/** What earlier cycles left behind of themselves. */
+export interface CycleRecord {
+  /** When this installation first had a cycle, or now. */
+  readonly sinceMs: number;
+  readonly lastAttemptMs: number | undefined;
+  readonly lastSuccessMs: number | undefined;
+}
+
+export interface CyclesOptions {
+  readonly host: Host;
+  readonly timetable: Timetable;
+  readonly onStart: boolean;
+  readonly record: CycleRecord;
+  readonly take: (accept: Accepted) => Promise<CycleReport>;
+  readonly emit: (event: CyclesEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+interface Wanted {
+  accept: Accepted;
+  readonly done: Promise<CycleReport>;
+  readonly settle: (outcome: Promise<CycleReport>) => void;
+}
+
+/** The clock may jump, and a machine may sleep: the schedule is looked at this often whatever a timer says. */
+const lookEveryMs = 20_000;
+
+/**
+ * When cycles run: at their times, once for all times that were missed, and on demand; never two at once.
+ *
+ * A cycle that is asked for while one runs comes after it, since what runs may have made its cut already; those that
+ * wait together share one.
+ */
+export class Cycles {
+  readonly #o: CyclesOptions;
+  #lastAttemptMs: number | undefined;
+  #lastSuccessMs: number | undefined;
+  #running: { readonly sinceMs: number } | undefined;
+  #wanted: Wanted | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: CyclesOptions) {
+    this.#o = options;
+    this.#lastAttemptMs = options.record.lastAttemptMs;
+    this.#lastSuccessMs = options.record.lastSuccessMs;
+  }
+
+  get running(): { readonly sinceMs: number } | undefined {
+    return this.#running;
+  }
+
+  get nextMs(): number | undefined {
+    return nextDue(this.#o.timetable, this.#o.host.clock.nowMs());
+  }
+
+  /** Runs until the signal is aborted. */
+  async follow(): Promise<void> {
+    const { host, signal, onStart } = this.#o;
+    if (onStart) await this.#attempt('start', nothingAccepted).catch(() => undefined); // told as an event
+    while (!signal.aborted) {
+      const wanted = this.#wanted;
+      const missedMs = this.#missed();
+      if (wanted !== undefined) {
+        this.#wanted = undefined;
+        const outcome = this.#attempt('order', wanted.accept);
+        wanted.settle(outcome);
+        await outcome.catch(() => undefined); // told to whoever asked
+      } else if (missedMs !== undefined) {
+        await this.#attempt('schedule', nothingAccepted, missedMs).catch(() => undefined); // told as an event
+      } else {
+        const woken = new AbortController();
+        this.#wake = () => woken.abort();
+        await pause(host.clock, this.#untilNextMs(), AbortSignal.any([signal, woken.signal]));
+      }
+    }
+    this.#wanted?.settle(Promise.reject(stopping()));
+  }
+
+  /** A cycle that begins from now on. */
+  async request(accept: Accepted): Promise<CycleReport> {
+    if (this.#o.signal.aborted) throw stopping();
+    if (this.#wanted === undefined) {
+      const { promise, resolve, reject } = Promise.withResolvers<CycleReport>();
+      const settle = (outcome: Promise<CycleReport>): void => {
+        outcome.then(resolve, reject);
+      };
+      this.#wanted = { accept, done: promise, settle };
+    } else {
+      const { accept: known } = this.#wanted;
+      this.#wanted.accept = {
+        rollback: known.rollback || accept.rollback,
+        cluster: known.cluster || accept.cluster,
+        shrink: known.shrink || accept.shrink,
+      };
+    }
+    this.#wake?.();
+    return await this.#wanted.done;
+  }
+
+  async #attempt(trigger: Trigger, accept: Accepted, missedMs?: number): Promise<CycleReport> {
+    const { host, take, emit } = this.#o;
+    const sinceMs = host.clock.nowMs();
+    this.#running = { sinceMs };
+    this.#lastAttemptMs = sinceMs;
+    emit({ type: 'cycle-began', trigger, ...(missedMs === undefined ? {} : { missedMs }) });
+    try {
+      const report = await take(accept);
+      this.#lastSuccessMs = sinceMs;
+      emit({ type: 'cycle-ended', report });
+      return report;
+    } catch (error) {
+      const code = error instanceof VarveError ? error.code : 'failed';
+      const hint = error instanceof VarveError ? error.hint : undefined;
+      emit({ type: 'cycle-failed', code, message: messageOf(error), hint });
+      throw error;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** A scheduled time that has passed without an attempt. */
+  #missed(): number | undefined {
+    const { timetable, record, host } = this.#o;
+    return dueState(timetable, {
+      nowMs: host.clock.nowMs(),
+      sinceMs: record.sinceMs,
+      ...(this.#lastAttemptMs === undefined ? {} : { lastAttemptMs: this.#lastAttemptMs }),
+      ...(this.#lastSuccessMs === undefined ? {} : { lastSuccessMs: this.#lastSuccessMs }),
+    }).missedMs;
+  }
+
+  #untilNextMs(): number {
+    const next = this.nextMs;
+    if (next === undefined) return lookEveryMs;
+    return Math.min(lookEveryMs, Math.max(1, next - this.#o.host.clock.nowMs()));
+  }
+}
+
+function stopping(): VarveError {
+  return new VarveError('interrupted', 'the daemon is stopping: no cycle was begun', {
+    hint: 'run the command again once the daemon runs',
+  });
+}

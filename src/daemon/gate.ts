@@ -1,0 +1,65 @@
+import { VarveError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { runOrder, type Order, type OrderName, type OrderResult } from '../target/target.ts';
+
+export type GateState =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'busy'; readonly sinceMs: number }
+  /** The child is still there although nobody waits for it: the target hangs. */
+  | { readonly kind: 'stuck'; readonly sinceMs: number };
+
+/** One child process at a time: while one hangs in the kernel, a second would only hang beside it. */
+export class TargetGate {
+  readonly #host: Host;
+  #state: GateState = { kind: 'idle' };
+  #gone: Promise<void> = Promise.resolve();
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  get state(): GateState {
+    return this.#state;
+  }
+
+  /** Resolves when no child is left. */
+  async gone(): Promise<void> {
+    await this.#gone;
+  }
+
+  async run<Name extends OrderName>(order: Omit<Order<Name>, 'onChild'>): Promise<OrderResult<Name>> {
+    const { clock } = this.#host;
+    if (this.#state.kind !== 'idle') throw inUse(this.#state, clock.nowMs());
+    const sinceMs = clock.nowMs();
+    this.#state = { kind: 'busy', sinceMs };
+    let hangs = false;
+    try {
+      return await runOrder(this.#host, {
+        ...order,
+        onChild: (child) => {
+          this.#gone = new Promise((resolve) => {
+            child.once('exit', () => {
+              this.#state = { kind: 'idle' };
+              resolve();
+            });
+          });
+        },
+      });
+    } catch (error) {
+      hangs = error instanceof VarveError && error.code === 'target-unusable';
+      throw error;
+    } finally {
+      // One that has answered is gone in a moment; one that hangs, when the kernel lets go of it.
+      if (!hangs) await this.#gone;
+      if (this.#state.kind === 'busy') this.#state = { kind: 'stuck', sinceMs };
+    }
+  }
+}
+
+function inUse(state: Exclude<GateState, { kind: 'idle' }>, nowMs: number): VarveError {
+  const forText = `for ${Math.round((nowMs - state.sinceMs) / 1000)} s`;
+  if (state.kind === 'busy') throw new Error(`the gate is busy ${forText}`);
+  return new VarveError('target-unusable', `the target hangs: the last child process has not ended ${forText}`, {
+    hint: 'look at the mount of repository.dir and at its server; cycles go on by themselves once it answers',
+  });
+}
