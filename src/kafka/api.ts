@@ -65,6 +65,10 @@ export interface Cluster extends AsyncDisposable {
     rows: readonly OffsetToCommit[],
     options?: { signal?: AbortSignal },
   ): Promise<CommitResult[]>;
+  /** Every group that has committed offsets but those left out; throws rather than give a list that is not whole. */
+  savedGroups(options: { without: (group: string) => boolean; signal?: AbortSignal }): Promise<SavedGroup[]>;
+  /** What is set on the topics themselves, one row per name, in the names' order. */
+  topicConfigs(names: readonly string[], options?: { signal?: AbortSignal }): Promise<TopicConfigs[]>;
   /** A connection to that broker for fetching alone. Once it has failed it stays failed: make another. */
   fetcher(brokerId: number): Promise<Fetcher>;
 }
@@ -160,6 +164,24 @@ export interface CommittedOffset {
   readonly offset: bigint;
   readonly leaderEpoch: number;
   readonly metadata: string;
+}
+
+/** A consumer group as a snapshot keeps it. */
+export interface SavedGroup {
+  readonly group: string;
+  /** `consumer` for consumers; other tools have words of their own; empty where nobody ever joined. */
+  readonly protocolType: string;
+  readonly state: string;
+  readonly offsets: readonly Omit<CommittedOffset, 'errorCode'>[];
+  /** Why it could not be read: `offsets` is empty then, and says nothing. */
+  readonly failure?: VarveError;
+}
+
+export interface TopicConfigs {
+  readonly topic: string;
+  readonly configs: readonly { readonly name: string; readonly value: string }[];
+  /** Why they could not be read: `configs` is empty then, and says nothing. */
+  readonly failure?: VarveError;
 }
 
 export interface OffsetToCommit {

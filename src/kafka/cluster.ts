@@ -13,6 +13,8 @@ import {
   type Metadata,
   type OffsetQuestion,
   type OffsetToCommit,
+  type SavedGroup,
+  type TopicConfigs,
 } from './api.ts';
 import { connect, type Surroundings } from './connect.ts';
 import type { Connections } from './connections.ts';
@@ -20,9 +22,12 @@ import { BrokerFetcher } from './fetcher.ts';
 import { Groups } from './groups.ts';
 import { askLeaders } from './leaders.ts';
 import type { FrameMemory } from './memory.ts';
+import { describeConfigsMessage } from './messages/describe-configs.ts';
 import { listOffsetsMessage } from './messages/list-offsets.ts';
 import { metadataMessage } from './messages/metadata.ts';
 import { offsetForLeaderEpochMessage } from './messages/offset-for-leader-epoch.ts';
+import { savedGroups } from './saved-groups.ts';
+import { topicConfigs } from './topic-configs.ts';
 import type { Wire } from './wire.ts';
 
 interface Waiting {
@@ -128,6 +133,28 @@ export class ConnectedCluster implements Cluster {
     waiting: Waiting = {},
   ): Promise<CommitResult[]> {
     return this.#groups.commit(group, rows, waiting);
+  }
+
+  async savedGroups(options: {
+    without: (group: string) => boolean;
+    signal?: AbortSignal;
+  }): Promise<SavedGroup[]> {
+    const { without, signal } = options;
+    // A broker that came since the last look coordinates groups, too.
+    await this.metadata({ topics: [], ...(signal && { signal }) });
+    const ports = {
+      brokers: [...this.#brokers.values()],
+      to: async (address: Address): Promise<Wire> => this.#connections.to(address),
+      anyBroker: async <T>(run: (wire: Wire) => Promise<T>): Promise<T> => this.#atAnyBroker(run, signal),
+      signal,
+    };
+    return savedGroups(ports, without);
+  }
+
+  async topicConfigs(names: readonly string[], { signal }: Waiting = {}): Promise<TopicConfigs[]> {
+    return topicConfigs(names, async (chunk) =>
+      this.#atAnyBroker(async (wire) => wire.call(describeConfigsMessage, chunk, { signal }), signal),
+    );
   }
 
   async fetcher(brokerId: number): Promise<Fetcher> {

@@ -13,7 +13,10 @@ import {
 import { readCredentials, type Credentials } from './credentials.ts';
 import { diagnose, type Stage } from './diagnosis.ts';
 import type { FrameMemory } from './memory.ts';
+import { describeConfigsMessage } from './messages/describe-configs.ts';
 import { fetchMessage } from './messages/fetch.ts';
+import { findCoordinatorsMessage } from './messages/find-coordinators.ts';
+import { listGroupsMessage } from './messages/list-groups.ts';
 import { listOffsetsMessage } from './messages/list-offsets.ts';
 import { metadataMessage } from './messages/metadata.ts';
 import { offsetCommitMessage } from './messages/offset-commit.ts';
@@ -169,6 +172,9 @@ const spoken = [
   offsetFetchMessage,
   offsetCommitMessage,
   findCoordinator,
+  findCoordinatorsMessage,
+  listGroupsMessage,
+  describeConfigsMessage,
 ];
 
 function checkVersions(broker: string, versions: Record<string, VersionRange>): void {

@@ -96,6 +96,7 @@ const byCode: ReadonlyMap<number, Row> = new Map<number, Row>([
   [56, ['KAFKA_STORAGE_ERROR', 'corrupt', 'again', 'the broker has trouble with its disk']],
   [58, ['SASL_AUTHENTICATION_FAILED', 'authorization', 'never', 'the credentials are wrong']],
   [59, ['UNKNOWN_PRODUCER_ID', 'refused', 'never', 'the broker has forgotten the producer']],
+  [69, ['GROUP_ID_NOT_FOUND', 'missing', 'never', 'there is no such group']],
   [70, ['FETCH_SESSION_ID_NOT_FOUND', 'unavailable', 'again', 'the broker has forgotten the fetch session']],
   [71, ['INVALID_FETCH_SESSION_EPOCH', 'unavailable', 'again', 'the fetch session is at another epoch']],
   [72, ['LISTENER_NOT_FOUND', 'metadata', 'again', 'the leader has no listener of this name']],

@@ -31,12 +31,8 @@ export class Groups {
 
   async committed(group: string, waiting: Waiting): Promise<CommittedOffset[]> {
     return this.#atCoordinator(group, waiting, async (wire) => {
-      const { errorCode, offsets } = await wire.call(
-        offsetFetchMessage,
-        { group, topics: undefined },
-        waiting,
-      );
-      return { value: [...offsets], errorCode };
+      const [row] = await wire.call(offsetFetchMessage, [group], waiting);
+      return { value: [...(row?.offsets ?? [])], errorCode: row?.errorCode ?? noAnswer };
     });
   }
 

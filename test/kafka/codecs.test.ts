@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { VarveError } from '../../src/errors.ts';
+import { describeConfigsMessage } from '../../src/kafka/messages/describe-configs.ts';
 import { fetchMessage } from '../../src/kafka/messages/fetch.ts';
+import { findCoordinatorsMessage } from '../../src/kafka/messages/find-coordinators.ts';
+import { listGroupsMessage } from '../../src/kafka/messages/list-groups.ts';
 import { listOffsetsMessage } from '../../src/kafka/messages/list-offsets.ts';
 import type { Message } from '../../src/kafka/messages/message.ts';
 import { metadataMessage } from '../../src/kafka/messages/metadata.ts';
@@ -117,16 +120,56 @@ const cases: readonly { name: string; answer: string; read: (bytes: Buffer) => u
   },
   {
     name: 'OffsetFetch',
-    answer: `02 0274 03 00000003 0000000000000007 00000002 03 c3bc 0000 0107026162
-      00000004 ffffffffffffffff ffffffff 00 0003 00 00 0019 00`,
+    answer: `03 0267 02 0274 03 00000003 0000000000000007 00000002 03 c3bc 0000 0107026162
+      00000004 ffffffffffffffff ffffffff 00 0003 00 00 0019 00
+      0268 01 000f 00 0107026162`,
     read: (bytes) => read(offsetFetchMessage, bytes),
+    value: [
+      {
+        group: 'g',
+        errorCode: 25,
+        offsets: [
+          { topic: 't', partition: 3, offset: 7n, leaderEpoch: 2, metadata: 'ü', errorCode: 0 },
+          { topic: 't', partition: 4, offset: -1n, leaderEpoch: -1, metadata: '', errorCode: 3 },
+        ],
+      },
+      { group: 'h', errorCode: 15, offsets: [] },
+    ],
+  },
+  {
+    name: 'ListGroups',
+    answer: `000e 03 0267 0263 0253 00 0268 01 0245 0107026162 00`,
+    read: (bytes) => read(listGroupsMessage, bytes),
     value: {
-      errorCode: 25,
-      offsets: [
-        { topic: 't', partition: 3, offset: 7n, leaderEpoch: 2, metadata: 'ü', errorCode: 0 },
-        { topic: 't', partition: 4, offset: -1n, leaderEpoch: -1, metadata: '', errorCode: 3 },
+      errorCode: 14,
+      groups: [
+        { group: 'g', protocolType: 'c', state: 'S' },
+        { group: 'h', protocolType: '', state: 'E' },
       ],
     },
+  },
+  {
+    name: 'FindCoordinator',
+    answer: `03 0267 00000001 0261 00002384 0000 00 00 0268 ffffffff 01 ffffffff 000f 0278 0107026162 00`,
+    read: (bytes) => read(findCoordinatorsMessage, bytes),
+    value: [
+      { group: 'g', host: 'a', port: 9092, errorCode: 0 },
+      { group: 'h', host: '', port: -1, errorCode: 15 },
+    ],
+  },
+  {
+    name: 'DescribeConfigs',
+    answer: `03 0000 00 02 0274 04
+        0261 0231 00 01 00 02 0278 0231 05 00 02 0264 00
+        0262 0232 00 05 00 01 02 00 00
+        0263 00 00 01 01 01 02 00 0107026162
+      00
+      0003 026e 02 0275 01 0107026162 00`,
+    read: (bytes) => read(describeConfigsMessage, bytes),
+    value: [
+      { topic: 't', errorCode: 0, configs: [{ name: 'a', value: '1' }] },
+      { topic: 'u', errorCode: 3, configs: [] },
+    ],
   },
   {
     name: 'OffsetCommit',
@@ -257,10 +300,21 @@ describe('a request', () => {
     );
   });
 
-  test('for committed offsets asks for all topics or for the named ones', () => {
-    expect(written(offsetFetchMessage, { group: 'g', topics: undefined })).toBe(plain('0267 00 00 00'));
-    expect(written(offsetFetchMessage, { group: 'g', topics: [{ topic: 't', partitions: [3] }] })).toBe(
-      plain('0267 02 0274 02 00000003 00 00 00'),
+  test('for committed offsets asks for all topics of each group', () => {
+    expect(written(offsetFetchMessage, ['g', 'h'])).toBe(plain('03 0267 00 00 0268 00 00 00 00'));
+  });
+
+  test('for groups asks for those of every state', () => {
+    expect(written(listGroupsMessage, undefined)).toBe(plain('01 00'));
+  });
+
+  test('for coordinators asks for those of groups, all at once', () => {
+    expect(written(findCoordinatorsMessage, ['g', 'h'])).toBe(plain('00 03 0267 0268 00'));
+  });
+
+  test('for configurations asks for those of topics, without synonyms and documentation', () => {
+    expect(written(describeConfigsMessage, ['t', 'u'])).toBe(
+      plain('03 02 0274 00 00 02 0275 00 00 00 00 00'),
     );
   });
 
