@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type JavaClient, type Kafka, startKafka } from '../../scripts/kafka/kafka.ts';
+import { connectCluster, type Cluster, type SavedGroup } from '../../src/kafka/kafka.ts';
+import { eventually, realPorts, settings } from './given.ts';
+
+let kafka: Kafka;
+let java: JavaClient;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  kafka = await startKafka({ brokers: 3, sasl: true });
+  java = await kafka.java();
+  cluster = await connectCluster({ settings: settings(kafka.bootstrap), ports: realPorts });
+  await java.createTopic({ topic: 'read', partitions: 3 });
+});
+afterAll(async () => {
+  await cluster?.[Symbol.asyncDispose]();
+  await kafka?.stop();
+});
+
+const toKafka = (): string[] => ['--bootstrap-server', kafka.bootstrap];
+const all = { without: (): boolean => false };
+
+async function commits(group: string, offset: bigint): Promise<void> {
+  const row = { topic: 'read', partition: 0, offset, leaderEpoch: 0, metadata: `of ${group}` };
+  await eventually(async () => cluster.commitOffsets(group, [row]));
+}
+
+function named(groups: readonly SavedGroup[], name: string): SavedGroup | undefined {
+  return groups.find(({ group }) => group === name);
+}
+
+describe('saved groups', () => {
+  test('are those of all brokers, with every offset as the Java client reads it', async () => {
+    const names = Array.from({ length: 60 }, (_, index) => `saved-${String(index).padStart(2, '0')}`);
+    for (const [index, name] of names.entries()) await commits(name, BigInt(index));
+    await java.commitOffsets({
+      group: 'saved-java',
+      offsets: [0, 1, 2].map((partition) => ({ topic: 'read', partition, offset: 7n, metadata: 'ü' })),
+    });
+
+    const saved = await cluster.savedGroups({ without: (group) => !group.startsWith('saved-') });
+
+    expect(saved.map(({ group }) => group)).toEqual([...names, 'saved-java']);
+    for (const name of ['saved-00', 'saved-17', 'saved-59', 'saved-java']) {
+      const sorted = named(saved, name)?.offsets.toSorted((a, b) => a.partition - b.partition);
+      expect(sorted).toEqual(await java.listGroupOffsets(name));
+      expect(named(saved, name)).toMatchObject({ state: 'Empty' });
+    }
+    // The oracle of "all brokers": a bulk answer that came from one coordinator alone would miss two thirds.
+    const listed = await kafka.runTool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand', [
+      ...toKafka(),
+      '--list',
+    ]);
+    const told = listed.stdout.split('\n').filter((line) => line.startsWith('saved-'));
+    expect(saved.map(({ group }) => group)).toEqual(told.toSorted());
+  });
+
+  test('leave out the groups that are not wanted, and those without offsets', async () => {
+    await commits('varve-ours', 1n);
+    await commits('theirs', 1n);
+
+    const saved = await cluster.savedGroups({ without: (group) => group.startsWith('varve-') });
+
+    expect(named(saved, 'theirs')?.offsets).toHaveLength(1);
+    expect(named(saved, 'varve-ours')).toBeUndefined();
+  });
+
+  test('keep a group that may not be read as a row that says so', async () => {
+    await commits('hidden', 1n);
+    await commits('shown', 1n);
+    const denied = ['--deny-principal', 'User:alice', '--operation', 'Describe', '--group', 'hidden'];
+    await kafka.runTool('org.apache.kafka.tools.AclCommand', [...toKafka(), '--add', ...denied]);
+    await using ofAlice = await connectCluster({
+      settings: settings(kafka.listeners.saslPlain ?? '', {
+        sasl: { mechanism: 'PLAIN', username: 'alice', password: kafka.sasl?.password ?? '' },
+      }),
+      ports: realPorts,
+    });
+
+    await expect
+      .poll(async () => named(await ofAlice.savedGroups(all), 'hidden')?.failure, { timeout: 10_000 })
+      .toMatchObject({ code: 'kafka-refused', message: expect.stringContaining('group hidden') });
+
+    const saved = await ofAlice.savedGroups(all);
+    expect(named(saved, 'hidden')?.offsets).toEqual([]);
+    expect(named(saved, 'shown')?.offsets).toHaveLength(1);
+    expect(named(saved, 'shown')?.failure).toBeUndefined();
+  });
+});
+
+describe('topic configs', () => {
+  test('are what is set on each topic itself, as the Java client sees it', async () => {
+    await java.createTopic({
+      topic: 'configured',
+      partitions: 1,
+      configs: { 'retention.ms': '-1', 'cleanup.policy': 'compact,delete' },
+    });
+    await java.alterConfigs({ topic: 'configured', configs: { 'segment.bytes': '2000000' } });
+
+    const [configured, plain] = await cluster.topicConfigs(['configured', 'read']);
+
+    expect(configured).toEqual({
+      topic: 'configured',
+      configs: [
+        { name: 'cleanup.policy', value: 'compact,delete' },
+        { name: 'retention.ms', value: '-1' },
+        { name: 'segment.bytes', value: '2000000' },
+      ],
+    });
+    expect(await java.describeConfigs('configured')).toMatchObject({ 'segment.bytes': '2000000' });
+    expect(plain).toEqual({ topic: 'read', configs: [] });
+  });
+
+  test('of a topic that is not there are a row that says so, beside the others', async () => {
+    const [absent, there] = await cluster.topicConfigs(['absent', 'read']);
+
+    expect(absent?.failure).toMatchObject({ message: expect.stringContaining('topic absent') });
+    expect(there?.failure).toBeUndefined();
+  });
+
+  test('are asked for in a few requests, however many topics there are', async () => {
+    const names = Array.from({ length: 3000 }, (_, index) => `absent-${index}`);
+    const beganMs = Date.now();
+
+    const rows = await cluster.topicConfigs([...names, 'read']);
+
+    expect(rows).toHaveLength(3001);
+    expect(rows.at(-1)).toEqual({ topic: 'read', configs: [] });
+    expect(Date.now() - beganMs).toBeLessThan(5000);
+  });
+});
