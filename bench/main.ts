@@ -3,6 +3,7 @@
  * `npm run bench -- sink 5` (five pairs), `npm run bench -- startup`.
  */
 const benches: Readonly<Record<string, () => Promise<{ bench(words: readonly string[]): Promise<void> }>>> = {
+  cycle: async () => import('./cycle.ts'),
   sink: async () => import('./sink.ts'),
   startup: async () => import('./startup.ts'),
 };

@@ -91,7 +91,7 @@ async function run(given: Given, course: Course): Promise<CycleReport> {
   const freed =
     ground.base === undefined || !isWhole
       ? { segments: 0, bytes: 0 }
-      : await freeSegments(ground.base.manifest, given.request, host);
+      : await freeSegments(ground.base.manifest, { ...given.request, sinceMs: ground.memory?.sinceMs ?? 0 }, host);
   phases.end();
   return await reportOf({ ground, staged, published, rotation, expired, freed, checked, phasesMs: phases.tookMs });
 }

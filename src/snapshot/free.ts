@@ -14,6 +14,8 @@ export interface FreeRequest {
   readonly localFolder: string;
   readonly localKeepMs: number;
   readonly localMinFreeBytes: number;
+  /** Nothing on the disk is older. */
+  readonly sinceMs: number;
 }
 
 /** `base` is a snapshot that an earlier cycle published and this one has found whole. */
@@ -25,6 +27,7 @@ export async function freeSegments(
   const { disk, clock } = host;
   let free = await disk.freeBytes(request.localFolder);
   const oldestKeptMs = clock.nowMs() - request.localKeepMs;
+  if (request.sinceMs > oldestKeptMs && free >= request.localMinFreeBytes) return { segments: 0, bytes: 0 };
   let segments = 0;
   let bytes = 0;
   for (const segment of await freeable(base, request.localFolder, host)) {

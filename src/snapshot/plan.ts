@@ -53,7 +53,7 @@ export async function segmentsToSeal(
 }
 
 /** Nothing can have been added: no list of files is needed. */
-function isUnchanged(coverage: Coverage, row: PartitionRow): boolean {
+export function isUnchanged(coverage: Coverage, row: PartitionRow): boolean {
   if (coverage.truncations.length !== row.coverage.truncations.length) return false;
   const range = coverage.ranges.at(-1);
   if (range === undefined) return row.sealed.length === 0;

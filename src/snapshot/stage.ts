@@ -1,7 +1,7 @@
 /** Everything of the next snapshot but its manifest, in the staging folder. */
 import { availableParallelism } from 'node:os';
 import { BlockPool } from '../crypto/crypto.ts';
-import { listIncarnations, PartitionLog, readCoverage } from '../local/local.ts';
+import { listIncarnations, PartitionLog, readCoverage, type PartitionKey } from '../local/local.ts';
 import {
   readIndex,
   snapshotFolder,
@@ -15,7 +15,7 @@ import type { Hold } from '../schedule/schedule.ts';
 import { carryPacks, type Carried } from './carry.ts';
 import type { Ground } from './ground.ts';
 import { sealPacks, type NewPacks } from './packs.ts';
-import { segmentsToSeal, type CutPartition, type SegmentToSeal } from './plan.ts';
+import { isUnchanged, segmentsToSeal, type CutPartition, type SegmentToSeal } from './plan.ts';
 import { linkPacks, type MissingPack } from './publish.ts';
 import { addSealed } from './rows.ts';
 
@@ -131,19 +131,31 @@ async function planSegments(
       ground.ports.signal.throwIfAborted();
       const key = `${topicId}/${partition}`;
       if (busy.has(key)) continue;
-      const at = held.get(key) ?? (await recovered(ground, { topic, topicId, partition }));
+      const row = rows.get(key);
+      const at = held.get(key) ?? (await notHeld(ground, { topic, topicId, partition }, row));
       if (at === undefined) continue;
       cut.push(at);
-      segments.push(...(await segmentsToSeal(host.disk, localFolder, { cut: at, row: rows.get(key) })));
+      segments.push(...(await segmentsToSeal(host.disk, localFolder, { cut: at, row })));
     }
   }
   return { cut, segments, firstSeen };
 }
 
-/** A partition that nobody writes: what a start of the daemon would find in its files. */
+/** A partition that nobody writes. What its journal says that a snapshot holds needs no look at the files. */
+async function notHeld(
+  ground: Ground,
+  key: PartitionKey,
+  row: PartitionRow | undefined,
+): Promise<CutPartition | undefined> {
+  const coverage = await readCoverage(ground.ports.host.disk, ground.request.localFolder, key);
+  if (coverage !== undefined && row !== undefined && isUnchanged(coverage, row)) return { ...key, coverage };
+  return await recovered(ground, key);
+}
+
+/** What a start of the daemon would find in its files. */
 async function recovered(
   { ports, request }: Ground,
-  key: { topic: string; topicId: string; partition: number },
+  key: PartitionKey,
 ): Promise<CutPartition | undefined> {
   const { host } = ports;
   const options = {

@@ -111,7 +111,7 @@ export class Store implements AsyncDisposable {
   async append(
     key: PartitionKey,
     count: number,
-    o: { valueBytes?: number; atMs?: number; segmentBytes?: number } = {},
+    o: { valueBytes?: number; atMs?: number; segmentBytes?: number; batchRecords?: number } = {},
   ): Promise<bigint> {
     if (!this.topics.has(key.topic)) this.see(key.topic, key.partition + 1, key.topicId);
     const atMs = BigInt(o.atMs ?? this.nowMs);
@@ -126,8 +126,9 @@ export class Store implements AsyncDisposable {
     await using log = await PartitionLog.open(this.local, key, { disk, random, clock }, options);
     if (log.durable === undefined) await log.begin(0n);
     let base = log.durable?.offset ?? 0n;
-    for (let left = count; left > 0; left -= 10) {
-      const records = Array.from({ length: Math.min(10, left) }, (_, index) =>
+    const { batchRecords = 10 } = o;
+    for (let left = Math.floor(count); left > 0; left -= batchRecords) {
+      const records = Array.from({ length: Math.min(batchRecords, left) }, (_, index) =>
         record({
           offsetDelta: index,
           key: Buffer.from(`key-${base + BigInt(index)}`),
@@ -148,31 +149,31 @@ export class Store implements AsyncDisposable {
     o: Partial<CycleRequest> & { onStep?: CyclePorts['onStep']; signal?: AbortSignal } = {},
   ): Promise<CycleReport> {
     const { onStep, signal = new AbortController().signal, ...request } = o;
-    return await runCycle(
-      this.settings,
-      {
-        localFolder: this.local,
-        localKeepMs: 35 * dayMs,
-        localMinFreeBytes: 0,
-        installation: this.installation,
-        cluster,
-        tool: 'varve test',
-        cut: [],
-        busy: [],
-        topics: [...this.topics.values()],
-        groups: { readMs: this.nowMs, groups: [] },
-        unread: [],
-        accept: { rollback: false, cluster: false, shrink: false },
-        ...request,
-      },
-      {
-        host: this.host,
-        emit: (event) => this.events.push(event),
-        signal,
-        stretch: stretchByArgon2,
-        ...(onStep === undefined ? {} : { onStep }),
-      },
-    );
+    return await runCycle(this.settings, this.request(request), {
+      host: this.host,
+      emit: (event) => this.events.push(event),
+      signal,
+      stretch: stretchByArgon2,
+      ...(onStep === undefined ? {} : { onStep }),
+    });
+  }
+
+  request(o: Partial<CycleRequest>): CycleRequest {
+    return {
+      localFolder: this.local,
+      localKeepMs: 35 * dayMs,
+      localMinFreeBytes: 0,
+      installation: this.installation,
+      cluster,
+      tool: 'varve test',
+      cut: [],
+      busy: [],
+      topics: [...this.topics.values()],
+      groups: { readMs: this.nowMs, groups: [] },
+      unread: [],
+      accept: { rollback: false, cluster: false, shrink: false },
+      ...o,
+    };
   }
 
   async verify(level: VerifyLevel = 'deep'): Promise<VerifyReport> {
