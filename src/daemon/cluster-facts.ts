@@ -25,7 +25,7 @@ export async function readClusterFacts(
       readMs: nowMs,
       partitions: partitions.length,
       replicationFactor: partitions[0]?.replicas.length ?? 0,
-      configs: configsOf.get(name)?.configs ?? [],
+      configs: (configsOf.get(name)?.configs ?? []).map(({ name: key, value }) => [key, value] as const),
     },
   }));
   const unread = [

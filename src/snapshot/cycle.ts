@@ -85,6 +85,7 @@ async function run(given: Given, course: Course): Promise<CycleReport> {
         repository: ground.repository,
         settings: given.settings,
         assertLocked: async () => ground.lock.assertHeld(),
+        takenOverMs: given.beganMs,
       })
     : [];
   phases.begin('free');

@@ -4,6 +4,7 @@ import type { Host } from '../host/host.ts';
 import {
   moveToTrash,
   rebuildViews,
+  sweepMarks,
   type Marks,
   type OpenedManifest,
   type Pack,
@@ -109,6 +110,8 @@ export async function carryOutRotation(
     repository: Repository;
     settings: SnapshotSettings;
     assertLocked: () => Promise<void>;
+    /** What was checked before is in the manifest that was published. */
+    takenOverMs: number;
   },
 ): Promise<Expired[]> {
   const { place } = o.repository;
@@ -129,6 +132,8 @@ export async function carryOutRotation(
       o.settings.retain,
     ),
   );
+  const left = new Set(snapshots.map(({ id }) => id).filter((id) => !gone.has(id)));
+  await sweepMarks(o.host, o.repository, { snapshots: left, takenOverMs: o.takenOverMs });
   return expired;
 }
 
