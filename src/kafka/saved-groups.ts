@@ -138,8 +138,9 @@ function isCommitted({ offset }: CommittedOffset): boolean {
   return offset >= 0n;
 }
 
-function withoutError({ errorCode: _, ...offset }: CommittedOffset): SavedGroup['offsets'][number] {
-  return offset;
+function withoutError(row: CommittedOffset): SavedGroup['offsets'][number] {
+  const { topic, partition, offset, leaderEpoch, metadata } = row;
+  return { topic, partition, offset, leaderEpoch, metadata };
 }
 
 function isMoved(errorCode: number): boolean {

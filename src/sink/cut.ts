@@ -24,7 +24,8 @@ export async function cutAll(
   for (const [index, { stream, log }] of cuts.entries()) {
     const coverage = covered[index];
     const isSame = stream.log === log && !stream.isReopening;
-    const isDurable = coverage !== undefined && isSame && endOf(log.durable?.offset) >= endOf(coverage.ranges.at(-1)?.to);
+    const isDurable =
+      coverage !== undefined && isSame && endOf(log.durable?.offset) >= endOf(coverage.ranges.at(-1)?.to);
     if (isDurable) partitions.push({ ...stream.key, coverage });
     else {
       busy.push(stream.key);

@@ -1,9 +1,9 @@
 import { VarveError, messageOf } from '../errors.ts';
 import { pause, type Clock } from '../host/host.ts';
 import { kafkaError, type Cluster, type CommittedOffset } from '../kafka/kafka.ts';
-import type { Identity, Position } from '../local/local.ts';
+import type { Identity, PartitionKey, Position } from '../local/local.ts';
 import type { Emit } from './events.ts';
-import type { PartitionStream } from './stream.ts';
+import type { PartitionStream, Start } from './stream.ts';
 
 /**
  * Positions are committed to a group of their own, so that every Kafka tool shows the lag. The files are the truth;
@@ -46,8 +46,8 @@ export async function assertOwnGroup(
   for (const row of await positionsOf(cluster, group, o)) {
     const note = parseNote(row.metadata);
     if (note === undefined) continue;
-    const isSameRepository = o.identity.repository === null || o.identity.repository === note.repository;
-    if (note.durable !== undefined && isSameRepository)
+    // Of another repository, or while ours is not known, it would leave out what ours has never had.
+    if (note.durable !== undefined && note.repository === o.identity.repository)
       durable.set(durableKey({ ...row, topicId: note.topicId }), note.durable);
     if (note.installation === o.identity.installation) continue;
     if (nowMs - note.at >= installationSilentMs) continue;
@@ -61,6 +61,17 @@ export async function assertOwnGroup(
     );
   }
   return durable;
+}
+
+/** Where a partition without local files was left off: what a snapshot holds is known better than what a note says. */
+export function startOf(
+  key: PartitionKey,
+  { saved, committed }: { saved: DurableOffsets | undefined; committed: DurableOffsets },
+): Start | undefined {
+  const inSnapshot = saved?.get(durableKey(key));
+  if (inSnapshot !== undefined) return { offset: inSnapshot, from: 'snapshot' };
+  const inNote = committed.get(durableKey(key));
+  return inNote === undefined ? undefined : { offset: inNote, from: 'group' };
 }
 
 /** The first look at a group of a young cluster makes its coordinator: that takes a moment. */
@@ -101,7 +112,13 @@ function parseNote(metadata: string): KnownNote | undefined {
     const topicId = 'topicId' in note && typeof note.topicId === 'string' ? note.topicId : '';
     const repository = 'repository' in note && typeof note.repository === 'string' ? note.repository : '';
     const isOffset = 'durable' in note && typeof note.durable === 'string' && /^\d{1,19}$/.test(note.durable);
-    return { installation, at, topicId, repository, durable: isOffset ? BigInt(String(note.durable)) : undefined };
+    return {
+      installation,
+      at,
+      topicId,
+      repository,
+      durable: isOffset ? BigInt(String(note.durable)) : undefined,
+    };
   } catch {
     return undefined; // another tool reset the offset: its note is not ours
   }

@@ -7,8 +7,7 @@
  * cluster but the positions of its own group, and logs nothing.
  */
 import { VarveError, messageOf } from '../errors.ts';
-import { pause, type Host } from '../host/host.ts';
-import type { Cluster } from '../kafka/kafka.ts';
+import { pause } from '../host/host.ts';
 import type { LocalFolder } from '../local/local.ts';
 import {
   freezeEnds,
@@ -19,59 +18,34 @@ import {
   type Frozen,
   type Progress,
 } from './catch-up.ts';
+import { Changes } from './changes.ts';
+import { closeAll } from './closing.ts';
 import { Streams } from './discover.ts';
 import type { Emit, SinkEvent } from './events.ts';
 import { Fetching } from './fetching.ts';
 import { cutAll, type Cut } from './cut.ts';
-import { assertOwnGroup, Commits, durableKey, type DurableOffsets } from './group.ts';
+import { assertOwnGroup, Commits, startOf, type DurableOffsets } from './group.ts';
+import { metricsOf, statusOf, type SinkMetrics, type SinkStatus } from './metrics.ts';
+import type { SinkOptions } from './options.ts';
 import type { TopicThere } from './plan.ts';
 import { DiskRoom, isDiskFull } from './room.ts';
-import type { PartitionStream } from './stream.ts';
-import { syncAll } from './syncing.ts';
+import { Syncing } from './syncing.ts';
 
 export type { CatchUpReport, Progress } from './catch-up.ts';
 export type { Cut } from './cut.ts';
 export type { SinkEvent } from './events.ts';
 export type { DurableOffsets } from './group.ts';
+export type { SinkMetrics, SinkStatus, TopicMetrics } from './metrics.ts';
+export type { SinkOptions } from './options.ts';
 export type { TopicThere } from './plan.ts';
 export { durableKey } from './group.ts';
 
-export interface SinkOptions {
-  readonly cluster: Cluster;
-  readonly local: LocalFolder;
-  readonly host: Host;
-  readonly emit: Emit;
-  readonly isWanted: (topic: string) => boolean;
-  readonly group: string;
-  readonly rack?: string;
-  readonly segmentBytes: number;
-  readonly inFlightBytes: number;
-  readonly minFreeBytes: number;
-  /** `catch-up` ends at the ends it froze and gives up on lasting trouble; `follow` goes on for ever. */
-  readonly mode: 'catch-up' | 'follow';
-  /** How far the newest snapshot holds each partition: there begins one that has lost its local files. */
-  readonly saved?: DurableOffsets;
-}
-
-/** What the sink knows of itself, for a terminal, a log line or a metric. */
-export interface SinkStatus {
-  readonly partitions: number;
-  readonly records: number;
-  readonly bytes: number;
-  readonly stopped: number;
-  readonly waiting: number;
-  readonly inFlightBytes: number;
-}
-
 const tickMs = 1000;
-const lastCommitMs = 3000;
 /** What nobody has asked for since is told by the log, the journal and `gaps list`. */
 const eventsMax = 10_000;
 /** How long trouble may last before a catch-up gives up on it. */
 const catchUpPatienceMs = 30_000;
 const discoverEveryMs = 30_000;
-/** More than this unsynced starts a sync before its time, so that the disk never stands idle. */
-const unsyncedBytesMax = 32 * 1024 * 1024;
 /** A follower waits for this much, so that a trickle does not become a request per record. */
 const followMinBytes = 64 * 1024;
 
@@ -83,10 +57,10 @@ export class Sink implements AsyncDisposable {
   readonly #fetching: Fetching;
   readonly #room: DiskRoom;
   readonly #commits: Commits;
+  readonly #syncing: Syncing;
   #ticking: Promise<void> = Promise.resolve();
-  #watchers = new Set<() => void>();
+  readonly #changes = new Changes();
   #wakeTick: (() => void) | undefined;
-  #syncedBytes = 0;
   #mustDiscover = false;
   #frozen: Frozen | undefined;
   #failure: unknown;
@@ -118,13 +92,9 @@ export class Sink implements AsyncDisposable {
       emit,
       nowMs,
       signal: this.#stop.signal,
-      startOf(key) {
-        const saved = options.saved?.get(durableKey(key));
-        if (saved !== undefined) return { offset: saved, from: 'snapshot' };
-        const known = committed.get(durableKey(key));
-        return known === undefined ? undefined : { offset: known, from: 'group' };
-      },
+      startOf: (key) => startOf(key, { saved: options.saved, committed }),
     });
+    this.#syncing = new Syncing(() => this.#streams.all(), { room: this.#room, clock: host.clock });
     this.#fetching = new Fetching({
       cluster: options.cluster,
       clock: host.clock,
@@ -147,7 +117,11 @@ export class Sink implements AsyncDisposable {
     const { cluster, local, host, group } = options;
     await local.bindCluster(cluster.clusterId);
     const { identity } = local;
-    const committed = await assertOwnGroup(cluster, group, { identity, clock: host.clock, emit: options.emit });
+    const committed = await assertOwnGroup(cluster, group, {
+      identity,
+      clock: host.clock,
+      emit: options.emit,
+    });
     const sink = new Sink(options, committed);
     if (options.saved !== undefined) sink.noteDurable(options.saved);
     try {
@@ -162,15 +136,13 @@ export class Sink implements AsyncDisposable {
   }
 
   get status(): SinkStatus {
-    const status = { partitions: 0, records: 0, bytes: 0, stopped: 0, waiting: 0 };
-    for (const stream of this.#streams.all()) {
-      status.partitions += 1;
-      status.records += stream.records;
-      status.bytes += stream.bytes;
-      if (stream.state.kind === 'stopped') status.stopped += 1;
-      if (stream.state.kind === 'waiting') status.waiting += 1;
-    }
-    return { ...status, inFlightBytes: this.#fetching.inFlightBytes };
+    return statusOf(this.#streams.all(), { inFlightBytes: this.#fetching.inFlightBytes });
+  }
+
+  metrics(): SinkMetrics {
+    const { lastMs: lastSyncMs, behindSinceMs: unsyncedSinceMs } = this.#syncing;
+    const { inFlightBytes } = this.#fetching;
+    return metricsOf(this.#streams.all(), { lastSyncMs, unsyncedSinceMs, inFlightBytes });
   }
 
   /** The topics that are there now and may be read, by name. */
@@ -208,7 +180,7 @@ export class Sink implements AsyncDisposable {
     // A partition whose sync fails begins again from what is durable, and is waited for again.
     do {
       await this.#until(isAtEnd, signal);
-      await this.#syncAll();
+      await this.#syncing.all();
     } while (!isAtEnd());
     await this.#commit();
     this.#frozen = undefined;
@@ -224,7 +196,7 @@ export class Sink implements AsyncDisposable {
     return await cutAll([...this.#streams.all()], {
       nowMs: () => this.#o.host.clock.nowMs(),
       emit: (event) => this.#emit(event),
-      sync: async () => this.#syncAll(),
+      sync: async () => this.#syncing.all(),
     });
   }
 
@@ -239,35 +211,13 @@ export class Sink implements AsyncDisposable {
     this.#wakeTick?.();
     await this.#ticking;
     await this.#fetching.ended();
-    for (const stream of this.#streams.all()) await this.#close(stream);
-    await this.#lastCommit();
+    const { clock } = this.#o.host;
+    const emit: Emit = (event) => this.#emit(event);
+    await closeAll([...this.#streams.all()], { commits: this.#commits, clock, emit });
   }
 
   async #commit(): Promise<void> {
     await this.#commits.commit(this.#streams.all(), { isLast: false, signal: this.#stop.signal });
-  }
-
-  /** What is on disk is safe without it, so a coordinator that hangs does not hold up the end for long. */
-  async #lastCommit(): Promise<void> {
-    const giveUp = new AbortController();
-    const timer = this.#o.host.clock.after(lastCommitMs, () => giveUp.abort());
-    try {
-      await this.#commits.commit(this.#streams.all(), { isLast: true, signal: giveUp.signal });
-    } catch (error) {
-      this.#emit({ type: 'commit-failed', message: messageOf(error) });
-    } finally {
-      timer.cancel();
-    }
-  }
-
-  async #close(stream: PartitionStream): Promise<void> {
-    await stream.settled();
-    try {
-      await stream.log[Symbol.asyncDispose]();
-    } catch (error) {
-      this.#emit({ type: 'disk-refused', message: messageOf(error), isFull: false });
-      await stream.log.abandon().catch(() => undefined); // told just before; the next start recovers the files
-    }
   }
 
   #emit(event: SinkEvent): void {
@@ -284,7 +234,7 @@ export class Sink implements AsyncDisposable {
       try {
         await this.#o.local.assertHeld();
         await this.#room.look();
-        await this.#syncAll();
+        await this.#syncing.all();
         await this.#commit();
         if (this.#mustDiscover || clock.nowMs() - discoveredMs >= discoverEveryMs) {
           discoveredMs = clock.nowMs();
@@ -315,48 +265,22 @@ export class Sink implements AsyncDisposable {
   }
 
   #progress(): void {
-    if (this.#savedBytes() - this.#syncedBytes >= unsyncedBytesMax) this.#wakeTick?.();
-    for (const watcher of this.#watchers) watcher();
+    if (this.#syncing.isDue()) this.#wakeTick?.();
+    this.#changes.tell();
   }
 
   async #until(isReachedNow: () => boolean, signal?: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const look = (): void => {
-        try {
-          const failure = this.#failure ?? this.#room.failure;
-          if (failure !== undefined) throw failure;
-          if (signal?.aborted) throw stoppedPartWay();
-          if (isReachedNow()) finish(resolve);
-        } catch (error) {
-          finish(() => reject(error));
-        }
-      };
-      const finish = (settle: () => void): void => {
-        this.#watchers.delete(look);
-        signal?.removeEventListener('abort', look);
-        settle();
-      };
-      this.#watchers.add(look);
-      signal?.addEventListener('abort', look);
-      look();
-    });
+    await this.#changes.until(() => {
+      const failure = this.#failure ?? this.#room.failure;
+      if (failure !== undefined) throw failure;
+      if (signal?.aborted) throw stoppedPartWay();
+      return isReachedNow();
+    }, signal);
   }
 
   /** Trouble that began before this moment has lasted too long for a catch-up. */
   #giveUpBefore(): number {
     return this.#o.host.clock.nowMs() - catchUpPatienceMs;
-  }
-
-  async #syncAll(): Promise<void> {
-    const bytes = this.#savedBytes();
-    await syncAll(this.#streams.all(), this.#room);
-    this.#syncedBytes = bytes;
-  }
-
-  #savedBytes(): number {
-    let bytes = 0;
-    for (const stream of this.#streams.all()) bytes += stream.bytes;
-    return bytes;
   }
 }
 

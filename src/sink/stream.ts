@@ -81,6 +81,8 @@ export class PartitionStream {
   partitionBytes = partitionBytesMin;
   records = 0;
   bytes = 0;
+  /** How far the partition reaches, as its leader said last: for a reader of committed records, and at all. */
+  ends: { readonly stable: bigint; readonly highWatermark: bigint } | undefined;
   #doubts = 0;
   #open: { readonly from: bigint; readonly sinceMs: number; readonly isTold: boolean } | undefined;
   #retries = 0;
@@ -173,6 +175,7 @@ export class PartitionStream {
 
   /** Notes how far transactions have ended; one that stays open is named once. */
   noteStable(lastStableOffset: bigint, highWatermark: bigint): void {
+    this.ends = { stable: lastStableOffset, highWatermark };
     if (this.#open?.from !== lastStableOffset || highWatermark <= lastStableOffset) {
       const isOpen = highWatermark > lastStableOffset;
       this.#open = isOpen
