@@ -112,7 +112,8 @@ export class Cycles {
     try {
       const report = await take(accept);
       this.#lastSuccessMs = sinceMs;
-      emit({ type: 'cycle-ended', report });
+      const { durable: _, ...told } = report;
+      emit({ type: 'cycle-ended', report: told });
       return report;
     } catch (error) {
       const code = error instanceof VarveError ? error.code : 'failed';

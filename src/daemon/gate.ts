@@ -1,5 +1,5 @@
 import { VarveError } from '../errors.ts';
-import type { Host } from '../host/host.ts';
+import { pause, type Host } from '../host/host.ts';
 import { runOrder, type Order, type OrderName, type OrderResult } from '../target/target.ts';
 
 export type GateState =
@@ -7,6 +7,8 @@ export type GateState =
   | { readonly kind: 'busy'; readonly sinceMs: number }
   /** The child is still there although nobody waits for it: the target hangs. */
   | { readonly kind: 'stuck'; readonly sinceMs: number };
+
+const goneWithinMs = 2000;
 
 /** One child process at a time: while one hangs in the kernel, a second would only hang beside it. */
 export class TargetGate {
@@ -32,7 +34,6 @@ export class TargetGate {
     if (this.#state.kind !== 'idle') throw inUse(this.#state, clock.nowMs());
     const sinceMs = clock.nowMs();
     this.#state = { kind: 'busy', sinceMs };
-    let hangs = false;
     try {
       return await runOrder(this.#host, {
         ...order,
@@ -45,12 +46,11 @@ export class TargetGate {
           });
         },
       });
-    } catch (error) {
-      hangs = error instanceof VarveError && error.code === 'target-unusable';
-      throw error;
     } finally {
       // One that has answered is gone in a moment; one that hangs, when the kernel lets go of it.
-      if (!hangs) await this.#gone;
+      const waited = new AbortController();
+      await Promise.race([this.#gone, pause(clock, goneWithinMs, waited.signal)]);
+      waited.abort();
       if (this.#state.kind === 'busy') this.#state = { kind: 'stuck', sinceMs };
     }
   }

@@ -49,7 +49,7 @@ export function describeCycle(event: OfCycle): Described {
   }
 }
 
-function describeReport(report: CycleReport): Described {
+function describeReport(report: Omit<CycleReport, 'durable'>): Described {
   const { id, finding, newBytes, linkedBytes, tookMs, expired, held } = report;
   const gone = expired.length === 0 ? '' : `, ${plural(expired.length, 'snapshot')} expired`;
   const why = held.length === 0 ? '' : `; nothing expires: ${held.map(({ text }) => text).join('; ')}`;

@@ -22,7 +22,7 @@ export type Trigger = 'schedule' | 'start' | 'order';
 /** Of a cycle as a whole, told by whoever runs cycles. */
 export type CyclesEvent =
   | { readonly type: 'cycle-began'; readonly trigger: Trigger; readonly missedMs?: number }
-  | { readonly type: 'cycle-ended'; readonly report: CycleReport }
+  | { readonly type: 'cycle-ended'; readonly report: Omit<CycleReport, 'durable'> }
   | {
       readonly type: 'cycle-failed';
       readonly code: string;

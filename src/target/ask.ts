@@ -63,7 +63,7 @@ class Asking<Name extends OrderName> {
   async answer(): Promise<unknown> {
     const { signal, order, params, settings } = this.#order;
     const child = this.#child;
-    const abort = (): void => this.#abort();
+    let onAbort: (() => void) | undefined;
     try {
       return await new Promise<unknown>((resolve, reject) => {
         child.on('message', (message: FromChild) => this.#hear(message, { resolve, reject }));
@@ -73,12 +73,14 @@ class Asking<Name extends OrderName> {
           this.#lastWords = (this.#lastWords + chunk.toString('utf8')).slice(-lastWordsMax);
         });
         this.#watch(reject);
+        const abort = (): void => this.#abort(reject);
+        onAbort = abort;
         signal?.addEventListener('abort', abort, { once: true });
         this.#send({ kind: 'order', order, params, settings });
         if (signal?.aborted === true) abort();
       });
     } finally {
-      signal?.removeEventListener('abort', abort);
+      if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
       this.#looking?.cancel();
       this.#aborting?.cancel();
       this.#letGo();
@@ -133,10 +135,12 @@ class Asking<Name extends OrderName> {
     });
   }
 
-  #abort(): void {
+  /** It may end by itself for a while; whether a killed one ends at all is up to the kernel. */
+  #abort(reject: (error: unknown) => void): void {
     this.#send({ kind: 'abort' });
     this.#aborting = this.#host.clock.after(abortGraceMs, () => {
       this.#child.kill('SIGKILL');
+      reject(interrupted());
     });
   }
 
