@@ -30,10 +30,15 @@ async function benchMonth(megabytes: number): Promise<void> {
   store.nowMs = Date.now();
   const key = keyOf('orders');
   await store.append(key, (megabytes * 1e6) / 1060, { valueBytes, batchRecords: 15 });
-  const [month = ''] = (await readdir(join(store.local, 'topics', key.topic, key.topicId, '0'))).filter((name) => name !== 'journal');
+  const [month = ''] = (await readdir(join(store.local, 'topics', key.topic, key.topicId, '0'))).filter(
+    (name) => name !== 'journal',
+  );
   const folder = join(store.local, 'topics', key.topic, key.topicId, '0', month);
   const files = (await readdir(folder)).toSorted().map((name) => join(folder, name));
-  const bytes = (await Promise.all(files.map(async (path) => stat(path)))).reduce((sum, { size }) => sum + size, 0);
+  const bytes = (await Promise.all(files.map(async (path) => stat(path)))).reduce(
+    (sum, { size }) => sum + size,
+    0,
+  );
   const zstd = await zstdAlone(files);
   const first = await cycle(store);
   const rate = (seconds: number): number => Math.round(bytes / 1e6 / seconds);
@@ -48,7 +53,8 @@ async function benchMonth(megabytes: number): Promise<void> {
   await store.append(key, 34e6 / 1060, { valueBytes, batchRecords: 15 });
   const second = await cycle(store);
   const added = (await repositoryBytes(store)) - sizeBefore;
-  for (const name of (await readdir(folder)).toSorted().slice(files.length)) await appendFile(grown, readFileSync(join(folder, name)));
+  for (const name of (await readdir(folder)).toSorted().slice(files.length))
+    await appendFile(grown, readFileSync(join(folder, name)));
   const secondRsync = await timed(async () => rsyncTo(rsync, { to: '1', linkDest: '0' }));
   const report = {
     load: `${Math.round(bytes / 1e6)} MB of ${valueBytes} byte records in one month, then 34 MB`,
@@ -193,4 +199,3 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 function round(value: number): number {
   return Math.round(value * 100) / 100;
 }
-

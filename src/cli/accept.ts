@@ -5,7 +5,8 @@ import type { CommandContext, OptionSpec } from './command.ts';
 export const acceptOptions: Readonly<Record<string, OptionSpec>> = {
   'accept-rollback': {
     type: 'flag',
-    summary: 'Go on although the repository is older than remembered, or another one; every local segment is carried again',
+    summary:
+      'Go on although the repository is older than remembered, or another one; every local segment is carried again',
   },
   'accept-cluster': { type: 'flag', summary: 'Go on although the repository holds another Kafka cluster' },
   'accept-shrink': {

@@ -21,7 +21,7 @@ import { printSnapshot, snapshotOf } from './snapshot.ts';
 
 export const command: Command = {
   name: 'backup',
-  summary: 'Save everything that is committed now and publish a snapshot, then end',
+  summary: 'Save what is committed now, publish a snapshot, then end',
   description:
     'Reads every partition up to its last stable offset as of the start and makes it durable in the local folder; then ' +
     'seals what is new and publishes it as a snapshot in the repository. Where a daemon holds the folder, the daemon ' +
@@ -111,7 +111,10 @@ async function backUp(
 }
 
 /** A topic that was named, as against matched, was asked for by somebody who counts on it. */
-function absentTopics(include: readonly string[], topics: ReadonlyMap<string, unknown>): CatchUpReport['missing'] {
+function absentTopics(
+  include: readonly string[],
+  topics: ReadonlyMap<string, unknown>,
+): CatchUpReport['missing'] {
   return include
     .filter((name) => /^[a-zA-Z0-9._-]+$/.test(name) && !topics.has(name))
     .map((topic) => ({

@@ -11,13 +11,13 @@ export interface CommandRow {
 export const commandRows: readonly CommandRow[] = [
   {
     name: 'run',
-    summary: 'Follow the cluster and save everything as it comes, until told to stop',
+    summary: 'Follow the cluster, save what comes, publish snapshots on schedule',
     group: 'Back up',
     load: async () => (await import('./run.ts')).command,
   },
   {
     name: 'backup',
-    summary: 'Save everything that is committed now and publish a snapshot, then end',
+    summary: 'Save what is committed now, publish a snapshot, then end',
     group: 'Back up',
     load: async () => (await import('./backup.ts')).command,
   },

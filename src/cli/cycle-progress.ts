@@ -37,7 +37,11 @@ export class CycleProgress {
     if (nowMs - this.#toldMs < this.#everyMs) return;
     this.#toldMs = nowMs;
     const doneBytes = isRead ? event.readBytes : event.doneBytes;
-    this.#tell(isRead ? 'read' : 'sealed', { doneBytes, totalBytes: event.totalBytes }, nowMs - this.#beganMs);
+    this.#tell(
+      isRead ? 'read' : 'sealed',
+      { doneBytes, totalBytes: event.totalBytes },
+      nowMs - this.#beganMs,
+    );
   }
 
   get #isBar(): boolean {

@@ -8,7 +8,7 @@ const logEveryMs = 60_000;
 
 export const command: Command = {
   name: 'run',
-  summary: 'Follow the cluster and save everything as it comes, until told to stop',
+  summary: 'Follow the cluster, save what comes, publish snapshots on schedule',
   description:
     'Reads every included topic, new ones too, into the local folder and commits how far it is on disk to a group ' +
     'of its own. On SIGTERM or SIGINT it writes what has come, commits and ends with 0; a second one ends it at once, ' +

@@ -69,7 +69,8 @@ async function take(context: CommandContext): Promise<SnapshotDocument> {
 }
 
 export function snapshotOf(answer: object): SnapshotDocument {
-  if (!('snapshot' in answer)) throw new VarveError('failed', 'the daemon answered something else than a snapshot');
+  if (!('snapshot' in answer))
+    throw new VarveError('failed', 'the daemon answered something else than a snapshot');
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the daemon is this very program
   return answer.snapshot as SnapshotDocument;
 }
@@ -80,12 +81,18 @@ export async function printSnapshot({ out }: CommandContext, snapshot: SnapshotD
     `published ${id}: ${plural(segments, 'segment')} new, ${bytesText(rawBytes)} sealed to ${bytesText(newBytes)}, ` +
       `${bytesText(linkedBytes)} linked in ${plural(linkedPacks, 'pack')}, ${durationText(tookMs)}`,
   );
-  for (const { id: gone, reason } of snapshot.expired) await out(`expired ${gone}: ${escapeControls(reason)}`);
+  for (const { id: gone, reason } of snapshot.expired)
+    await out(`expired ${gone}: ${escapeControls(reason)}`);
   for (const topic of snapshot.vanishedTopics)
-    await out(`vanished: topic ${topic} is no longer in the cluster; what was saved of it stays (--accept-shrink says that it is known)`);
+    await out(
+      `vanished: topic ${topic} is no longer in the cluster; what was saved of it stays (--accept-shrink says that it is known)`,
+    );
   for (const { text } of snapshot.held) await out(`nothing expires: ${escapeControls(text)}`);
-  for (const { what, problem } of snapshot.damaged) await out(`damaged: ${escapeControls(`${what}: ${problem}`)}`);
+  for (const { what, problem } of snapshot.damaged)
+    await out(`damaged: ${escapeControls(`${what}: ${problem}`)}`);
   for (const warning of snapshot.warnings) await out(`note: ${escapeControls(warning)}`);
   if (snapshot.freedSegments > 0)
-    await out(`freed ${bytesText(snapshot.freedBytes)} of the local disk: ${plural(snapshot.freedSegments, 'segment')} that snapshots hold`);
+    await out(
+      `freed ${bytesText(snapshot.freedBytes)} of the local disk: ${plural(snapshot.freedSegments, 'segment')} that snapshots hold`,
+    );
 }

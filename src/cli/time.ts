@@ -35,6 +35,6 @@ function timeOf(option: string, text: string | undefined): bigint | undefined {
   });
 }
 
-function localOffsetMinutes(ms: number): number {
+export function localOffsetMinutes(ms: number): number {
   return -new Date(ms).getTimezoneOffset();
 }

@@ -12,9 +12,14 @@ export async function readClusterFacts(
 ): Promise<ClusterFacts> {
   const { signal, nowMs } = o;
   const metadata = await cluster.metadata({ signal });
-  const there = metadata.topics.filter(({ name, errorCode }) => errorCode === 0 && name !== '' && o.isWanted(name));
+  const there = metadata.topics.filter(
+    ({ name, errorCode }) => errorCode === 0 && name !== '' && o.isWanted(name),
+  );
   const [configs, saved] = await Promise.all([
-    cluster.topicConfigs(there.map(({ name }) => name), { signal }),
+    cluster.topicConfigs(
+      there.map(({ name }) => name),
+      { signal },
+    ),
     cluster.savedGroups({ without: isOwnGroup, signal }),
   ]);
   const configsOf = new Map(configs.map((row) => [row.topic, row]));
@@ -32,7 +37,9 @@ export async function readClusterFacts(
     ...configs.flatMap(({ topic, failure }) =>
       failure === undefined ? [] : `configuration of topic ${topic}: ${failure.message}`,
     ),
-    ...saved.flatMap(({ group, failure }) => (failure === undefined ? [] : `group ${group}: ${failure.message}`)),
+    ...saved.flatMap(({ group, failure }) =>
+      failure === undefined ? [] : `group ${group}: ${failure.message}`,
+    ),
   ];
   const groups = saved
     .filter(({ failure }) => failure === undefined)

@@ -102,9 +102,13 @@ export async function snapshotOfFiles(options: OpenOptions, accept: Accepted): P
   const gate = new TargetGate(host);
   const local = opened.use(await openLocal(options, {}));
   if (local.identity.cluster === null) {
-    throw new VarveError('nothing-selected', `local folder ${local.path}: there is nothing to take a snapshot of yet`, {
-      hint: 'varve backup, or varve run, saves the topics first',
-    });
+    throw new VarveError(
+      'nothing-selected',
+      `local folder ${local.path}: there is nothing to take a snapshot of yet`,
+      {
+        hint: 'varve backup, or varve run, saves the topics first',
+      },
+    );
   }
   const reached = await reach(options);
   if (reached.cluster !== undefined) {
@@ -146,7 +150,9 @@ async function openLocal(
         },
         facts: () => {
           const { cycles } = running;
-          return cycles === undefined ? {} : { cycle: { running: cycles.running ?? null, nextMs: cycles.nextMs ?? null } };
+          return cycles === undefined
+            ? {}
+            : { cycle: { running: cycles.running ?? null, nextMs: cycles.nextMs ?? null } };
         },
       }),
   });

@@ -59,7 +59,11 @@ export class TargetGate {
 function inUse(state: Exclude<GateState, { kind: 'idle' }>, nowMs: number): VarveError {
   const forText = `for ${Math.round((nowMs - state.sinceMs) / 1000)} s`;
   if (state.kind === 'busy') throw new Error(`the gate is busy ${forText}`);
-  return new VarveError('target-unusable', `the target hangs: the last child process has not ended ${forText}`, {
-    hint: 'look at the mount of repository.dir and at its server; cycles go on by themselves once it answers',
-  });
+  return new VarveError(
+    'target-unusable',
+    `the target hangs: the last child process has not ended ${forText}`,
+    {
+      hint: 'look at the mount of repository.dir and at its server; cycles go on by themselves once it answers',
+    },
+  );
 }

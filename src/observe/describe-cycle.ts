@@ -35,13 +35,22 @@ export function describeCycle(event: OfCycle): Described {
     case 'cycle-phase':
       return { level: 'debug', message: `cycle: ${event.phase}` };
     case 'cycle-progress':
-      return { level: 'debug', message: `sealed ${bytesText(event.doneBytes)} of ${bytesText(event.totalBytes)}` };
+      return {
+        level: 'debug',
+        message: `sealed ${bytesText(event.doneBytes)} of ${bytesText(event.totalBytes)}`,
+      };
     case 'verify-progress':
-      return { level: 'debug', message: `read ${bytesText(event.readBytes)} of ${bytesText(event.totalBytes)}` };
+      return {
+        level: 'debug',
+        message: `read ${bytesText(event.readBytes)} of ${bytesText(event.totalBytes)}`,
+      };
     case 'cycle-warned':
       return { level: 'warn', message: event.message };
     case 'pack-damaged':
-      return { level: 'error', message: `pack ${event.pack} is damaged: ${event.problem}; nothing expires until it is mended` };
+      return {
+        level: 'error',
+        message: `pack ${event.pack} is damaged: ${event.problem}; nothing expires until it is mended`,
+      };
     case 'segment-damaged': {
       const what = `${event.topic}/${event.partition}: ${event.path}`;
       return { level: 'error', message: `${what} is damaged, and in no snapshot: ${event.problem}` };

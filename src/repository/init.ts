@@ -48,7 +48,12 @@ export async function initRepository(
   await probeLinks(host, folder);
   await ensureFolder(disk, keysFolder(place));
   if (known !== undefined) {
-    const { slot } = await openRoot(disk, { folder, repository: known.repository, secret, stretch: o.stretch });
+    const { slot } = await openRoot(disk, {
+      folder,
+      repository: known.repository,
+      secret,
+      stretch: o.stretch,
+    });
     const isMade = await ensureInstance(host, place);
     return { identity: known, isMade, slot };
   }

@@ -129,7 +129,10 @@ export async function writeSlot(
   if (opened.idText !== root.idText) throw new Error('the slot that was written opens another root key');
 }
 
-export async function removeSlot(disk: Disk, { folder, slot }: { folder: string; slot: string }): Promise<void> {
+export async function removeSlot(
+  disk: Disk,
+  { folder, slot }: { folder: string; slot: string },
+): Promise<void> {
   const slots = await slotFiles(disk, folder);
   if (!slots.some(({ name }) => name === slot)) {
     throw new VarveError('nothing-selected', `there is no slot ${slot}`, {
@@ -137,9 +140,13 @@ export async function removeSlot(disk: Disk, { folder, slot }: { folder: string;
     });
   }
   if (slots.length === 1) {
-    throw new VarveError('refused', `slot ${slot} is the last one: without it nothing could ever be opened again`, {
-      hint: 'add another slot first: varve key add',
-    });
+    throw new VarveError(
+      'refused',
+      `slot ${slot} is the last one: without it nothing could ever be opened again`,
+      {
+        hint: 'add another slot first: varve key add',
+      },
+    );
   }
   await disk.removeFile(join(keysFolder({ folder }), `${slot}.json`));
   await syncFolder(disk, keysFolder({ folder }));

@@ -65,7 +65,10 @@ export async function acquireLock(
 }
 
 /** Who holds the lock; undefined where nobody does. */
-export async function readLock(host: Pick<Host, 'disk'>, place: RepositoryPlace): Promise<LockHolder | undefined> {
+export async function readLock(
+  host: Pick<Host, 'disk'>,
+  place: RepositoryPlace,
+): Promise<LockHolder | undefined> {
   const bytes = await host.disk.readFile(holderPath(place));
   return bytes === undefined ? undefined : parseHolder(bytes, holderPath(place));
 }
@@ -88,10 +91,14 @@ function parseHolder(bytes: Buffer, path: string): LockHolder {
   try {
     return holderSchema.parse(JSON.parse(bytes.toString('utf8')));
   } catch (cause) {
-    throw new VarveError('locked', `${path}: there is a lock that says nothing of its holder: ${messageOf(cause)}`, {
-      hint: 'make sure that no other process works on this repository, then run varve unlock',
-      cause,
-    });
+    throw new VarveError(
+      'locked',
+      `${path}: there is a lock that says nothing of its holder: ${messageOf(cause)}`,
+      {
+        hint: 'make sure that no other process works on this repository, then run varve unlock',
+        cause,
+      },
+    );
   }
 }
 
@@ -157,10 +164,15 @@ class HeldLock implements RepositoryLock {
   async assertHeld(): Promise<void> {
     const holder = await readLock(this.#host, this.#place);
     if (holder?.nonce === this.#own.nonce) return;
-    const by = holder === undefined ? 'nobody holds it now' : `installation ${holder.installation} holds it now`;
-    throw new VarveError('locked', `instance ${this.#place.instance} of the repository: the lock was lost: ${by}`, {
-      hint: 'make sure that one process works on this instance, then run the cycle again',
-    });
+    const by =
+      holder === undefined ? 'nobody holds it now' : `installation ${holder.installation} holds it now`;
+    throw new VarveError(
+      'locked',
+      `instance ${this.#place.instance} of the repository: the lock was lost: ${by}`,
+      {
+        hint: 'make sure that one process works on this instance, then run the cycle again',
+      },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -51,12 +51,18 @@ export async function readMarks(host: Pick<Host, 'disk'>, repository: Repository
     const mark = parseMarkFileName(name);
     if (mark === undefined) continue;
     try {
-      const raw = repository.openSealed(identityOf(repository, mark), await readWhole(host.disk, join(folder, name)));
+      const raw = repository.openSealed(
+        identityOf(repository, mark),
+        await readWhole(host.disk, join(folder, name)),
+      );
       found.push(contentSchema.parse(JSON.parse(raw.toString('utf8'))));
     } catch (error) {
-      const isKnown = error instanceof VarveError || error instanceof z.ZodError || error instanceof SyntaxError;
+      const isKnown =
+        error instanceof VarveError || error instanceof z.ZodError || error instanceof SyntaxError;
       if (!isKnown) throw error;
-      problems.push(`mark ${name} does not open: ${error instanceof VarveError ? error.message : 'it is no mark'}`);
+      problems.push(
+        `mark ${name} does not open: ${error instanceof VarveError ? error.message : 'it is no mark'}`,
+      );
     }
   }
   found.sort((a, b) => a.atMs - b.atMs);
@@ -84,7 +90,8 @@ export async function sweepMarks(
     if (mark === undefined) continue;
     const isTakenOver = mark.type === 'checked' && mark.atMs < o.takenOverMs;
     const isOrphan = !o.snapshots.has(mark.snapshot) && (mark.type === 'pinned' || mark.type === 'unpinned');
-    if (isTakenOver || isOrphan) await ignoring(['ENOENT'], async () => host.disk.removeFile(join(folder, name)));
+    if (isTakenOver || isOrphan)
+      await ignoring(['ENOENT'], async () => host.disk.removeFile(join(folder, name)));
   }
 }
 

@@ -41,8 +41,14 @@ export interface IndexedBlock {
   readonly maxTimestamp: bigint;
 }
 
-const offset = z.string().regex(/^\d{1,19}$/).transform(BigInt);
-const timestamp = z.string().regex(/^-?\d{1,19}$/).transform(BigInt);
+const offset = z
+  .string()
+  .regex(/^\d{1,19}$/)
+  .transform(BigInt);
+const timestamp = z
+  .string()
+  .regex(/^-?\d{1,19}$/)
+  .transform(BigInt);
 const count = z.number().int().nonnegative();
 
 const indexSchema = z.object({

@@ -22,8 +22,7 @@ export async function readIndex(
   const file = await disk.open(join(snapshot, pack.path), 'read');
   try {
     const fileBytes = await file.byteLength();
-    if (fileBytes !== pack.bytes)
-      throw damaged(pack.path, `expected ${pack.bytes} bytes, got ${fileBytes}`);
+    if (fileBytes !== pack.bytes) throw damaged(pack.path, `expected ${pack.bytes} bytes, got ${fileBytes}`);
     const sealed = Buffer.allocUnsafe(bytes);
     if ((await file.read(sealed, position)) < bytes) throw damaged(pack.path, 'its index is cut off');
     const identity: ObjectIdentity = {
@@ -44,7 +43,10 @@ function checkPlace(segment: IndexedSegment, pack: Pack): void {
   const { position, sealedBytes, blocks } = segment;
   const inBlocks = blocks.reduce((sum, block) => sum + lengthBytes + block.sealedBytes, headerBytes);
   if (inBlocks === sealedBytes && position + sealedBytes <= pack.index.position) return;
-  throw damaged(pack.path, `segment ${segment.base} of ${segment.topic}/${segment.partition} does not lie in it`);
+  throw damaged(
+    pack.path,
+    `segment ${segment.base} of ${segment.topic}/${segment.partition} does not lie in it`,
+  );
 }
 
 /** The raw blocks of a segment, from one on, in order. Throws damage. */
@@ -78,7 +80,10 @@ export async function* openSegmentBlocks(
       const sealed = Buffer.allocUnsafe(bytes);
       await fill(file, sealed, { position, pack: o.pack });
       if (sealed.readUInt32BE(0) !== block.sealedBytes)
-        throw damaged(o.pack, `block ${number} of segment ${base} of ${topic}/${partition} has another length`);
+        throw damaged(
+          o.pack,
+          `block ${number} of segment ${base} of ${topic}/${partition} has another length`,
+        );
       const last = number === segment.blocks.length - 1;
       yield opener.open(sealed.subarray(lengthBytes), { number, last });
     }

@@ -7,11 +7,7 @@
  * It reaches the target only through the disk that it is given, and runs in the child process alone. It holds no rule
  * about what is sealed, kept or let go of.
  */
-export {
-  listSnapshots,
-  openManifest,
-  type OpenedManifest,
-} from './catalog.ts';
+export { listSnapshots, openManifest, type OpenedManifest } from './catalog.ts';
 export { findRepository, readRepositoryIdentity, type RepositoryIdentity } from './identity.ts';
 export { ensureInstance, firstSlot, initRepository, listInstances, type InitResult } from './init.ts';
 export { copyKeys, listSlots, removeSlot, slotFiles, writeSlot, type SlotFile } from './keys.ts';
@@ -46,12 +42,5 @@ export { formatIndex, indexMemberName, type IndexedSegment } from './pack-index.
 export { openSegmentBlocks, readIndex } from './pack-reader.ts';
 export { PackWriter, SentCheck, type WrittenPack } from './pack-writer.ts';
 export { parseKeyFile, readSecret, secretOf, type RepositorySecret } from './secret.ts';
-export {
-  createFile,
-  ignoring,
-  linkSettled,
-  readPastCache,
-  renameSettled,
-  syncFolder,
-} from './steps.ts';
+export { createFile, ignoring, linkSettled, readPastCache, renameSettled, syncFolder } from './steps.ts';
 export { moveToTrash, purgeTrash, rebuildViews, sweepStaging, targetNowMs } from './upkeep.ts';

@@ -27,9 +27,13 @@ export async function readSecret(disk: Disk, secret: RepositorySecret): Promise<
   const bytes = await readSmall(disk, secret.passphraseFile, 'repository.passphraseFile');
   const passphrase = bytes.toString('utf8').split(/\r?\n/, 1)[0] ?? '';
   if (passphrase !== '') return { passphrase };
-  throw new VarveError('config', `repository.passphraseFile ${secret.passphraseFile}: its first line is empty`, {
-    hint: 'write the passphrase on the first line',
-  });
+  throw new VarveError(
+    'config',
+    `repository.passphraseFile ${secret.passphraseFile}: its first line is empty`,
+    {
+      hint: 'write the passphrase on the first line',
+    },
+  );
 }
 
 /** 32 bytes, as they are or as base64 or hexadecimal text. */
@@ -41,17 +45,25 @@ export function parseKeyFile(bytes: Buffer, path: string): Buffer {
     const decoded = Buffer.from(text, 'base64');
     if (decoded.length === keyBytes) return decoded;
   }
-  throw new VarveError('config', `key file ${path}: expected ${keyBytes} bytes, raw or as base64 or hex, got ${bytes.length} bytes`, {
-    hint: 'varve key generate FILE makes one',
-  });
+  throw new VarveError(
+    'config',
+    `key file ${path}: expected ${keyBytes} bytes, raw or as base64 or hex, got ${bytes.length} bytes`,
+    {
+      hint: 'varve key generate FILE makes one',
+    },
+  );
 }
 
 async function readSmall(disk: Disk, path: string, key: string): Promise<Buffer> {
   const stat = await disk.stat(path);
   if (stat !== undefined && stat.byteLength > fileBytesMax)
-    throw new VarveError('config', `${key} ${path}: expected at most ${fileBytesMax} bytes, got ${stat.byteLength}`, {
-      hint: 'name the file that holds the secret and nothing else',
-    });
+    throw new VarveError(
+      'config',
+      `${key} ${path}: expected at most ${fileBytesMax} bytes, got ${stat.byteLength}`,
+      {
+        hint: 'name the file that holds the secret and nothing else',
+      },
+    );
   let bytes: Buffer | undefined;
   let cause: unknown;
   try {
@@ -60,8 +72,12 @@ async function readSmall(disk: Disk, path: string, key: string): Promise<Buffer>
     cause = error;
   }
   if (bytes !== undefined) return bytes;
-  throw new VarveError('config', `${key} ${path}: ${cause === undefined ? 'no such file' : 'it cannot be read'}`, {
-    hint: 'check the path, and that this user may read the file; varve key generate FILE makes a key',
-    cause,
-  });
+  throw new VarveError(
+    'config',
+    `${key} ${path}: ${cause === undefined ? 'no such file' : 'it cannot be read'}`,
+    {
+      hint: 'check the path, and that this user may read the file; varve key generate FILE makes a key',
+      cause,
+    },
+  );
 }

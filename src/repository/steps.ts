@@ -38,7 +38,13 @@ export async function linkSettled(disk: Disk, existing: string, fresh: string): 
     await disk.link(existing, fresh);
   } catch (error) {
     const [source, made] = [await disk.stat(existing), await disk.stat(fresh)];
-    if (source !== undefined && made !== undefined && source.inode === made.inode && source.device === made.device) return;
+    if (
+      source !== undefined &&
+      made !== undefined &&
+      source.inode === made.inode &&
+      source.device === made.device
+    )
+      return;
     throw linkError(error, { existing, fresh });
   }
 }
@@ -61,12 +67,14 @@ function linkError(error: unknown, o: { existing: string; fresh: string }): unkn
 /** For a name that must not exist yet. */
 export async function renameSettled(disk: Disk, from: string, to: string): Promise<void> {
   const before = await disk.stat(from);
-  if ((await disk.stat(to)) !== undefined) throw Object.assign(new Error(`EEXIST: ${to} exists`), { code: 'EEXIST' });
+  if ((await disk.stat(to)) !== undefined)
+    throw Object.assign(new Error(`EEXIST: ${to} exists`), { code: 'EEXIST' });
   try {
     await disk.rename(from, to);
   } catch (error) {
     const after = await disk.stat(to);
-    if (before !== undefined && after?.inode === before.inode && (await disk.stat(from)) === undefined) return;
+    if (before !== undefined && after?.inode === before.inode && (await disk.stat(from)) === undefined)
+      return;
     throw error;
   }
 }
@@ -81,7 +89,11 @@ export async function syncFolder(disk: Disk, path: string): Promise<void> {
 }
 
 /** Replaces a small file as a whole. */
-export async function replaceWhole(host: Pick<Host, 'disk' | 'random'>, path: string, contents: Buffer): Promise<void> {
+export async function replaceWhole(
+  host: Pick<Host, 'disk' | 'random'>,
+  path: string,
+  contents: Buffer,
+): Promise<void> {
   const temporary = join(dirname(path), `.${host.random.bytes(6).toString('hex')}.tmp`);
   await createFile(host.disk, temporary, [contents]);
   try {
@@ -102,7 +114,8 @@ export async function targetTimeIn(host: Pick<Host, 'disk' | 'random'>, folder: 
   await createFile(host.disk, path, [Buffer.from('.')]);
   const stat = await host.disk.stat(path);
   await host.disk.removeFile(path);
-  if (stat === undefined) throw new VarveError('target-unusable', `${path}: the file that was made is not there`);
+  if (stat === undefined)
+    throw new VarveError('target-unusable', `${path}: the file that was made is not there`);
   return stat.modifiedMs;
 }
 
@@ -150,10 +163,14 @@ export async function readWhole(disk: Disk, path: string): Promise<Buffer> {
 }
 
 function stale(path: string, cause: unknown): VarveError {
-  return new VarveError('target-unusable', `${path}: the server has lost hold of the file, ${staleTriesMax} times in a row`, {
-    hint: 'look at the server and at the mount, then run the command again',
-    cause,
-  });
+  return new VarveError(
+    'target-unusable',
+    `${path}: the server has lost hold of the file, ${staleTriesMax} times in a row`,
+    {
+      hint: 'look at the server and at the mount, then run the command again',
+      cause,
+    },
+  );
 }
 
 export interface ReadBack {
@@ -177,7 +194,8 @@ export async function readPastCache(
     try {
       const { file, buffer } = direct;
       // Past the end of the file, which is no whole unit, nothing more can be asked for.
-      const read = async (at: number): Promise<number> => (at % alignBytes === 0 ? file.readOnce(buffer, at) : 0);
+      const read = async (at: number): Promise<number> =>
+        at % alignBytes === 0 ? file.readOnce(buffer, at) : 0;
       return { ...(await readThrough({ read, buffer }, onPiece)), how: 'direct' };
     } finally {
       await direct.file.close();

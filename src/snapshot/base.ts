@@ -20,7 +20,9 @@ export async function openCatalog(disk: Disk, repository: Repository): Promise<C
   const opened: OpenedManifest[] = [];
   const problems: { id: string; error: VarveError }[] = foreign.map((id) => ({
     id,
-    error: new VarveError('damage', `snapshots/${id} is no snapshot`, { hint: 'move it out of the repository' }),
+    error: new VarveError('damage', `snapshots/${id} is no snapshot`, {
+      hint: 'move it out of the repository',
+    }),
   }));
   for (const id of ids) {
     const before = opened.at(-1)?.manifest.seq;
@@ -42,7 +44,12 @@ export function chooseBase(
   o: { repository: string; acceptRollback: boolean; warn: (message: string) => void },
 ): OpenedManifest | undefined {
   const base = catalog.opened.at(-1);
-  if (memory !== undefined && memory.repository !== '' && memory.repository !== o.repository && !o.acceptRollback) {
+  if (
+    memory !== undefined &&
+    memory.repository !== '' &&
+    memory.repository !== o.repository &&
+    !o.acceptRollback
+  ) {
     throw refused(
       `the repository is another one: expected ${memory.repository}, got ${o.repository}`,
       'mount the right repository; if this one shall take its place, run the cycle once with --accept-rollback, which carries every local segment into it',
@@ -58,7 +65,9 @@ export function chooseBase(
   }
   if (base !== undefined && isSuccessor(catalog.opened, base, known)) return base;
   if (o.acceptRollback) {
-    o.warn(`the repository was rolled back from snapshot ${known.id} to ${base?.manifest.id ?? 'nothing'}: accepted`);
+    o.warn(
+      `the repository was rolled back from snapshot ${known.id} to ${base?.manifest.id ?? 'nothing'}: accepted`,
+    );
     return base;
   }
   const named = catalog.problems.map(({ error }) => `; ${error.message}`).join('');
@@ -74,7 +83,7 @@ function isSuccessor(
   base: OpenedManifest,
   known: { id: string; seq: number; digest: string },
 ): boolean {
-  for (let at: OpenedManifest | undefined = base; at !== undefined; ) {
+  for (let at: OpenedManifest | undefined = base; at !== undefined;) {
     const { id, seq, previous }: OpenedManifest['manifest'] = at.manifest;
     if (id === known.id) return at.digest === known.digest;
     if (seq <= known.seq || previous === null) return false;

@@ -92,9 +92,22 @@ async function run(given: Given, course: Course): Promise<CycleReport> {
   const freed =
     ground.base === undefined || !isWhole
       ? { segments: 0, bytes: 0 }
-      : await freeSegments(ground.base.manifest, { ...given.request, sinceMs: ground.memory?.sinceMs ?? 0 }, host);
+      : await freeSegments(
+          ground.base.manifest,
+          { ...given.request, sinceMs: ground.memory?.sinceMs ?? 0 },
+          host,
+        );
   phases.end();
-  return await reportOf({ ground, staged, published, rotation, expired, freed, checked, phasesMs: phases.tookMs });
+  return await reportOf({
+    ground,
+    staged,
+    published,
+    rotation,
+    expired,
+    freed,
+    checked,
+    phasesMs: phases.tookMs,
+  });
 }
 
 function manifestOf(ground: Ground, staged: Staged): Manifest {
@@ -132,7 +145,14 @@ function manifestOf(ground: Ground, staged: Staged): Manifest {
   };
 }
 
-function expiredSegment({ topic, topicId, partition, branch, base, next }: IndexedSegment): Manifest['expired'][number] {
+function expiredSegment({
+  topic,
+  topicId,
+  partition,
+  branch,
+  base,
+  next,
+}: IndexedSegment): Manifest['expired'][number] {
   return { topic, topicId, partition, branch, from: base, to: next };
 }
 
@@ -150,11 +170,17 @@ async function recheck(ground: Ground, published: OpenedManifest): Promise<Check
   const atMs = host.clock.nowMs();
   await lock.assertHeld();
   if (result.checked.length > 0)
-    await writeMark(host, repository, { snapshot: manifest.id, type: 'checked', atMs, packs: result.checked });
+    await writeMark(host, repository, {
+      snapshot: manifest.id,
+      type: 'checked',
+      atMs,
+      packs: result.checked,
+    });
   if (result.damaged.length > 0) {
     const packs = result.damaged.map(({ pack }) => pack);
     await writeMark(host, repository, { snapshot: manifest.id, type: 'damaged', atMs, packs });
-    for (const { pack, problem } of result.damaged) ports.emit({ type: 'pack-damaged', pack: pack.path, problem });
+    for (const { pack, problem } of result.damaged)
+      ports.emit({ type: 'pack-damaged', pack: pack.path, problem });
   }
   for (const pack of [...manifest.packs.filter(({ checkedMs }) => checkedMs >= ground.beganMs)])
     checks.note(pack, pack.checkedMs);

@@ -56,7 +56,8 @@ async function freeable(base: Manifest, localFolder: string, { disk }: Host): Pr
         const following = segments[index + 1];
         // The newest of a branch may go on behind what was sealed: only one behind it tells that it does not.
         if (to === undefined || following?.branch !== branch) continue;
-        if (following.base > to && ((await measureSegmentFile(disk, { path, base: from })) ?? from) > to) continue;
+        if (following.base > to && ((await measureSegmentFile(disk, { path, base: from })) ?? from) > to)
+          continue;
         const stat = await disk.stat(path);
         if (stat !== undefined) found.push({ path, bytes: stat.byteLength, modifiedMs: stat.modifiedMs });
       }

@@ -124,7 +124,10 @@ export function rotationOf(ground: Ground, catalog: Catalog): RotatePlan {
   });
 }
 
-export function sourceFacts({ settings, request, base }: Ground): { vanishedTopics: string[]; shrunk: boolean } {
+export function sourceFacts({ settings, request, base }: Ground): {
+  vanishedTopics: string[];
+  shrunk: boolean;
+} {
   if (request.accept.shrink) return { vanishedTopics: [], shrunk: false };
   const isIncluded = (topic: string): boolean => matchesTopic(settings, topic);
   return {

@@ -1,10 +1,5 @@
 /** The rows of the next manifest, from those of the last one, what is on disk, and what was sealed. Pure. */
-import type {
-  IncarnationRow,
-  IndexedSegment,
-  Manifest,
-  PartitionRow,
-} from '../repository/repository.ts';
+import type { IncarnationRow, IndexedSegment, Manifest, PartitionRow } from '../repository/repository.ts';
 import type { CutPartition } from './plan.ts';
 import type { SeenTopic } from './request.ts';
 import { addSealed, mergeCoverage, removeSealed } from './rows.ts';

@@ -110,10 +110,10 @@ async function rowsOf(
   return { snapshots, problems };
 }
 
-function sizesOf({ manifest, publishedMs }: OpenedManifest): Omit<
-  SnapshotRow,
-  'instance' | 'verified' | 'verifiedMs' | 'pinned' | 'views'
-> {
+function sizesOf({
+  manifest,
+  publishedMs,
+}: OpenedManifest): Omit<SnapshotRow, 'instance' | 'verified' | 'verifiedMs' | 'pinned' | 'views'> {
   const { id, seq, takenMs, cluster, packs, incarnations } = manifest;
   const own = `/${String(seq).padStart(10, '0')}-`;
   const partitions = incarnations.flatMap((row) => row.partitions);
@@ -170,8 +170,14 @@ export function topicsOf(manifest: Manifest): TopicRow[] {
       partitions: partitions.length,
       records: partitions.reduce((sum, row) => sum + row.records, 0),
       rawBytes: partitions.reduce((sum, row) => sum + row.rawBytes, 0),
-      firstMs: extreme(partitions.map((row) => row.firstMs), (a, b) => a < b),
-      lastMs: extreme(partitions.map((row) => row.lastMs), (a, b) => a > b),
+      firstMs: extreme(
+        partitions.map((row) => row.firstMs),
+        (a, b) => a < b,
+      ),
+      lastMs: extreme(
+        partitions.map((row) => row.lastMs),
+        (a, b) => a > b,
+      ),
       gaps: partitions.reduce((sum, row) => sum + row.coverage.gaps.length, 0),
       missingOffsets: partitions
         .flatMap((row) => row.coverage.gaps)
@@ -180,10 +186,12 @@ export function topicsOf(manifest: Manifest): TopicRow[] {
     .toSorted((a, b) => (a.topic === b.topic ? 0 : a.topic < b.topic ? -1 : 1));
 }
 
-function extreme(values: readonly (bigint | null)[], isBetter: (a: bigint, b: bigint) => boolean): bigint | null {
+function extreme(
+  values: readonly (bigint | null)[],
+  isBetter: (a: bigint, b: bigint) => boolean,
+): bigint | null {
   return values.reduce<bigint | null>(
     (best, value) => (value !== null && (best === null || isBetter(value, best)) ? value : best),
     null,
   );
 }
-

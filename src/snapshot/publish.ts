@@ -95,7 +95,10 @@ export async function publish(manifest: Manifest, ports: PublishPorts): Promise<
   );
   const digest = createHash('sha256').update(sealed).digest('hex');
   onStep('sums');
-  const sums = [...manifest.packs.map(({ path, sha256 }) => ({ path, sha256 })), { path: 'manifest', sha256: digest }];
+  const sums = [
+    ...manifest.packs.map(({ path, sha256 }) => ({ path, sha256 })),
+    { path: 'manifest', sha256: digest },
+  ];
   const text = sums.map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
   await createFile(disk, join(staged, 'SHA256SUMS'), [Buffer.from(text)], { mode: 0o440 });
   onStep('manifest');

@@ -81,7 +81,9 @@ function findingOf(
   if (holds.some(({ finding }) => finding === 'clock-back')) return 'clock-back';
   const isShrunk = holds.some(({ kind }) => kind === 'shrunk');
   const isUnread = outcome.ground.request.unread.length > 0;
-  return isUnread || o.settingsAgeMs !== null || o.vanishedTopics.length > 0 || isShrunk ? 'incomplete' : null;
+  return isUnread || o.settingsAgeMs !== null || o.vanishedTopics.length > 0 || isShrunk
+    ? 'incomplete'
+    : null;
 }
 
 function sumOf<Item>(items: readonly Item[], valueOf: (item: Item) => number): number {

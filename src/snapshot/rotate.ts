@@ -39,7 +39,10 @@ export class Checks {
 
   /** The moment since which everything of a snapshot was read. */
   verifiedMs({ packs, takenMs }: { packs: readonly Pack[]; takenMs: number }): number {
-    return packs.reduce((least, pack) => Math.min(least, this.atMs(pack)), packs.length === 0 ? takenMs : Infinity);
+    return packs.reduce(
+      (least, pack) => Math.min(least, this.atMs(pack)),
+      packs.length === 0 ? takenMs : Infinity,
+    );
   }
 }
 

@@ -65,11 +65,7 @@ export function endOf({ ranges }: CoverageRow): bigint | undefined {
  * the snapshot's, unless the local folder was lost meanwhile: then it begins anew somewhere behind, and what lies
  * between was never saved.
  */
-export function mergeCoverage(
-  known: CoverageRow | undefined,
-  journal: CoverageRow,
-  at: string,
-): CoverageRow {
+export function mergeCoverage(known: CoverageRow | undefined, journal: CoverageRow, at: string): CoverageRow {
   const knownEnd = known && endOf(known);
   const first = journal.ranges[0];
   if (known === undefined || knownEnd === undefined || first === undefined) {

@@ -1,5 +1,12 @@
 /** From local segments to packs: read once, front to back; blocks are sealed in threads and written in order. */
-import { blockBytes, makeHead, saltBytes, type BlockPool, type ObjectIdentity, type SealedBlock } from '../crypto/crypto.ts';
+import {
+  blockBytes,
+  makeHead,
+  saltBytes,
+  type BlockPool,
+  type ObjectIdentity,
+  type SealedBlock,
+} from '../crypto/crypto.ts';
 import { codeOf, type DiskFile, type Host } from '../host/host.ts';
 import { BatchWalk, type BatchHeader } from '../log/log.ts';
 import type { IndexedSegment, PackWriter, Repository } from '../repository/repository.ts';
@@ -124,7 +131,8 @@ export class Sealer {
         const rawBytes = Math.min(blockBytes, fileBytes - number * blockBytes);
         const raw = this.#memory(rawBytes);
         const filled = await file.read(raw, number * blockBytes);
-        if (filled < rawBytes) o.notes.problem = `it ends at byte ${number * blockBytes + filled} while it is read`;
+        if (filled < rawBytes)
+          o.notes.problem = `it ends at byte ${number * blockBytes + filled} while it is read`;
         note(o.notes, walk.push(raw));
         const position = { number, last: number === count - 1 };
         const sealed = pool.seal(o.objectKey, position, raw); // which takes the memory away

@@ -15,8 +15,13 @@ export function shrinksOf(before: Manifest, manifest: Manifest): string[] {
       if (next === undefined) problems.push(`${of}: it is gone`);
       else if (!isCovered(row.coverage, next.coverage)) problems.push(`${of}: it covers less than before`);
       else {
-        const expired = manifest.expired.filter((at) => at.topicId === topicId && at.partition === row.partition);
-        const must = expired.reduce<PartitionRow['sealed']>((left, gone) => removeSealed(left, gone), row.sealed);
+        const expired = manifest.expired.filter(
+          (at) => at.topicId === topicId && at.partition === row.partition,
+        );
+        const must = expired.reduce<PartitionRow['sealed']>(
+          (left, gone) => removeSealed(left, gone),
+          row.sealed,
+        );
         const isHeld = must.every(({ branch, from, to }) =>
           next.sealed.some((range) => range.branch === branch && range.from <= from && range.to >= to),
         );

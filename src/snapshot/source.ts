@@ -52,11 +52,14 @@ export class SnapshotSource {
     for (const { branch, from, to } of reachOfBranches(row.coverage)) {
       const inBranch = held
         .filter(({ segment }) => segment.branch === branch)
-        .toSorted((a, b) => compare(a.segment.base, b.segment.base) || compare(a.segment.next, b.segment.next));
+        .toSorted(
+          (a, b) => compare(a.segment.base, b.segment.base) || compare(a.segment.next, b.segment.next),
+        );
       let next = from;
       for (const { segment, pack } of inBranch) {
         if (segment.next <= next) continue;
-        if ((to !== undefined && segment.base >= to) || (o.below !== undefined && segment.base >= o.below)) break;
+        if ((to !== undefined && segment.base >= to) || (o.below !== undefined && segment.base >= o.below))
+          break;
         for await (const { bytes, header } of this.#batches(segment, { pack, fromMs: o.fromMs })) {
           if (lastOffsetOf(header) < next) continue;
           const start = header.baseOffset > next ? header.baseOffset : next;
@@ -116,7 +119,9 @@ export class SnapshotSource {
 
 /** The first block in which a batch begins that may hold a record of this time or later. */
 function firstBlockWithin({ blocks }: IndexedSegment, fromMs: bigint): number {
-  const index = blocks.findIndex(({ firstBatchAt, maxTimestamp }) => firstBatchAt >= 0 && maxTimestamp >= fromMs);
+  const index = blocks.findIndex(
+    ({ firstBatchAt, maxTimestamp }) => firstBatchAt >= 0 && maxTimestamp >= fromMs,
+  );
   return index < 0 ? blocks.length : index;
 }
 
@@ -148,7 +153,10 @@ export async function* batchesOf(
   if (rest.length > 0) throw damaged(segment, { pack, problem: 'it ends inside a batch' });
 }
 
-function damaged({ topic, partition, base }: IndexedSegment, o: { pack: string; problem: string }): VarveError {
+function damaged(
+  { topic, partition, base }: IndexedSegment,
+  o: { pack: string; problem: string },
+): VarveError {
   return new VarveError('damage', `pack ${o.pack}: segment ${base} of ${topic}/${partition}: ${o.problem}`, {
     hint: 'it is authentic, so it was damaged before it was sealed: read these offsets from another copy',
   });

@@ -153,10 +153,7 @@ async function notHeld(
 }
 
 /** What a start of the daemon would find in its files. */
-async function recovered(
-  { ports, request }: Ground,
-  key: PartitionKey,
-): Promise<CutPartition | undefined> {
+async function recovered({ ports, request }: Ground, key: PartitionKey): Promise<CutPartition | undefined> {
   const { host } = ports;
   const options = {
     segmentBytes: 1,
@@ -169,7 +166,8 @@ async function recovered(
     if (repair.kind === 'damaged-file')
       ports.emit({ type: 'segment-damaged', ...key, path: repair.path, problem: repair.problem });
   }
-  const coverage = log.coverage.ranges.length > 0 ? log.coverage : await readCoverage(host.disk, request.localFolder, key);
+  const coverage =
+    log.coverage.ranges.length > 0 ? log.coverage : await readCoverage(host.disk, request.localFolder, key);
   return coverage === undefined || coverage.ranges.length === 0 ? undefined : { ...key, coverage };
 }
 

@@ -16,8 +16,7 @@ export interface FileBelow {
 }
 
 /** Everything in a snapshot's folder and the folders in it, by path. */
-export async function filesBelow(
-  disk: Disk, folder: string, prefix = ''): Promise<Map<string, FileBelow>> {
+export async function filesBelow(disk: Disk, folder: string, prefix = ''): Promise<Map<string, FileBelow>> {
   const found = new Map<string, FileBelow>();
   for (const { name, kind } of (await disk.list(join(folder, prefix))) ?? []) {
     if (name.startsWith('.nfs')) continue;

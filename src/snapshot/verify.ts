@@ -97,7 +97,8 @@ export class Verification {
       await this.#tryTo(id, 'SHA256SUMS', async () => this.#collect(id, contents));
     }
     const all = [...contents.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
-    const chosen = subset === undefined ? all : all.filter((_, index) => index % subset.of === subset.part - 1);
+    const chosen =
+      subset === undefined ? all : all.filter((_, index) => index % subset.of === subset.part - 1);
     const totalBytes = chosen.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const content of chosen) {
       this.#ports.signal.throwIfAborted();
@@ -170,7 +171,8 @@ export class Verification {
           this.records += records;
           const { topic, partition, base } = segment;
           const of = `segment ${base} of ${topic}/${partition}`;
-          if (records !== segment.records) throw wrong(`${of}: expected ${segment.records} records, got ${records}`);
+          if (records !== segment.records)
+            throw wrong(`${of}: expected ${segment.records} records, got ${records}`);
           if (end !== segment.rawBytes) throw wrong(`${of}: expected ${segment.rawBytes} bytes, got ${end}`);
           if (next > segment.next) throw wrong(`${of}: expected an end up to ${segment.next}, got ${next}`);
         });
@@ -206,25 +208,36 @@ export class Verification {
         held.delete(`${topicId}/${partition}`);
         const of = `${topic}/${partition}`;
         if (textOf(row.sealed) !== textOf(sealed))
-          this.#found(manifest.id, 'manifest', `${of}: expected ${textOf(sealed)} in its packs, got ${textOf(row.sealed)}`);
+          this.#found(
+            manifest.id,
+            'manifest',
+            `${of}: expected ${textOf(sealed)} in its packs, got ${textOf(row.sealed)}`,
+          );
         else if (row.records !== records)
-          this.#found(manifest.id, 'manifest', `${of}: expected ${records} records in its packs, got ${row.records}`);
+          this.#found(
+            manifest.id,
+            'manifest',
+            `${of}: expected ${records} records in its packs, got ${row.records}`,
+          );
       }
     }
-    for (const key of held.keys()) this.#found(manifest.id, 'manifest', `its packs hold partition ${key} unasked`);
+    for (const key of held.keys())
+      this.#found(manifest.id, 'manifest', `its packs hold partition ${key} unasked`);
   }
 
   async #collect(id: string, contents: Map<string, Content>): Promise<void> {
     const { disk } = this.#ports.host;
     const folder = snapshotFolder(this.#place, id);
     const there = await filesBelow(disk, folder);
-    if (!there.has('manifest')) this.#found(id, 'manifest', 'it is missing: the snapshot was never published, or is damaged');
+    if (!there.has('manifest'))
+      this.#found(id, 'manifest', 'it is missing: the snapshot was never published, or is damaged');
     const sums = await disk.readFile(join(folder, 'SHA256SUMS'));
     if (sums === undefined) throw wrong('it is missing');
     const lines = parseSums(sums.toString('utf8'));
     const named = new Set(['SHA256SUMS', ...lines.map(({ path }) => path)]);
     if (!named.has('manifest')) this.#found(id, 'SHA256SUMS', 'it does not name the manifest');
-    for (const path of there.keys()) if (!named.has(path)) this.#found(id, path, 'it does not belong to the snapshot');
+    for (const path of there.keys())
+      if (!named.has(path)) this.#found(id, path, 'it does not belong to the snapshot');
     for (const { path, sha256 } of lines) {
       const stat = there.get(path);
       if (stat === undefined) {
@@ -302,7 +315,8 @@ export async function verifyRepository(
     }
     done.push(verification);
   }
-  const sumOf = (valueOf: (of: Verification) => number): number => done.reduce((sum, of) => sum + valueOf(of), 0);
+  const sumOf = (valueOf: (of: Verification) => number): number =>
+    done.reduce((sum, of) => sum + valueOf(of), 0);
   return {
     level: o.level,
     instances: instances.length,
@@ -315,6 +329,8 @@ export async function verifyRepository(
 }
 
 function textOf(sealed: PartitionRow['sealed']): string {
-  const text = sealed.map(({ branch, from, to }) => `${from}..${to}${branch === 0 ? '' : ` of branch ${branch}`}`);
+  const text = sealed.map(
+    ({ branch, from, to }) => `${from}..${to}${branch === 0 ? '' : ` of branch ${branch}`}`,
+  );
   return text.length === 0 ? 'nothing' : text.join(', ');
 }

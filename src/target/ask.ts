@@ -33,7 +33,10 @@ const lastWordsMax = 4000;
  * Runs an order in a child process of its own. A target that hangs ends it with `target-unusable`, and the child is
  * left behind: the kernel lets go of it when the target comes back.
  */
-export async function runOrder<Name extends OrderName>(host: Host, order: Order<Name>): Promise<OrderResult<Name>> {
+export async function runOrder<Name extends OrderName>(
+  host: Host,
+  order: Order<Name>,
+): Promise<OrderResult<Name>> {
   const child = fork(new URL('child.ts', import.meta.url), [], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -50,6 +53,8 @@ class Asking<Name extends OrderName> {
   readonly #order: Order<Name>;
   #heardMs: number;
   #lastWords = '';
+  /** Items are taken one behind the other. */
+  #taking: Promise<void> = Promise.resolve();
   #looking: Timer | undefined;
   #aborting: Timer | undefined;
 
@@ -98,13 +103,17 @@ class Asking<Name extends OrderName> {
         this.#order.onEvent?.(message.event);
         return;
       case 'item':
-        this.#take(message.item).catch(reject);
+        this.#taking = this.#taking.then(async () => this.#take(message.item));
+        this.#taking.catch(reject);
         return;
       case 'alive':
-        if (message.pendingMs > this.#stuckMs) reject(this.#stuck(`${message.call ?? 'a call'} has not returned for ${seconds(message.pendingMs)} s`));
+        if (message.pendingMs > this.#stuckMs)
+          reject(
+            this.#stuck(`${message.call ?? 'a call'} has not returned for ${seconds(message.pendingMs)} s`),
+          );
         return;
       case 'done':
-        resolve(message.result);
+        this.#taking.then(() => resolve(message.result), reject);
         return;
       case 'failed':
         reject(heard(message.error));
@@ -120,7 +129,8 @@ class Asking<Name extends OrderName> {
   #watch(reject: (error: unknown) => void): void {
     this.#looking = this.#host.clock.after(lookEveryMs, () => {
       const silentMs = this.#host.clock.nowMs() - this.#heardMs;
-      if (silentMs > this.#stuckMs) reject(this.#stuck(`the child process has said nothing for ${seconds(silentMs)} s`));
+      if (silentMs > this.#stuckMs)
+        reject(this.#stuck(`the child process has said nothing for ${seconds(silentMs)} s`));
       else this.#watch(reject);
     });
   }

@@ -86,12 +86,21 @@ export async function expire(
   const nowMs = host.clock.nowMs();
   const latest = o.latestNowMs === undefined ? {} : { latestNowMs: o.latestNowMs };
   const targetMs = o.apply ? await targetNowMs(host, place) : nowMs;
-  const facts = { published: true, nowMs, targetNowMs: targetMs, ...latest, vanishedTopics: [], shrunk: false };
+  const facts = {
+    published: true,
+    nowMs,
+    targetNowMs: targetMs,
+    ...latest,
+    vanishedTopics: [],
+    shrunk: false,
+  };
   const { plan, snapshots } = planRotation(catalog, { settings, marks, checks, facts });
   const isNamed = (id: string): boolean => o.ids.length === 0 || o.ids.includes(id);
   for (const id of o.ids) {
     if (!plan.decisions.some((decision) => decision.id === id))
-      throw new VarveError('nothing-selected', `there is no snapshot ${id}`, { hint: 'varve list shows those that are there' });
+      throw new VarveError('nothing-selected', `there is no snapshot ${id}`, {
+        hint: 'varve list shows those that are there',
+      });
   }
   const chosen = plan.decisions.filter(({ id }) => isNamed(id));
   const gone = chosen.filter(({ decision }) => decision === 'expire').map(({ id }) => id);
@@ -106,7 +115,11 @@ export async function expire(
     await purgeTrash(host, place, { nowMs: targetMs });
   }
   return {
-    steps: chosen.map(({ id, decision, reasons }) => ({ id, decision, reasons: reasons.map(({ text }) => text) })),
+    steps: chosen.map(({ id, decision, reasons }) => ({
+      id,
+      decision,
+      reasons: reasons.map(({ text }) => text),
+    })),
     held: plan.holds.map(({ text }) => text),
     expired: lock === undefined ? [] : gone,
   };
@@ -120,7 +133,10 @@ export async function unlock(
   return apply ? await breakLock(context.host, place) : await readLock(context.host, place);
 }
 
-export async function slots(context: OrderContext, _: undefined): Promise<{ slots: SlotFile[]; opensBy: string }> {
+export async function slots(
+  context: OrderContext,
+  _: undefined,
+): Promise<{ slots: SlotFile[]; opensBy: string }> {
   const repository = await opened(context);
   const found = await slotFiles(context.host.disk, repository.place.folder);
   return { slots: listSlots(found), opensBy: repository.slot };

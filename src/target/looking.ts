@@ -106,15 +106,29 @@ export async function verify(
   );
 }
 
+export interface PartitionToRead {
+  readonly partition: number;
+  /** Only offsets below this one. */
+  readonly below: bigint | undefined;
+}
+
+/** One batch on its way to the parent. */
+export interface ReadBatch {
+  readonly partition: number;
+  readonly bytes: Buffer;
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly path: string;
+}
+
 /** Gives the batches of the chosen partitions, in order, to the parent. */
 export async function read(
   context: OrderContext,
   o: {
     choice: SnapshotChoice;
     topicId: string;
-    partition: number;
+    partitions: readonly PartitionToRead[];
     fromMs: bigint | undefined;
-    below: bigint | undefined;
   },
 ): Promise<number> {
   const { host } = context;
@@ -122,15 +136,22 @@ export async function read(
   const repository = await opener(context)(context.settings.instance);
   const source = new SnapshotSource(host.disk, repository, manifest);
   let batches = 0;
-  const range = {
-    ...(o.fromMs === undefined ? {} : { fromMs: o.fromMs }),
-    ...(o.below === undefined ? {} : { below: o.below }),
-  };
-  for await (const { bytes, header, from, to, path } of source.read(o, range)) {
-    context.signal.throwIfAborted();
-    const { position, byteLength } = header;
-    await context.give({ bytes: bytes.subarray(position, position + byteLength), from, to, path });
-    batches += 1;
+  for (const { partition, below } of o.partitions) {
+    const range = {
+      ...(o.fromMs === undefined ? {} : { fromMs: o.fromMs }),
+      ...(below === undefined ? {} : { below }),
+    };
+    for await (const { bytes, header, from, to, path } of source.read(
+      { topicId: o.topicId, partition },
+      range,
+    )) {
+      context.signal.throwIfAborted();
+      const { position, byteLength } = header;
+      // What is sent is copied as it stands, with all the memory behind a view.
+      const own = Buffer.from(bytes.subarray(position, position + byteLength));
+      await context.give({ partition, bytes: own, from, to, path } satisfies ReadBatch);
+      batches += 1;
+    }
   }
   return batches;
 }

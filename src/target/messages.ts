@@ -3,7 +3,12 @@ import type { SnapshotSettings } from '../snapshot/snapshot.ts';
 import type { TargetEvent } from './context.ts';
 
 export type ToChild =
-  | { readonly kind: 'order'; readonly order: string; readonly params: unknown; readonly settings: SnapshotSettings }
+  | {
+      readonly kind: 'order';
+      readonly order: string;
+      readonly params: unknown;
+      readonly settings: SnapshotSettings;
+    }
   | { readonly kind: 'taken' }
   | { readonly kind: 'abort' };
 

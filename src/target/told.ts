@@ -24,7 +24,9 @@ export function heard({ code, system, message, hint }: ToldError): VarveError {
       hint: 'make room on the target or raise its quota, then run the command again: nothing was lost',
     });
   }
-  const what = readOnly.includes(system) ? 'check its owner, its mode and how it is mounted' : 'look at the mount and at its server';
+  const what = readOnly.includes(system)
+    ? 'check its owner, its mode and how it is mounted'
+    : 'look at the mount and at its server';
   return new VarveError('target-unusable', `the target cannot be used: ${message}`, {
     hint: `${what}, then run the command again: what was published before stays as it is (varve doctor probes it)`,
   });

@@ -30,14 +30,16 @@ export class WatchedDisk {
   #watched(disk: Disk): Disk {
     const watch = async <T>(call: string, run: () => Promise<T>): Promise<T> => this.#call(call, run);
     return {
-      open: async (path, mode) => this.#file(await watch(`open ${path}`, async () => disk.open(path, mode)), path),
+      open: async (path, mode) =>
+        this.#file(await watch(`open ${path}`, async () => disk.open(path, mode)), path),
       makeFolder: async (path) => watch(`mkdir ${path}`, async () => disk.makeFolder(path)),
       list: async (path) => watch(`list ${path}`, async () => disk.list(path)),
       stat: async (path) => watch(`stat ${path}`, async () => disk.stat(path)),
       readFile: async (path) => watch(`read ${path}`, async () => disk.readFile(path)),
       rename: async (from, to) => watch(`rename ${from}`, async () => disk.rename(from, to)),
       link: async (existing, fresh) => watch(`link ${existing}`, async () => disk.link(existing, fresh)),
-      makeSymlink: async (target, path) => watch(`symlink ${path}`, async () => disk.makeSymlink(target, path)),
+      makeSymlink: async (target, path) =>
+        watch(`symlink ${path}`, async () => disk.makeSymlink(target, path)),
       readSymlink: async (path) => watch(`readlink ${path}`, async () => disk.readSymlink(path)),
       setMode: async (path, mode) => watch(`chmod ${path}`, async () => disk.setMode(path, mode)),
       removeFile: async (path) => watch(`remove ${path}`, async () => disk.removeFile(path)),
@@ -48,7 +50,8 @@ export class WatchedDisk {
   }
 
   #file(file: DiskFile, path: string): DiskFile {
-    const watch = async <T>(call: string, run: () => Promise<T>): Promise<T> => this.#call(`${call} ${path}`, run);
+    const watch = async <T>(call: string, run: () => Promise<T>): Promise<T> =>
+      this.#call(`${call} ${path}`, run);
     return {
       read: async (buffer, position) => watch('read', async () => file.read(buffer, position)),
       readOnce: async (buffer, position) => watch('read', async () => file.readOnce(buffer, position)),

@@ -263,7 +263,7 @@ test('a batch whose producer wrote nonsense is damage that names its place', asy
 
   expect(status).toBe(4);
   expect(stderr).toContain(
-    `orders/0 (topic id ${orders.topicId}) in ${at.folder}: records of the batch at offset 0`,
+    `orders/0 (topic id ${orders.topicId}) in ${at.folder}/topics/orders/${orders.topicId}/0/1970-01/00000000000000000000.log: records of the batch at offset 0`,
   );
 });
 
@@ -307,10 +307,13 @@ test('a reader that has seen enough ends it quietly', async () => {
   expect(stderr).not.toMatch(/EPIPE|fault/);
 });
 
-test('what is promised for later is not accepted now', async () => {
+test('a snapshot needs a repository, and is not to be had of the local files alone', async () => {
   await using at = await here();
-  const { status, stderr } = await at.run(['cat', '--topic', 'orders', '--snapshot', 'latest']);
+  const without = await at.run(['cat', '--topic', 'orders', '--snapshot', 'latest']);
+  const both = await at.run(['cat', '--topic', 'orders', '--snapshot', 'latest', '--local-only']);
 
-  expect(status).toBe(2);
-  expect(stderr).toContain('unknown option --snapshot');
+  expect(without.status).toBe(2);
+  expect(without.stderr).toContain('repository.dir: required');
+  expect(both.status).toBe(2);
+  expect(both.stderr).toContain('expected --snapshot or --local-only, got both');
 });

@@ -9,7 +9,9 @@ import { dayMs, keyOf, Store } from './given.ts';
 
 const run = promisify(execFile);
 
-async function hashes(batches: AsyncIterable<{ bytes: Buffer; header: { position: number; byteLength: number } }>): Promise<string[]> {
+async function hashes(
+  batches: AsyncIterable<{ bytes: Buffer; header: { position: number; byteLength: number } }>,
+): Promise<string[]> {
   const found: string[] = [];
   for await (const { bytes, header } of batches)
     found.push(bytes.subarray(header.position, header.position + header.byteLength).toString('base64'));
@@ -23,7 +25,14 @@ test('a snapshot holds exactly what the local files hold, and anybody can check 
 
   const report = await store.cycle();
 
-  expect(report).toMatchObject({ seq: 1, segments: 3, partitions: 3, finding: null, verified: true, newPacks: 1 });
+  expect(report).toMatchObject({
+    seq: 1,
+    segments: 3,
+    partitions: 3,
+    finding: null,
+    verified: true,
+    newPacks: 1,
+  });
   const folder = snapshotFolder(store.place, report.id);
   await run('sha256sum', ['-c', '--strict', 'SHA256SUMS'], { cwd: folder });
   expect(await store.verify()).toMatchObject({ findings: [], snapshots: 1, records: 15_000 });
@@ -31,7 +40,9 @@ test('a snapshot holds exactly what the local files hold, and anybody can check 
   const { manifest } = await openManifest(store.host.disk, repository, report.id);
   const source = new SnapshotSource(store.host.disk, repository, manifest);
   for (const key of keys) {
-    expect(await hashes(source.read(key))).toEqual(await hashes(readPartition(store.host.disk, store.local, key)));
+    expect(await hashes(source.read(key))).toEqual(
+      await hashes(readPartition(store.host.disk, store.local, key)),
+    );
   }
 });
 
@@ -50,7 +61,9 @@ test('the next cycle seals only what is new and links the rest', async () => {
   const { disk } = store.host;
   const [pack] = (await openManifest(disk, await store.open(), first.id)).manifest.packs;
   const links = await Promise.all(
-    [first, idle, third].map(async ({ id }) => disk.stat(join(snapshotFolder(store.place, id), pack?.path ?? ''))),
+    [first, idle, third].map(async ({ id }) =>
+      disk.stat(join(snapshotFolder(store.place, id), pack?.path ?? '')),
+    ),
   );
   expect(new Set(links.map((stat) => stat?.inode)).size).toBe(1);
   expect(links[0]?.links).toBe(3);

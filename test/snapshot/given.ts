@@ -139,7 +139,12 @@ export class Store implements AsyncDisposable {
       const batches = scanBatches(bytes).batches;
       const last = batches.at(-1);
       base = last === undefined ? base : nextOffsetOf(last);
-      await log.append({ bytes, batches, end: { offset: base, epoch: 0 }, epochStarts: [{ epoch: 0, from: 0n }] });
+      await log.append({
+        bytes,
+        batches,
+        end: { offset: base, epoch: 0 },
+        epochStarts: [{ epoch: 0, from: 0n }],
+      });
     }
     this.#ends.set(place, base);
     return base;
