@@ -43,7 +43,7 @@ export class Syncing {
   async all(): Promise<void> {
     const bytes = this.#writtenBytes();
     const beganMs = this.#clock.nowMs();
-    const dirty = [...this.#streams()].filter((stream) => stream.log.isDirty);
+    const dirty = [...this.#streams()].filter((stream) => stream.log.isDirty || stream.isReopening);
     if (dirty.length > 0) this.#behindSinceMs ??= beganMs;
     const able = dirty.filter((stream) => !stream.isReopening);
     let failed = dirty.length - able.length;

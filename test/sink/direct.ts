@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Kafka } from '../../scripts/kafka/kafka.ts';
+import { systemHost, type Host } from '../../src/host/host.ts';
+import { connectCluster } from '../../src/kafka/kafka.ts';
+import { LocalFolder } from '../../src/local/local.ts';
+import { Sink, type SinkEvent, type SinkOptions } from '../../src/sink/sink.ts';
+
+/** A local folder that outlives the sinks that are opened on it, in a group of its own. */
+export class Place implements AsyncDisposable {
+  readonly #kafka: Kafka;
+  readonly #root: string;
+  readonly group: string;
+  #lives = 0;
+
+  private constructor(kafka: Kafka, root: string, group: string) {
+    this.#kafka = kafka;
+    this.#root = root;
+    this.group = group;
+  }
+
+  static async of(kafka: Kafka, group: string): Promise<Place> {
+    return new Place(kafka, await mkdtemp(join(tmpdir(), 'varve-direct-')), group);
+  }
+
+  get folder(): string {
+    return join(this.#root, `local-${this.#lives}`);
+  }
+
+  /** The local disk is lost: the next sink finds an empty folder. */
+  loseDisk(): void {
+    this.#lives += 1;
+  }
+
+  async open(topic: string, o: Partial<SinkOptions> & { repository?: string } = {}): Promise<Life> {
+    const stack = new AsyncDisposableStack();
+    const host: Host = o.host ?? systemHost;
+    const local = stack.use(
+      await LocalFolder.open(host, this.folder, { instance: 'main', serve: async () => undefined }),
+    );
+    if (o.repository !== undefined) await local.bindRepository(o.repository);
+    const ports = {
+      nowMs: () => host.clock.nowMs(),
+      readFile: async () => Buffer.alloc(0),
+      after: (delayMs: number, run: () => void) => host.clock.after(delayMs, run),
+    };
+    const settings = { brokers: this.#kafka.bootstrap.split(','), clientId: 'varve-test' };
+    const cluster = stack.use(await connectCluster({ settings, ports }));
+    const events: SinkEvent[] = [];
+    const sink = stack.use(
+      await Sink.start({
+        cluster,
+        local,
+        host,
+        emit: (event) => events.push(event),
+        isWanted: (name) => name === topic,
+        group: this.group,
+        segmentBytes: 64 * 1024 * 1024,
+        inFlightBytes: 32 * 1024 * 1024,
+        minFreeBytes: 0,
+        mode: 'follow',
+        ...o,
+      }),
+    );
+    return { sink, local, events, [Symbol.asyncDispose]: async () => stack.disposeAsync() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#root, { recursive: true, force: true });
+  }
+}
+
+interface Life extends AsyncDisposable {
+  readonly sink: Sink;
+  readonly local: LocalFolder;
+  readonly events: readonly SinkEvent[];
+}
