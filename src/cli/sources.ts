@@ -136,7 +136,8 @@ async function readSnapshot(
     order: 'read',
     params: asked,
     async onItem(item) {
-      const { partition, from, to, path, ...sent } = item as ReadBatch; // what this very order gives
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what this very order gives
+      const { partition, from, to, path, ...sent } = item as ReadBatch;
       const bytes = Buffer.from(sent.bytes);
       const [header] = scanBatches(bytes).batches;
       if (header === undefined) throw new Error('a batch without a head came from the child process');

@@ -54,8 +54,6 @@ export async function serveOrder(
 function parse(request: unknown): { command: unknown; accept: Accepted; withSnapshot: boolean } {
   if (typeof request !== 'object' || request === null)
     return { command: undefined, accept: nothingAccepted, withSnapshot: false };
-  const has = (of: unknown, name: string): boolean =>
-    typeof of === 'object' && of !== null && Reflect.get(of, name) === true;
   const accept: unknown = Reflect.get(request, 'accept');
   return {
     command: Reflect.get(request, 'command'),
@@ -66,6 +64,10 @@ function parse(request: unknown): { command: unknown; accept: Accepted; withSnap
       shrink: has(accept, 'shrink'),
     },
   };
+}
+
+function has(of: unknown, name: string): boolean {
+  return typeof of === 'object' && of !== null && Reflect.get(of, name) === true;
 }
 
 function noCycles(): VarveError {

@@ -13,9 +13,7 @@ export async function tarHeader({ name, bytes }: { name: string; bytes: number }
   pack.on('error', () => undefined);
   await new Promise<void>((resolve) => pack.once('readable', resolve));
   const pieces: Buffer[] = [];
-  for (let piece = pack.read() as Buffer | null; piece !== null; piece = pack.read() as Buffer | null) {
-    pieces.push(piece); // a Pack gives nothing but buffers
-  }
+  for (let piece: unknown = pack.read(); Buffer.isBuffer(piece); piece = pack.read()) pieces.push(piece);
   pack.destroy();
   return Buffer.concat(pieces);
 }

@@ -182,7 +182,7 @@ async function recheck(ground: Ground, published: OpenedManifest): Promise<Check
     for (const { pack, problem } of result.damaged)
       ports.emit({ type: 'pack-damaged', pack: pack.path, problem });
   }
-  for (const pack of [...manifest.packs.filter(({ checkedMs }) => checkedMs >= ground.beganMs)])
+  for (const pack of manifest.packs.filter(({ checkedMs }) => checkedMs >= ground.beganMs))
     checks.note(pack, pack.checkedMs);
   for (const pack of result.checked) checks.note(pack, atMs);
   return result;

@@ -108,7 +108,7 @@ async function bindCluster(host: Host, repository: Repository, request: CycleReq
 
 /** The plan for the snapshots in a catalog, and whatever holds it. */
 export function rotationOf(ground: Ground, catalog: Catalog): RotatePlan {
-  const { settings, marks, checks, memory, ports, targetNowMs, beganMs } = ground;
+  const { settings, marks, checks, memory, ports, beganMs } = ground;
   const nowMs = ports.host.clock.nowMs();
   return planRotation(catalog, {
     settings,
@@ -117,7 +117,7 @@ export function rotationOf(ground: Ground, catalog: Catalog): RotatePlan {
     facts: {
       published: true,
       nowMs,
-      targetNowMs: targetNowMs + (nowMs - beganMs),
+      targetNowMs: ground.targetNowMs + (nowMs - beganMs),
       ...(memory === undefined ? {} : { latestNowMs: memory.latestNowMs }),
       ...sourceFacts(ground),
     },

@@ -93,8 +93,8 @@ async function knownRows(
         sealed: addSealed(row?.sealed ?? [], { branch, from, to }),
         records: (row?.records ?? 0) + records,
         rawBytes: (row?.rawBytes ?? 0) + rawBytes,
-        firstMs: row?.firstMs == null || firstMs < row.firstMs ? firstMs : row.firstMs,
-        lastMs: row?.lastMs == null || lastMs > row.lastMs ? lastMs : row.lastMs,
+        firstMs: row === undefined || row.firstMs === null || firstMs < row.firstMs ? firstMs : row.firstMs,
+        lastMs: row === undefined || row.lastMs === null || lastMs > row.lastMs ? lastMs : row.lastMs,
       });
     }
   }

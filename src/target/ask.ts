@@ -43,7 +43,7 @@ export async function runOrder<Name extends OrderName>(
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   order.onChild?.(child);
-  // What the child answers is the result of the order that it was given: both sides are typed by one table.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both sides are typed by one table
   return (await new Asking(host, child, order).answer()) as OrderResult<Name>;
 }
 

@@ -40,7 +40,7 @@ export async function cycle(context: OrderContext, request: CycleRequest): Promi
   return await runCycle(settings, request, { host, emit, signal, stretch });
 }
 
-export async function init(context: OrderContext, _: undefined): Promise<InitResult> {
+export async function init(context: OrderContext): Promise<InitResult> {
   const { host, settings, stretch } = context;
   return await initRepository(host, placeOf(context), { secret: secretOf(settings.repository), stretch });
 }
@@ -133,10 +133,7 @@ export async function unlock(
   return apply ? await breakLock(context.host, place) : await readLock(context.host, place);
 }
 
-export async function slots(
-  context: OrderContext,
-  _: undefined,
-): Promise<{ slots: SlotFile[]; opensBy: string }> {
+export async function slots(context: OrderContext): Promise<{ slots: SlotFile[]; opensBy: string }> {
   const repository = await opened(context);
   const found = await slotFiles(context.host.disk, repository.place.folder);
   return { slots: listSlots(found), opensBy: repository.slot };

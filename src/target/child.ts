@@ -15,8 +15,7 @@ const itemsAheadMax = 4;
 const watched = new WatchedDisk(systemHost.disk, systemHost.clock);
 const aborting = new AbortController();
 const ended = new AbortController();
-let ahead = 0;
-let onTaken: (() => void) | undefined;
+const items = { ahead: 0, onTaken: (): void => undefined };
 
 process.on('disconnect', killThisProcess);
 // The terminal's signals reach the whole group; it is the parent that decides.
@@ -27,8 +26,8 @@ process.on('message', (message: ToChild) => {
   if (message.kind === 'order') void obey(message);
   else if (message.kind === 'abort') aborting.abort();
   else {
-    ahead -= 1;
-    onTaken?.();
+    items.ahead -= 1;
+    items.onTaken();
   }
 });
 
@@ -61,11 +60,11 @@ async function beat(): Promise<void> {
 }
 
 async function give(item: unknown): Promise<void> {
-  ahead += 1;
+  items.ahead += 1;
   send({ kind: 'item', item });
-  while (ahead >= itemsAheadMax) {
+  while (items.ahead >= itemsAheadMax) {
     await new Promise<void>((resolve) => {
-      onTaken = resolve;
+      items.onTaken = resolve;
     });
   }
 }

@@ -47,8 +47,8 @@ export async function list(
 export async function show(context: OrderContext, choice: SnapshotChoice): Promise<SnapshotDetail> {
   const { host, settings } = context;
   const open = opener(context);
-  const overview = await overviewOf(host, settings, { instance: settings.instance, open });
-  const row = chosen(overview, choice);
+  const found = await overviewOf(host, settings, { instance: settings.instance, open });
+  const row = chosen(found, choice);
   const repository = await open(settings.instance);
   const { manifest } = await openManifest(host.disk, repository, row.id, { seqGuess: row.seq });
   return { row, manifest, topics: topicsOf(manifest) };

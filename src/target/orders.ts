@@ -1,8 +1,10 @@
 /** Everything that the child can be told to do. Each is loaded when it is asked for. */
+import type * as Changes from './changing.ts';
 import type { OrderContext } from './context.ts';
+import type * as Looks from './looking.ts';
 
-type Changing = typeof import('./changing.ts');
-type Looking = typeof import('./looking.ts');
+type Changing = typeof Changes;
+type Looking = typeof Looks;
 
 const changing = async (): Promise<Changing> => import('./changing.ts');
 const looking = async (): Promise<Looking> => import('./looking.ts');
@@ -36,6 +38,8 @@ export type RunOrder = (context: OrderContext, params: unknown) => Promise<unkno
 
 export async function findOrder(name: string): Promise<RunOrder> {
   if (!Object.hasOwn(rooms, name)) throw new Error(`no such order: ${name}`);
-  const load = rooms[name as keyof Rooms]; // looked up just before
-  return Reflect.get(await load(), name) as RunOrder; // the table names functions of these rooms only
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- looked up just before
+  const load = rooms[name as keyof Rooms];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the table names functions of these files only
+  return Reflect.get(await load(), name) as RunOrder;
 }
