@@ -14,14 +14,17 @@ import {
   warn,
   type Finding,
 } from './findings.ts';
+import { lookAtRepository, lookAtSchedule } from './health.ts';
 
 export const command: Command = {
   name: 'check',
   summary: 'Tell whether the backup is healthy now',
   description:
-    'Looks at the local folder, at the daemon that holds it, at new gaps and at the room on the disk. Needs no broker ' +
+    'Looks at the local folder, at the daemon that holds it, at new gaps, at the room on the disk, and at the ' +
+    'repository: is the schedule kept, is the newest snapshot verified, is anything damaged. Needs no broker ' +
     'and changes nothing. Ends with 0, or with the status of the gravest finding: 3 for new gaps and stopped ' +
-    'partitions, 14 for too little room. doctor tells whether this machine could do the work at all.',
+    'partitions, 4 for damage, 5 where a snapshot is overdue, 13 for a target that cannot be used, 14 for too little ' +
+    'room. doctor tells whether this machine could do the work at all.',
   examples: [
     ['varve check', 'one line for each finding, the verdict first'],
     ['varve check --json', 'the same for programs'],
@@ -54,6 +57,12 @@ async function findingsOf(context: CommandContext, config: Config): Promise<Find
     await look('daemon', () => lookAtDaemon(context, folder)),
     await look('gaps', () => lookForGaps(context, folder)),
     await look('room', () => lookForRoom(context, folder, config.local.minFree)),
+    ...(config.repository.dir === undefined
+      ? []
+      : [
+          await look('schedule', () => lookAtSchedule(context, config)),
+          ...(await lookAtRepository(context, config)),
+        ]),
   ];
 }
 

@@ -4,7 +4,7 @@ import type { Command } from './command.ts';
 export interface CommandRow {
   readonly name: string;
   readonly summary: string;
-  readonly group: 'Back up' | 'Look' | 'Set up';
+  readonly group: 'Back up' | 'Look' | 'Tend' | 'Set up';
   load(): Promise<Command>;
 }
 
@@ -28,6 +28,18 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./snapshot.ts')).command,
   },
   {
+    name: 'list',
+    summary: 'List the snapshots, or what one of them holds',
+    group: 'Look',
+    load: async () => (await import('./list.ts')).command,
+  },
+  {
+    name: 'info',
+    summary: 'Tell what is backed up, how old it is, and what is not',
+    group: 'Look',
+    load: async () => (await import('./info.ts')).command,
+  },
+  {
     name: 'cat',
     summary: 'Print the records of a topic',
     group: 'Look',
@@ -38,6 +50,12 @@ export const commandRows: readonly CommandRow[] = [
     summary: 'Tell whether the backup is healthy now',
     group: 'Look',
     load: async () => (await import('./check.ts')).command,
+  },
+  {
+    name: 'verify',
+    summary: 'Read the repository and tell whether it is whole',
+    group: 'Look',
+    load: async () => (await import('./verify.ts')).command,
   },
   {
     name: 'gaps list',
@@ -52,6 +70,60 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./gaps.ts')).gapsAccept,
   },
   {
+    name: 'expire',
+    summary: 'Let go of snapshots by the policy, after showing the plan',
+    group: 'Tend',
+    load: async () => (await import('./tend.ts')).expire,
+  },
+  {
+    name: 'pin',
+    summary: 'Keep a snapshot whatever the policy says',
+    group: 'Tend',
+    load: async () => (await import('./tend.ts')).pin,
+  },
+  {
+    name: 'unpin',
+    summary: 'Let the policy decide about a snapshot again',
+    group: 'Tend',
+    load: async () => (await import('./tend.ts')).unpin,
+  },
+  {
+    name: 'instance list',
+    summary: 'List the instances that share the repository',
+    group: 'Tend',
+    load: async () => (await import('./tend.ts')).instanceList,
+  },
+  {
+    name: 'unlock',
+    summary: 'Take away the lock of an instance whose holder is gone',
+    group: 'Tend',
+    load: async () => (await import('./tend.ts')).unlock,
+  },
+  {
+    name: 'key list',
+    summary: 'List the slots by which the repository opens',
+    group: 'Tend',
+    load: async () => (await import('./key.ts')).keyList,
+  },
+  {
+    name: 'key add',
+    summary: 'Add a key file or passphrase that opens the repository',
+    group: 'Tend',
+    load: async () => (await import('./key.ts')).keyAdd,
+  },
+  {
+    name: 'key remove',
+    summary: 'Remove a slot',
+    group: 'Tend',
+    load: async () => (await import('./key.ts')).keyRemove,
+  },
+  {
+    name: 'key generate',
+    summary: 'Make a key file',
+    group: 'Set up',
+    load: async () => (await import('./key.ts')).keyGenerate,
+  },
+  {
     name: 'doctor',
     summary: 'Probe whether this machine can do the work',
     group: 'Set up',
@@ -59,7 +131,7 @@ export const commandRows: readonly CommandRow[] = [
   },
   {
     name: 'init',
-    summary: 'Make the local folder',
+    summary: 'Make the local folder and the repository',
     group: 'Set up',
     load: async () => (await import('./init.ts')).command,
   },

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts';
 import type { Command, CommandContext } from './command.ts';
 import { probeKafka } from './doctor-kafka.ts';
 import { probeLocal } from './doctor-local.ts';
+import { probeRepository } from './doctor-target.ts';
 import {
   findingDocument,
   gravestStatus,
@@ -17,8 +18,9 @@ export const command: Command = {
   summary: 'Probe whether this machine can do the work',
   description:
     'Tries what a backup needs: the configuration, the local folder (write, sync, link, socket, room), each broker, the ' +
-    'topics that are asked for, and whether they may be read. Writes a probe file in the local folder, removes it ' +
-    'again, and changes nothing in the cluster. Ends with 0, or with the status of the gravest failure: 13 for the ' +
+    'topics that are asked for, whether they may be read, and the target (hard links, rename, fsync, reading back, ' +
+    'clock, room, mount options). Writes probe files in both folders, removes them again, and changes nothing in the ' +
+    'cluster. Ends with 0, or with the status of the gravest failure: 13 for the ' +
     'folder, 14 for room, 17 for Kafka, 3 for topics that are not there.',
   examples: [
     ['varve doctor', 'one line for each probe, with what to do where it fails'],
@@ -50,4 +52,5 @@ export const command: Command = {
 async function probeAll(context: CommandContext, config: Config, tell: Tell): Promise<void> {
   const boundCluster = await probeLocal(context, config, tell);
   await probeKafka(context, config, { boundCluster, tell });
+  if (config.repository.dir !== undefined) await probeRepository(context, config, tell);
 }

@@ -110,7 +110,7 @@ export interface ObserveConfig {
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 /** What a command cannot work without. `repository` means its folder and exactly one key. */
-export type Need = 'kafka.brokers' | 'local.dir' | 'repository';
+export type Need = 'kafka.brokers' | 'local.dir' | 'repository' | 'repository.dir';
 
 /** Where a value came from. */
 export type Origin =

@@ -63,7 +63,8 @@ export class BatchWalk {
   /** What is wrong, in words, once everything has come; undefined where all is well. */
   end(): string | undefined {
     if (this.#problem !== undefined) return this.#problem;
-    if (this.#batch !== undefined || this.#headBytes > 0) return `the file ends inside a batch, at byte ${this.#at}`;
+    if (this.#batch !== undefined || this.#headBytes > 0)
+      return `the file ends inside a batch, at byte ${this.#at}`;
     return undefined;
   }
 
@@ -88,7 +89,11 @@ export class BatchWalk {
       return `batch length: expected at least ${batchLengthMin}, got ${batchLength}, ${where}`;
     if (header.magic !== 2) return `format of the batch: expected 2, got ${header.magic}, ${where}`;
     if (codecOf(header) === undefined) return `codec of the batch: expected 0 to 4, ${where}`;
-    if (header.lastOffsetDelta < 0 || header.recordCount < 0 || header.recordCount > header.lastOffsetDelta + 1)
+    if (
+      header.lastOffsetDelta < 0 ||
+      header.recordCount < 0 ||
+      header.recordCount > header.lastOffsetDelta + 1
+    )
       return `the batch does not hold the records that it counts, ${where}`;
     if (this.#isFirst ? header.baseOffset === this.#next : header.baseOffset >= this.#next) return undefined;
     const expected = `${this.#isFirst ? '' : 'at least '}${this.#next}`;

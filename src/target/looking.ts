@@ -3,10 +3,12 @@ import { VarveError } from '../errors.ts';
 import {
   listInstances,
   openManifest,
+  probeTarget,
   Repository,
   secretOf,
   writeMark,
   type Manifest,
+  type ProbeFinding,
 } from '../repository/repository.ts';
 import {
   chooseSnapshot,
@@ -74,6 +76,11 @@ export async function overview(
 
 export async function instances({ host, settings }: OrderContext): Promise<readonly string[]> {
   return await listInstances(host.disk, settings.repository.dir ?? '');
+}
+
+/** Tries what a cycle does, for `doctor`. */
+export async function probe({ host, settings }: OrderContext): Promise<readonly ProbeFinding[]> {
+  return await probeTarget(host, settings.repository.dir ?? '');
 }
 
 export async function verify(

@@ -22,6 +22,7 @@ const rooms = {
   show: looking,
   overview: looking,
   instances: looking,
+  probe: looking,
   verify: looking,
   read: looking,
 };

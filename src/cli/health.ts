@@ -1,0 +1,108 @@
+import { localFolderOf, type Config } from '../config/config.ts';
+import { durationText, plural } from '../observe/observe.ts';
+import { readMemory, type Memory } from '../repository/repository.ts';
+import { dueState } from '../schedule/schedule.ts';
+import type { Overview } from '../snapshot/snapshot.ts';
+import type { CommandContext } from './command.ts';
+import { fail, failureOf, ok, warn, type Finding } from './findings.ts';
+import { askTarget } from './repository.ts';
+import { agoText, longText, momentText } from './times.ts';
+
+/** Whether cycles keep their schedule, by what this installation remembers. */
+export async function lookAtSchedule(context: CommandContext, config: Config): Promise<Finding> {
+  const { host } = context;
+  const memory = config.local.dir === undefined ? undefined : await readMemory(host, localFolderOf(config));
+  return scheduleFinding(memory, config, host.clock.nowMs());
+}
+
+export function scheduleFinding(memory: Memory | undefined, config: Config, nowMs: number): Finding {
+  const what = 'schedule';
+  if (memory === undefined) {
+    return warn(
+      what,
+      'no cycle has run yet',
+      'start varve run, or run varve backup: it publishes the first snapshot',
+    );
+  }
+  const { lastSuccess, lastAttempt, sinceMs } = memory;
+  const due = dueState(config.cycle, {
+    nowMs,
+    sinceMs,
+    ...(lastSuccess === null ? {} : { lastSuccessMs: lastSuccess.atMs }),
+    ...(lastAttempt === null ? {} : { lastAttemptMs: lastAttempt.atMs }),
+  });
+  const last =
+    lastSuccess === null
+      ? 'none was ever published'
+      : `the last was published ${agoText(lastSuccess.atMs, nowMs)}`;
+  const failure =
+    lastAttempt?.outcome === 'failed'
+      ? `; the last attempt, ${agoText(lastAttempt.atMs, nowMs)}, failed: ${lastAttempt.message ?? lastAttempt.code ?? 'unknown'}`
+      : '';
+  if (due.clockBack) {
+    return fail(what, 'clock-back', {
+      detail: `a cycle is noted in the future: ${last}`,
+      hint: 'set the clock right: until then nothing expires',
+    });
+  }
+  if (due.overdueMs !== undefined) {
+    return fail(what, 'overdue', {
+      detail: `a snapshot was due at ${momentText(due.overdueMs)}, and ${last}${failure}`,
+      hint: 'look at the log of the daemon; varve backup publishes one now',
+    });
+  }
+  if (failure !== '') return warn(what, `${last}${failure}`, 'look at the log of the daemon');
+  const next = due.nextMs === undefined ? 'never' : momentText(due.nextMs);
+  return ok(what, `${last}; the next is due at ${next}`);
+}
+
+/** What the repository holds and how well. A target that hangs, or a key that is wrong, is a finding. */
+export async function lookAtRepository(context: CommandContext, config: Config): Promise<Finding[]> {
+  try {
+    const { instance } = config;
+    const overview = await askTarget(context, { config, order: 'list', params: { instance } });
+    const { slots } = await askTarget(context, { config, order: 'slots', params: undefined });
+    return [
+      ...snapshotFindings(overview, config, context.host.clock.nowMs()),
+      slots.length > 1
+        ? ok('keys', plural(slots.length, 'slot'))
+        : warn('keys', 'there is one slot only', 'add a second key, kept elsewhere: varve key add'),
+    ];
+  } catch (error) {
+    return [failureOf('repository', error)];
+  }
+}
+
+export function snapshotFindings(overview: Overview, config: Config, nowMs: number): Finding[] {
+  const damage = overview.problems.map(({ id, problem }) =>
+    fail('damage', 'damage', {
+      detail: `${id}: ${problem}`,
+      hint: 'restore the file from another copy of the repository, then run varve verify',
+    }),
+  );
+  return [...damage, newestFinding(overview, config, nowMs)];
+}
+
+function newestFinding({ snapshots }: Overview, config: Config, nowMs: number): Finding {
+  const what = 'snapshots';
+  const verified = snapshots.findLast((row) => row.verified);
+  if (snapshots.length === 0)
+    return warn(what, 'there is none yet', 'run varve backup, or wait for the first cycle');
+  if (verified === undefined) {
+    return fail(what, 'incomplete', {
+      detail: `none of ${plural(snapshots.length, 'snapshot')} is verified: not everything was read within ${longText(config.verify.maxAge)}`,
+      hint: 'run varve verify',
+    });
+  }
+  const age = agoText(verified.takenMs, nowMs);
+  return ok(
+    what,
+    `${plural(snapshots.length, 'snapshot')}; the newest verified one is ${verified.id}, taken ${age}`,
+  );
+}
+
+/** For how long the local disk takes what comes, at the rate of late, if nothing can be freed. */
+export function spaceText(o: { freeBytes: number; bytesPerMs: number }): string {
+  if (!(o.bytesPerMs > 0)) return 'for as long as nothing new comes';
+  return `about ${durationText(o.freeBytes / o.bytesPerMs)} at the rate of late`;
+}

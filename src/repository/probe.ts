@@ -1,0 +1,166 @@
+/** Tries on the target, under names of its own, everything that a cycle does there, and leaves nothing behind. */
+import { dirname, join } from 'node:path';
+import { messageOf } from '../errors.ts';
+import { codeOf, type Host } from '../host/host.ts';
+import { createFile, linkSettled, readPastCache, removeTree, targetTimeIn } from './steps.ts';
+
+export interface ProbeFinding {
+  readonly level: 'ok' | 'warn' | 'fail';
+  readonly what: string;
+  readonly detail: string;
+  readonly hint?: string;
+  readonly code?: 'target-unusable' | 'no-space';
+}
+
+const clockDifferenceMaxMs = 5 * 60_000;
+const freeBytesMin = 1024 ** 3;
+
+export async function probeTarget(host: Host, folder: string): Promise<ProbeFinding[]> {
+  const { disk, random } = host;
+  const findings: ProbeFinding[] = [...(await mountFindings(host, folder))];
+  if ((await disk.stat(folder)) === undefined) {
+    const detail = `${folder} is not there yet: varve init makes it`;
+    return [...findings, { level: 'warn', what: 'target', detail, hint: 'check that the volume is mounted' }];
+  }
+  const probe = join(folder, `.probe.${random.bytes(6).toString('hex')}`);
+  try {
+    await disk.makeFolder(probe);
+    findings.push(...(await probeIn(host, probe)));
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    findings.push(
+      failed(
+        'write',
+        error,
+        'this user must be able to write in repository.dir: check owner, mode and mount',
+      ),
+    );
+  } finally {
+    await removeTree(disk, probe).catch(() => undefined); // what stood in the way has been told
+  }
+  const freeBytes = await disk.freeBytes(folder);
+  const detail = `${Math.floor(freeBytes / 1e6)} MB free`;
+  if (freeBytes >= freeBytesMin) findings.push({ level: 'ok', what: 'room on the target', detail });
+  else
+    findings.push({
+      level: 'warn',
+      what: 'room on the target',
+      detail,
+      hint: 'make room, or raise the quota',
+    });
+  return findings;
+}
+
+async function probeIn(host: Host, probe: string): Promise<ProbeFinding[]> {
+  const { disk } = host;
+  const [first, second] = [join(probe, 'a'), join(probe, 'b')];
+  const findings: ProbeFinding[] = [];
+  const attempt = async (what: string, hint: string, run: () => Promise<string>): Promise<void> => {
+    try {
+      findings.push({ level: 'ok', what, detail: await run() });
+    } catch (error) {
+      findings.push(failed(what, error, hint));
+    }
+  };
+  await attempt('write and fsync', 'look at the mount and at its server', async () => {
+    await createFile(disk, first, [Buffer.alloc(8192, 1)]);
+    return 'works';
+  });
+  await attempt('hard links', 'the repository needs a file system with hard links', async () => {
+    await linkSettled(disk, first, second);
+    return 'work';
+  });
+  await attempt('rename', 'look at the mount and at its server', async () => {
+    await disk.rename(second, join(probe, 'c'));
+    return 'works';
+  });
+  await attempt('symbolic links', 'views such as daily.0 need them', async () => {
+    await disk.makeSymlink('a', join(probe, 'view'));
+    return 'work';
+  });
+  await attempt('reading back', 'look at the mount and at its server', async () => {
+    const { how } = await readPastCache(disk, first, () => undefined);
+    return how === 'direct'
+      ? 'goes past the page cache'
+      : 'comes from the page cache: what the server holds is not seen';
+  });
+  findings.push(await syncFinding(host, probe), await clockFinding(host, probe));
+  return findings;
+}
+
+async function syncFinding({ disk }: Host, probe: string): Promise<ProbeFinding> {
+  const what = 'fsync of a folder';
+  try {
+    await disk.syncFolder(probe);
+    return { level: 'ok', what, detail: 'works' };
+  } catch (error) {
+    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(error) ?? ''))
+      return failed(what, error, 'look at the mount');
+    const hint = 'after a power cut of its server, a name may be missing that was there';
+    return { level: 'warn', what, detail: 'this file system has none', hint };
+  }
+}
+
+async function clockFinding(host: Host, probe: string): Promise<ProbeFinding> {
+  const what = 'clock of the target';
+  const difference = (await targetTimeIn(host, probe)) - host.clock.nowMs();
+  const detail = `${Math.round(Math.abs(difference) / 1000)} s ${difference < 0 ? 'behind' : 'ahead'}`;
+  if (Math.abs(difference) <= clockDifferenceMaxMs) return { level: 'ok', what, detail };
+  return {
+    level: 'warn',
+    what,
+    detail,
+    hint: 'set both clocks by NTP: where they are an hour apart nothing expires',
+  };
+}
+
+function failed(what: string, error: unknown, hint: string): ProbeFinding {
+  const isFull = ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '');
+  return {
+    level: 'fail',
+    what,
+    detail: messageOf(error),
+    hint,
+    code: isFull ? 'no-space' : 'target-unusable',
+  };
+}
+
+const riskyOptions: Readonly<Record<string, string>> = {
+  soft: 'a soft mount may lose what was written without saying so: mount it hard',
+  softerr: 'a soft mount may lose what was written without saying so: mount it hard',
+  nolock: 'mount it with NFS 4.1 or newer, without nolock',
+  ro: 'it is mounted read only: cycles cannot publish',
+};
+
+/** What the kernel says of the mount that holds the folder; reading that never touches the mount itself. */
+async function mountFindings({ disk }: Host, folder: string): Promise<ProbeFinding[]> {
+  const table = await disk.readFile('/proc/self/mountinfo');
+  if (table === undefined) return [];
+  const mounts = table
+    .toString('utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const match = /^\S+ \S+ \S+ \S+ (\S+) (\S+).* - (\S+) (\S+) (\S+)/.exec(line);
+      if (match === null) return [];
+      const [, at = '', options = '', type = '', source = '', more = ''] = match;
+      return { at, type, source, options: new Set([...options.split(','), ...more.split(',')]) };
+    });
+  let mount: (typeof mounts)[number] | undefined;
+  for (let at = folder; mount === undefined; at = dirname(at)) {
+    const here = at;
+    mount = mounts.findLast((known) => known.at === here);
+    if (dirname(at) === at) break;
+  }
+  if (mount === undefined) return [];
+  const detail = `${mount.type} from ${mount.source} at ${mount.at}`;
+  const { options } = mount;
+  const risks = Object.entries(riskyOptions).filter(([option]) => options.has(option));
+  if (risks.length === 0) return [{ level: 'ok', what: 'mount', detail }];
+  return risks.map(([option, hint]) => ({
+    level: option === 'ro' ? 'fail' : 'warn',
+    what: `mount option ${option}`,
+    detail,
+    hint,
+    ...(option === 'ro' ? { code: 'target-unusable' as const } : {}),
+  }));
+}
