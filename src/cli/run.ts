@@ -1,6 +1,16 @@
-import { openSink, type SinkStatus } from '../daemon/daemon.ts';
-import { pause } from '../host/host.ts';
-import { bytesText, countText, openLog, plural, StatusLine } from '../observe/observe.ts';
+import type { Config } from '../config/config.ts';
+import { openSink, serveHttp, type OpenSink, type SinkStatus } from '../daemon/daemon.ts';
+import { messageOf } from '../errors.ts';
+import { pause, type Host } from '../host/host.ts';
+import {
+  bytesText,
+  countText,
+  openLog,
+  plural,
+  StatusLine,
+  type DaemonFacts,
+  type Log,
+} from '../observe/observe.ts';
 import type { Command } from './command.ts';
 
 const terminalEveryMs = 1000;
@@ -11,7 +21,8 @@ export const command: Command = {
   summary: 'Follow the cluster, save what comes, publish snapshots on schedule',
   description:
     'Reads every included topic, new ones too, into the local folder and commits how far it is on disk to a group ' +
-    'of its own. On SIGTERM or SIGINT it writes what has come, commits and ends with 0; a second one ends it at once, ' +
+    'of its own. Where a repository is configured, publishes a snapshot by cycle.schedule, and one at once for times ' +
+    'that were missed. Serves /livez, /readyz and /metrics on observe.port. On SIGTERM or SIGINT it writes what has come, commits and ends with 0; a second one ends it at once, ' +
     'which loses nothing either. Logs are JSON lines on stderr, readable ones on a terminal.',
   examples: [
     ['varve run', 'with what ./varve.yaml says'],
@@ -32,8 +43,12 @@ export const command: Command = {
       },
     });
     log.info('starting', `connecting to ${config.kafka.brokers.join(', ')}`);
+    const running: { facts?: OpenSink['facts'] } = {};
+    await using serving = new AsyncDisposableStack();
+    serving.use(await listen(config, log, async () => (await running.facts?.()) ?? startingFacts(host)));
     await using opened = await openSink({ config, host, signal, mode: 'follow', emit: log.event });
     const { sink } = opened;
+    running.facts = opened.facts;
     log.info('following', `following ${plural(sink.status.partitions, 'partition')}`, { ...sink.status });
     const ended = new AbortController();
     const either = AbortSignal.any([signal, ended.signal]);
@@ -57,6 +72,31 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** A port that is taken is no reason to lose records. */
+async function listen(
+  config: Config,
+  log: Log,
+  facts: () => Promise<DaemonFacts>,
+): Promise<AsyncDisposable | null> {
+  const { host, port } = config.observe;
+  try {
+    const server = await serveHttp({ host, port, facts });
+    log.info('listening', `http://${host}:${server.port}: /livez, /readyz, /metrics`, { port: server.port });
+    return server;
+  } catch (error) {
+    log.error(
+      'not-listening',
+      `${messageOf(error)}; health and metrics are not served, everything else goes on`,
+    );
+    return null;
+  }
+}
+
+function startingFacts({ clock }: Host): DaemonFacts {
+  const trouble = { kafka: [], disk: [] };
+  return { startedMs: clock.nowMs(), sink: undefined, trouble, localFreeBytes: undefined, cycles: undefined };
+}
 
 function statusText(status: SinkStatus, bytesPerSecond: number): string {
   const { partitions, records, stopped } = status;

@@ -1,5 +1,6 @@
 import { messageOf, VarveError } from '../errors.ts';
 import { pause, type Host } from '../host/host.ts';
+import type { CycleFacts, LastCycle } from '../observe/observe.ts';
 import { dueState, nextDue, type Timetable } from '../schedule/schedule.ts';
 import type { CycleReport, CyclesEvent, Trigger } from '../snapshot/snapshot.ts';
 import { nothingAccepted, type Accepted } from './snapshots.ts';
@@ -10,7 +11,17 @@ export interface CycleRecord {
   readonly sinceMs: number;
   readonly lastAttemptMs: number | undefined;
   readonly lastSuccessMs: number | undefined;
+  /** Whether the last attempt did. */
+  readonly isPublished: boolean;
 }
+
+const nothingKnown = {
+  tookMs: undefined,
+  newBytes: undefined,
+  linkedBytes: undefined,
+  verified: undefined,
+  phasesMs: {},
+};
 
 export interface CyclesOptions {
   readonly host: Host;
@@ -42,6 +53,10 @@ export class Cycles {
   #lastAttemptMs: number | undefined;
   #lastSuccessMs: number | undefined;
   #running: { readonly sinceMs: number } | undefined;
+  #last: CycleFacts['lastSuccess'];
+  #target: 'unknown' | 'up' | 'down' = 'unknown';
+  #targetFreeBytes: number | undefined;
+  #isPublished: boolean;
   #wanted: Wanted | undefined;
   #wake: (() => void) | undefined;
 
@@ -49,6 +64,22 @@ export class Cycles {
     this.#o = options;
     this.#lastAttemptMs = options.record.lastAttemptMs;
     this.#lastSuccessMs = options.record.lastSuccessMs;
+    this.#isPublished = options.record.isPublished;
+  }
+
+  get facts(): Omit<CycleFacts, 'target'> & { readonly target: 'unknown' | 'up' | 'down' } {
+    const atMs = this.#lastAttemptMs;
+    const lastMs = this.#lastSuccessMs;
+    const known: LastCycle | undefined =
+      lastMs === undefined ? undefined : { ...nothingKnown, ...this.#last, atMs: lastMs };
+    return {
+      runningSinceMs: this.#running?.sinceMs,
+      nextMs: this.nextMs,
+      lastAttempt: atMs === undefined ? undefined : { atMs, isPublished: this.#isPublished },
+      lastSuccess: known,
+      target: this.#target,
+      targetFreeBytes: this.#targetFreeBytes,
+    };
   }
 
   get running(): { readonly sinceMs: number } | undefined {
@@ -112,12 +143,19 @@ export class Cycles {
     try {
       const report = await take(accept);
       this.#lastSuccessMs = sinceMs;
+      this.#isPublished = true;
+      this.#target = 'up';
+      this.#targetFreeBytes = report.targetFreeBytes;
+      const { tookMs, newBytes, linkedBytes, verified, phasesMs } = report;
+      this.#last = { atMs: sinceMs, tookMs, newBytes, linkedBytes, verified, phasesMs };
       const { durable: _, ...told } = report;
       emit({ type: 'cycle-ended', report: told });
       return report;
     } catch (error) {
       const code = error instanceof VarveError ? error.code : 'failed';
       const hint = error instanceof VarveError ? error.hint : undefined;
+      this.#isPublished = false;
+      if (['target-unusable', 'no-space', 'no-repository'].includes(code)) this.#target = 'down';
       emit({ type: 'cycle-failed', code, message: messageOf(error), hint });
       throw error;
     } finally {

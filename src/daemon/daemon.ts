@@ -12,8 +12,9 @@ import { connectCluster, type Cluster } from '../kafka/kafka.ts';
 import { LocalFolder } from '../local/local.ts';
 import { Sink } from '../sink/sink.ts';
 import type { CycleReport } from '../snapshot/snapshot.ts';
-import type { DaemonEvent } from '../observe/observe.ts';
+import type { DaemonEvent, DaemonFacts } from '../observe/observe.ts';
 import { Cycles } from './cycles.ts';
+import { factsOf } from './facts.ts';
 import { TargetGate } from './gate.ts';
 import { kafkaPorts, kafkaSettings } from './settings.ts';
 import { serveOrder } from './orders.ts';
@@ -22,6 +23,7 @@ import { savedOffsets } from './saved.ts';
 import { takeSnapshot, type Accepted } from './snapshots.ts';
 
 export { askDaemon } from './ask.ts';
+export { serveHttp, type HttpServer } from './http.ts';
 export { kafkaPorts, kafkaSettings } from './settings.ts';
 export { catchUpDocument, type CatchUpDocument } from './report.ts';
 export { snapshotDocument, type SnapshotDocument } from './snapshot-report.ts';
@@ -43,6 +45,8 @@ export interface OpenSinkOptions extends OpenOptions {
 
 export interface OpenSink extends AsyncDisposable {
   readonly sink: Sink;
+  /** What is known of it now. */
+  readonly facts: () => Promise<DaemonFacts>;
   /** One cycle from what the sink has now. */
   readonly snapshot: (accept: Accepted) => Promise<CycleReport>;
 }
@@ -52,6 +56,7 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   const { config, host, emit, mode, signal } = options;
   await using opened = new AsyncDisposableStack();
   const running: { sink?: Sink; cycles?: Cycles } = {};
+  const startedMs = host.clock.nowMs();
   const gate = new TargetGate(host);
   const local = opened.use(await openLocal(options, running));
   const cluster = opened.use(await connect(options));
@@ -92,7 +97,9 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
     opened.defer(async () => following);
   }
   const all = opened.move();
-  return { sink, snapshot: take, [Symbol.asyncDispose]: async () => all.disposeAsync() };
+  const facts = async (): Promise<DaemonFacts> =>
+    factsOf({ host, startedMs, sink, cycles: running.cycles, gate, folder: local.path });
+  return { sink, facts, snapshot: take, [Symbol.asyncDispose]: async () => all.disposeAsync() };
 }
 
 /** A cycle of what is on disk, without reading anything new: Kafka is asked for groups and configurations only. */

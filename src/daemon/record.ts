@@ -23,5 +23,6 @@ export async function recordOf(host: Host, config: Config): Promise<CycleRecord>
     sinceMs: known?.sinceMs ?? nowMs,
     lastAttemptMs: known?.lastAttempt?.atMs,
     lastSuccessMs: known?.lastSuccess?.atMs,
+    isPublished: known?.lastAttempt?.outcome === 'published',
   };
 }

@@ -5,6 +5,7 @@ import { describeEvent, type DaemonEvent } from './describe.ts';
 export interface Log {
   readonly event: (event: DaemonEvent) => void;
   readonly info: (name: string, message: string, fields?: Readonly<Record<string, unknown>>) => void;
+  readonly error: (name: string, message: string) => void;
 }
 
 /** JSON lines for programs, readable ones on a terminal. Every line names its event. */
@@ -35,6 +36,9 @@ export function openLog(o: { level: string; isTerminal: boolean; write: (text: s
     },
     info(name, message, fields = {}) {
       logger.info({ event: name, ...plain(fields) }, message);
+    },
+    error(name, message) {
+      logger.error({ event: name }, message);
     },
   };
 }

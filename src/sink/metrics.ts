@@ -10,6 +10,28 @@ export interface SinkStatus {
   readonly inFlightBytes: number;
 }
 
+/** Why somebody should look, in words; empty where all is well. */
+export interface Trouble {
+  readonly kafka: readonly string[];
+  readonly disk: readonly string[];
+}
+
+export function troubleOf(
+  streams: Iterable<PartitionStream>,
+  o: { kafkaIsAway: boolean; diskIsLow: boolean; diskRefuses: boolean },
+): Trouble {
+  const all = [...streams];
+  const lost = all.filter(({ state }) => state.kind === 'waiting' && state.isBrokerLost);
+  const isAway = o.kafkaIsAway || (all.length > 0 && lost.length === all.length);
+  return {
+    kafka: isAway ? ['no broker can be reached'] : [],
+    disk: [
+      ...(o.diskIsLow ? ['the local disk has less room than local.minFree'] : []),
+      ...(o.diskRefuses ? ['the local disk refuses to be written'] : []),
+    ],
+  };
+}
+
 /** The same for somebody who asks every few seconds for years. Counted in one walk over the partitions. */
 export interface SinkMetrics {
   readonly topics: readonly TopicMetrics[];

@@ -31,6 +31,11 @@ export class DiskRoom {
     return this.#giveUp;
   }
 
+  /** A write was refused, and none has worked since. */
+  get isRefusing(): boolean {
+    return this.#refusedSinceMs !== undefined;
+  }
+
   get isLow(): boolean {
     return this.#lowSinceMs !== undefined;
   }

@@ -25,7 +25,14 @@ import type { Emit, SinkEvent } from './events.ts';
 import { Fetching } from './fetching.ts';
 import { cutAll, type Cut } from './cut.ts';
 import { assertOwnGroup, Commits, startOf, type DurableOffsets } from './group.ts';
-import { metricsOf, statusOf, type SinkMetrics, type SinkStatus } from './metrics.ts';
+import {
+  metricsOf,
+  statusOf,
+  type SinkMetrics,
+  type SinkStatus,
+  troubleOf,
+  type Trouble,
+} from './metrics.ts';
 import type { SinkOptions } from './options.ts';
 import type { TopicThere } from './plan.ts';
 import { DiskRoom, isDiskFull } from './room.ts';
@@ -35,7 +42,7 @@ export type { CatchUpReport, Progress } from './catch-up.ts';
 export type { Cut } from './cut.ts';
 export type { SinkEvent } from './events.ts';
 export type { DurableOffsets } from './group.ts';
-export type { SinkMetrics, SinkStatus, TopicMetrics } from './metrics.ts';
+export type { SinkMetrics, SinkStatus, TopicMetrics, Trouble } from './metrics.ts';
 export type { SinkOptions } from './options.ts';
 export type { TopicThere } from './plan.ts';
 export { durableKey } from './group.ts';
@@ -62,6 +69,7 @@ export class Sink implements AsyncDisposable {
   readonly #changes = new Changes();
   #wakeTick: (() => void) | undefined;
   #mustDiscover = false;
+  #isKafkaAway = false;
   #frozen: Frozen | undefined;
   #failure: unknown;
 
@@ -143,6 +151,11 @@ export class Sink implements AsyncDisposable {
     const { lastMs: lastSyncMs, behindSinceMs: unsyncedSinceMs } = this.#syncing;
     const { inFlightBytes } = this.#fetching;
     return metricsOf(this.#streams.all(), { lastSyncMs, unsyncedSinceMs, inFlightBytes });
+  }
+
+  get trouble(): Trouble {
+    const { isLow: diskIsLow, isRefusing: diskRefuses } = this.#room;
+    return troubleOf(this.#streams.all(), { kafkaIsAway: this.#isKafkaAway, diskIsLow, diskRefuses });
   }
 
   /** The topics that are there now and may be read, by name. */
@@ -243,8 +256,10 @@ export class Sink implements AsyncDisposable {
         if (this.#room.failure !== undefined) throw this.#room.failure;
       } catch (error) {
         if (this.#stop.signal.aborted) break;
-        if (isKafkaTrouble(error)) this.#emit({ type: 'metadata-failed', message: messageOf(error) });
-        else this.#failure = error;
+        if (isKafkaTrouble(error)) {
+          this.#isKafkaAway = true;
+          this.#emit({ type: 'metadata-failed', message: messageOf(error) });
+        } else this.#failure = error;
       }
       this.#progress();
     }
@@ -261,6 +276,7 @@ export class Sink implements AsyncDisposable {
   async #discover(): Promise<void> {
     this.#mustDiscover = false;
     await this.#streams.discover();
+    this.#isKafkaAway = false;
     this.#fetching.follow();
   }
 

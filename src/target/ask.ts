@@ -116,7 +116,7 @@ class Asking<Name extends OrderName> {
         this.#taking.then(() => resolve(message.result), reject);
         return;
       case 'failed':
-        reject(heard(message.error));
+        reject(this.#order.signal?.aborted === true ? interrupted() : heard(message.error));
         return;
     }
   }

@@ -1,0 +1,25 @@
+import type { Host } from '../host/host.ts';
+import type { DaemonFacts } from '../observe/observe.ts';
+import type { Sink } from '../sink/sink.ts';
+import type { Cycles } from './cycles.ts';
+import type { TargetGate } from './gate.ts';
+
+export async function factsOf(o: {
+  host: Host;
+  startedMs: number;
+  sink: Sink;
+  cycles: Cycles | undefined;
+  gate: TargetGate;
+  folder: string;
+}): Promise<DaemonFacts> {
+  const { sink, cycles, gate } = o;
+  const known = cycles?.facts;
+  return {
+    startedMs: o.startedMs,
+    sink: sink.metrics(),
+    trouble: sink.trouble,
+    // A disk that is gone is told by what refuses it.
+    localFreeBytes: await o.host.disk.freeBytes(o.folder).catch(() => undefined),
+    cycles: known && { ...known, target: gate.state.kind === 'stuck' ? 'stuck' : known.target },
+  };
+}

@@ -1,0 +1,31 @@
+import type { SinkMetrics, Trouble } from '../sink/sink.ts';
+
+/** What the daemon knows of itself at a moment. */
+export interface DaemonFacts {
+  readonly startedMs: number;
+  /** Absent until it reads. */
+  readonly sink: SinkMetrics | undefined;
+  readonly trouble: Trouble;
+  readonly localFreeBytes: number | undefined;
+  /** Absent where no repository is configured. */
+  readonly cycles: CycleFacts | undefined;
+}
+
+export interface CycleFacts {
+  readonly runningSinceMs: number | undefined;
+  readonly nextMs: number | undefined;
+  readonly lastAttempt: { readonly atMs: number; readonly isPublished: boolean } | undefined;
+  readonly lastSuccess: LastCycle | undefined;
+  /** Of the target, as the last cycle found it. */
+  readonly target: 'unknown' | 'up' | 'down' | 'stuck';
+  readonly targetFreeBytes: number | undefined;
+}
+
+export interface LastCycle {
+  readonly atMs: number;
+  readonly tookMs: number | undefined;
+  readonly newBytes: number | undefined;
+  readonly linkedBytes: number | undefined;
+  readonly verified: boolean | undefined;
+  readonly phasesMs: Readonly<Partial<Record<string, number>>>;
+}

@@ -1,0 +1,160 @@
+/** The daemon's facts in the text format of Prometheus. Labels are topics and fixed words only. */
+import type { CycleFacts, DaemonFacts } from './facts.ts';
+
+interface Sample {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly value: number | undefined;
+}
+
+interface Metric {
+  readonly name: string;
+  readonly type: 'gauge' | 'counter';
+  readonly help: string;
+  readonly samples: readonly Sample[];
+}
+
+export function metricsText(facts: DaemonFacts): string {
+  return metricsOf(facts).flatMap(linesOf).join('');
+}
+
+/** Times are seconds since 1970, as is the custom. What is not known yet is left out. */
+export function metricsOf(facts: DaemonFacts): Metric[] {
+  return [...sinkMetrics(facts), ...(facts.cycles === undefined ? [] : cycleMetrics(facts.cycles))];
+}
+
+function sinkMetrics({ sink, trouble, startedMs, localFreeBytes }: DaemonFacts): Metric[] {
+  const topics = sink?.topics ?? [];
+  const perTopic = (valueOf: (topic: (typeof topics)[number]) => number): Sample[] =>
+    topics.map((topic) => ({ labels: { topic: topic.topic }, value: valueOf(topic) }));
+  return [
+    gauge('varve_start_time_seconds', 'When the daemon began.', seconds(startedMs)),
+    gauge('varve_kafka_up', 'Whether a broker can be reached.', trouble.kafka.length === 0 ? 1 : 0),
+    gauge('varve_local_up', 'Whether the local disk takes what comes.', trouble.disk.length === 0 ? 1 : 0),
+    gauge('varve_local_free_bytes', 'Room on the local disk.', localFreeBytes),
+    many(
+      'varve_lag_records',
+      'Committed records that are not on the local disk yet.',
+      perTopic((t) => t.lagRecords),
+    ),
+    many(
+      'varve_held_back_records',
+      'Records that an open transaction holds back.',
+      perTopic((t) => t.heldBackRecords),
+    ),
+    many(
+      'varve_topic_partitions',
+      'Partitions that are followed.',
+      perTopic((t) => t.partitions),
+    ),
+    many(
+      'varve_topic_partitions_stopped',
+      'Partitions that were given up on.',
+      perTopic((t) => t.stopped),
+    ),
+    many(
+      'varve_partitions',
+      'Partitions in each state.',
+      Object.entries(sink?.states ?? {}).map(([state, value]) => ({ labels: { state }, value })),
+    ),
+    gauge(
+      'varve_last_fsync_time_seconds',
+      'When everything that came was last on disk.',
+      seconds(sink?.lastSyncMs),
+    ),
+    gauge(
+      'varve_unsynced_since_time_seconds',
+      'Since when something is not on disk.',
+      seconds(sink?.unsyncedSinceMs),
+    ),
+    gauge('varve_gaps', 'Ranges of offsets that were deleted before they could be saved.', sink?.gaps),
+    gauge('varve_truncations', 'Times that the cluster lost or rewrote records.', sink?.truncations),
+    counter('varve_saved_records_total', 'Records saved since the start.', sink?.records),
+    counter('varve_saved_bytes_total', 'Bytes saved since the start.', sink?.bytes),
+    gauge('varve_in_flight_bytes', 'Fetched, and not written yet.', sink?.inFlightBytes),
+  ];
+}
+
+function cycleMetrics(cycles: CycleFacts): Metric[] {
+  const { lastAttempt, lastSuccess, target } = cycles;
+  return [
+    gauge('varve_cycle_running', 'Whether a cycle runs now.', cycles.runningSinceMs === undefined ? 0 : 1),
+    gauge('varve_cycle_next_time_seconds', 'When the next cycle is due.', seconds(cycles.nextMs)),
+    gauge('varve_cycle_last_attempt_time_seconds', 'When the last cycle began.', seconds(lastAttempt?.atMs)),
+    gauge(
+      'varve_cycle_last_attempt_success',
+      'Whether the last cycle published.',
+      lastAttempt === undefined ? undefined : Number(lastAttempt.isPublished),
+    ),
+    gauge(
+      'varve_cycle_last_success_time_seconds',
+      'When the last cycle that published began.',
+      seconds(lastSuccess?.atMs),
+    ),
+    gauge('varve_cycle_duration_seconds', 'How long it took.', seconds(lastSuccess?.tookMs)),
+    many(
+      'varve_cycle_phase_seconds',
+      'How long each part of it took.',
+      Object.entries(lastSuccess?.phasesMs ?? {}).map(([phase, ms]) => ({
+        labels: { phase },
+        value: seconds(ms),
+      })),
+    ),
+    gauge('varve_cycle_new_bytes', 'What it added to the target.', lastSuccess?.newBytes),
+    gauge(
+      'varve_cycle_linked_bytes',
+      'What it took over from the snapshot before.',
+      lastSuccess?.linkedBytes,
+    ),
+    gauge(
+      'varve_cycle_verified',
+      'Whether its snapshot counts as verified.',
+      lastSuccess?.verified === undefined ? undefined : Number(lastSuccess.verified),
+    ),
+    many(
+      'varve_target_state',
+      'What the last cycle found of the target: one of these is 1.',
+      (['unknown', 'up', 'down', 'stuck'] as const).map((state) => ({
+        labels: { state },
+        value: Number(state === target),
+      })),
+    ),
+    gauge(
+      'varve_target_up',
+      'Whether the target could be used.',
+      target === 'unknown' ? undefined : Number(target === 'up'),
+    ),
+    gauge('varve_target_free_bytes', 'Room on the target.', cycles.targetFreeBytes),
+  ];
+}
+
+function gauge(name: string, help: string, value: number | undefined): Metric {
+  return { name, type: 'gauge', help, samples: [{ value }] };
+}
+
+function counter(name: string, help: string, value: number | undefined): Metric {
+  return { name, type: 'counter', help, samples: [{ value }] };
+}
+
+function many(name: string, help: string, samples: readonly Sample[]): Metric {
+  return { name, type: 'gauge', help, samples };
+}
+
+function seconds(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1000;
+}
+
+function linesOf({ name, type, help, samples }: Metric): string[] {
+  const known = samples.filter(({ value }) => value !== undefined);
+  if (known.length === 0) return [];
+  return [
+    `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`,
+    ...known.map(({ labels = {}, value }) => {
+      const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
+      return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}\n`;
+    }),
+  ];
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
