@@ -41,6 +41,8 @@ export interface OpenOptions {
 export interface OpenSinkOptions extends OpenOptions {
   /** `catch-up` ends at the ends it froze and gives up on lasting trouble; `follow` goes on for ever. */
   readonly mode: 'catch-up' | 'follow';
+  /** After so long a call to the target counts as one that hangs. */
+  readonly stuckMs?: number;
 }
 
 export interface OpenSink extends AsyncDisposable {
@@ -57,7 +59,7 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   await using opened = new AsyncDisposableStack();
   const running: { sink?: Sink; cycles?: Cycles } = {};
   const startedMs = host.clock.nowMs();
-  const gate = new TargetGate(host);
+  const gate = new TargetGate(host, options.stuckMs);
   const local = opened.use(await openLocal(options, running));
   const cluster = opened.use(await connect(options));
   const warn = (message: string): void => emit({ type: 'cycle-warned', message });

@@ -13,11 +13,13 @@ const goneWithinMs = 2000;
 /** One child process at a time: while one hangs in the kernel, a second would only hang beside it. */
 export class TargetGate {
   readonly #host: Host;
+  readonly #stuckMs: number | undefined;
   #state: GateState = { kind: 'idle' };
   #gone: Promise<void> = Promise.resolve();
 
-  constructor(host: Host) {
+  constructor(host: Host, stuckMs?: number) {
     this.#host = host;
+    this.#stuckMs = stuckMs;
   }
 
   get state(): GateState {
@@ -29,7 +31,9 @@ export class TargetGate {
     await this.#gone;
   }
 
-  async run<Name extends OrderName>(order: Omit<Order<Name>, 'onChild'>): Promise<OrderResult<Name>> {
+  async run<Name extends OrderName>(
+    order: Omit<Order<Name>, 'onChild' | 'stuckMs'>,
+  ): Promise<OrderResult<Name>> {
     const { clock } = this.#host;
     if (this.#state.kind !== 'idle') throw inUse(this.#state, clock.nowMs());
     const sinceMs = clock.nowMs();
@@ -37,6 +41,7 @@ export class TargetGate {
     try {
       return await runOrder(this.#host, {
         ...order,
+        ...(this.#stuckMs === undefined ? {} : { stuckMs: this.#stuckMs }),
         onChild: (child) => {
           this.#gone = new Promise((resolve) => {
             child.once('exit', () => {

@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { serveHttp } from '../../src/daemon/daemon.ts';
 import type { DaemonFacts } from '../../src/observe/observe.ts';
@@ -72,7 +71,8 @@ test('a port that is taken is a clear error', async () => {
   const other = createServer();
   other.listen(0, '127.0.0.1');
   await once(other, 'listening');
-  const { port } = other.address() as AddressInfo;
+  const address = other.address();
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
   try {
     await expect(serveHttp({ host: '127.0.0.1', port, facts: async () => well })).rejects.toMatchObject({
       code: 'config',

@@ -1,0 +1,63 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const source = fileURLToPath(new URL('hanging', import.meta.url));
+
+/**
+ * A folder behind a FUSE file system of our own: as long as its server process is stopped, every call to it hangs in the
+ * kernel, as on an NFS mount whose server is gone. Needs Go, /dev/fuse and the right to mount.
+ */
+export class Hanging implements AsyncDisposable {
+  readonly folder: string;
+  readonly #root: string;
+  readonly #server: ChildProcess;
+
+  private constructor(root: string, server: ChildProcess) {
+    this.#root = root;
+    this.#server = server;
+    this.folder = join(root, 'seen');
+  }
+
+  static async mount(): Promise<Hanging> {
+    const root = await mkdtemp(join(tmpdir(), 'varve-hanging-'));
+    for (const name of ['behind', 'seen']) await mkdir(join(root, name));
+    const program = join(root, 'server');
+    await run('go', ['build', '-o', program, '.'], { cwd: source });
+    const server = spawn(program, [join(root, 'behind'), join(root, 'seen')], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let words = '';
+    server.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      words += text;
+    });
+    const mounted = once(server.stdout ?? server, 'data').then(() => true);
+    const failed = once(server, 'exit').then(() => false);
+    if (!(await Promise.race([mounted, failed])))
+      throw new Error(`the test needs to mount through FUSE: ${words}`);
+    return new Hanging(root, server);
+  }
+
+  stop(): void {
+    this.#server.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#server.kill('SIGCONT');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.resume();
+    await run('umount', ['-l', this.folder]).catch(() => undefined); // the end of the server ends the mount, too
+    if (this.#server.exitCode === null && this.#server.signalCode === null) {
+      this.#server.kill('SIGKILL');
+      await once(this.#server, 'exit');
+    }
+    await rm(this.#root, { recursive: true, force: true });
+  }
+}
