@@ -10,13 +10,14 @@ import {
   type Manifest,
   type Memory,
   type OpenedManifest,
+  type Pack,
 } from '../repository/repository.ts';
 import { recheckPacks, type CheckedPacks } from './carry.ts';
 import type { CyclePhase } from './events.ts';
 import { freeSegments } from './free.ts';
 import { openGround, rotationOf, sourceFacts, type CyclePorts, type Ground } from './ground.ts';
 import { nextRows } from './incarnations.ts';
-import { publish } from './publish.ts';
+import { publish, type MissingPack } from './publish.ts';
 import { reportOf } from './report.ts';
 import type { CycleReport, CycleRequest, SnapshotSettings } from './request.ts';
 import { assertNewest, carryOutRotation } from './rotate.ts';
@@ -73,7 +74,7 @@ async function run(given: Given, course: Course): Promise<CycleReport> {
   course.published = published;
   await remember(given, course, { atMs: given.beganMs, outcome: 'published' });
   phases.begin('check');
-  const checked = await recheck(ground, published);
+  const checked = await recheck(ground, published, staged.missing);
   phases.begin('rotate');
   const catalog = { ...ground.catalog, opened: [...ground.catalog.opened, published] };
   const rotation = rotationOf(ground, catalog);
@@ -157,10 +158,15 @@ function expiredSegment({
 }
 
 /** After the publication: what is damaged in a carried pack is marked, and holds up nothing that is new. */
-async function recheck(ground: Ground, published: OpenedManifest): Promise<CheckedPacks> {
+async function recheck(
+  ground: Ground,
+  published: OpenedManifest,
+  missing: readonly MissingPack[],
+): Promise<CheckedPacks> {
   const { ports, repository, checks, lock } = ground;
   const { manifest } = published;
   const { host, signal } = ports;
+  for (const pack of manifest.packs) checks.note(pack, pack.checkedMs);
   const result = await recheckPacks(manifest.packs, {
     host,
     snapshot: snapshotFolder(repository.place, manifest.id),
@@ -169,21 +175,16 @@ async function recheck(ground: Ground, published: OpenedManifest): Promise<Check
   });
   const atMs = host.clock.nowMs();
   await lock.assertHeld();
-  if (result.checked.length > 0)
-    await writeMark(host, repository, {
-      snapshot: manifest.id,
-      type: 'checked',
-      atMs,
-      packs: result.checked,
-    });
-  if (result.damaged.length > 0) {
-    const packs = result.damaged.map(({ pack }) => pack);
-    await writeMark(host, repository, { snapshot: manifest.id, type: 'damaged', atMs, packs });
-    for (const { pack, problem } of result.damaged)
-      ports.emit({ type: 'pack-damaged', pack: pack.path, problem });
-  }
-  for (const pack of manifest.packs.filter(({ checkedMs }) => checkedMs >= ground.beganMs))
-    checks.note(pack, pack.checkedMs);
+  const mark = async (type: 'checked' | 'damaged', packs: readonly Pack[]): Promise<void> => {
+    if (packs.length > 0) await writeMark(host, repository, { snapshot: manifest.id, type, atMs, packs });
+  };
+  await mark('checked', result.checked);
+  await mark(
+    'damaged',
+    [...result.damaged, ...missing].map(({ pack }) => pack),
+  );
+  for (const { pack, problem } of result.damaged)
+    ports.emit({ type: 'pack-damaged', pack: pack.path, problem });
   for (const pack of result.checked) checks.note(pack, atMs);
   return result;
 }

@@ -62,9 +62,11 @@ export function isUnchanged(coverage: Coverage, row: PartitionRow): boolean {
   return row.sealed.some(({ branch, to }) => branch === current && to === range.to) && isWhole(row);
 }
 
-/** One sealed piece per branch: nothing was left out because it was damaged. */
-function isWhole({ sealed }: PartitionRow): boolean {
-  return new Set(sealed.map(({ branch }) => branch)).size === sealed.length;
+/** One sealed piece per branch, from the very beginning: nothing was left out because it was damaged. */
+function isWhole({ sealed, coverage }: PartitionRow): boolean {
+  const first = coverage.ranges[0];
+  const isFromStart = sealed[0] !== undefined && first !== undefined && sealed[0].from <= first.from;
+  return isFromStart && new Set(sealed.map(({ branch }) => branch)).size === sealed.length;
 }
 
 /** Where the segment ends, if it is to be sealed. Only where its end is in doubt is the file itself asked. */

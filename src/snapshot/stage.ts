@@ -11,7 +11,7 @@ import {
   type Pack,
   type PartitionRow,
 } from '../repository/repository.ts';
-import type { Hold } from '../schedule/schedule.ts';
+import { planArchive, type Hold } from '../schedule/schedule.ts';
 import { carryPacks, type Carried } from './carry.ts';
 import type { Ground } from './ground.ts';
 import { sealPacks, type NewPacks } from './packs.ts';
@@ -48,7 +48,8 @@ export async function stage(ground: Ground, holds: readonly Hold[]): Promise<Sta
   const carried = await carryPacks(base, settings.archive, { host, repository, holds, ...clocks });
   const { linked, missing } = await link(ground, { id, packs: carried.packs });
   const known = await knownRows(ground, { linked, missing });
-  const { cut, segments, firstSeen } = await planSegments(ground, known);
+  const { cut, segments: found, firstSeen } = await planSegments(ground, known);
+  const segments = withoutExpired(ground, holds, found);
   const fresh = await seal(ground, { id, seq, segments });
   return { id, takenMs: beganMs, seq, known, cut, firstSeen, carried, linked, missing, fresh };
 }
@@ -108,6 +109,18 @@ async function knownRows(
       coverage: partition.coverage,
     })),
   }));
+}
+
+/** What policy has let go of is not sealed again from files that are still there. */
+function withoutExpired(
+  { settings, beganMs, targetNowMs }: Ground,
+  holds: readonly Hold[],
+  segments: readonly SegmentToSeal[],
+): readonly SegmentToSeal[] {
+  const kept = segments.map(({ path, month, key }) => ({ path, month, topics: [key.topic] }));
+  const { expire } = planArchive(kept, settings.archive, { nowMs: beganMs, targetNowMs, holds });
+  const gone = new Set(expire.map(({ path }) => path));
+  return segments.filter(({ path }) => !gone.has(path));
 }
 
 async function planSegments(

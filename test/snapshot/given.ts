@@ -72,12 +72,14 @@ export class Store implements AsyncDisposable {
 
   static async make(o: { disk?: Disk } = {}): Promise<Store> {
     const folder = o.disk === undefined ? await mkdtemp(join(tmpdir(), 'varve-snapshot-')) : '/store';
-    const disk = o.disk ?? systemHost.disk;
+    let nowMs = (): number => november;
+    const disk = o.disk ?? datedDisk(() => nowMs());
     const remove = async (): Promise<void> => {
       if (o.disk === undefined) await rm(folder, { recursive: true, force: true });
     };
     if (o.disk !== undefined) await disk.makeFolder(folder);
     const store = new Store({ folder, disk, remove });
+    nowMs = () => store.nowMs;
     const key = await disk.open(store.keyFile, 'create');
     await key.write([Buffer.alloc(32, 7)], 0);
     await key.sync();
@@ -181,6 +183,11 @@ export class Store implements AsyncDisposable {
     };
   }
 
+  /** By the real clock: for what happens in another process. */
+  realAfter(delayMs: number, run: () => void): { cancel(): void } {
+    return systemHost.clock.after(delayMs, run);
+  }
+
   async verify(level: VerifyLevel = 'deep'): Promise<VerifyReport> {
     return await verifyRepository(
       { host: this.host, emit: () => undefined, signal: new AbortController().signal },
@@ -198,6 +205,25 @@ export class Store implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#remove();
   }
+}
+
+/** The real disk, whose files carry the time of the test: ages are told by the target's own clock. */
+function datedDisk(nowMs: () => number): Disk {
+  const { disk } = systemHost;
+  const dates = new Map<bigint, number>();
+  return {
+    ...disk,
+    async open(path, mode) {
+      const file = await disk.open(path, mode);
+      const stat = mode === 'create' ? await disk.stat(path) : undefined;
+      if (stat !== undefined) dates.set(stat.inode, nowMs());
+      return file;
+    },
+    async stat(path) {
+      const stat = await disk.stat(path);
+      return stat && { ...stat, modifiedMs: dates.get(stat.inode) ?? stat.modifiedMs };
+    },
+  };
 }
 
 /** Half of it compresses. */
