@@ -4,6 +4,7 @@ import {
   listInstances,
   openManifest,
   probeTarget,
+  readRepositoryIdentity,
   Repository,
   secretOf,
   writeMark,
@@ -88,6 +89,7 @@ export async function verify(
   o: { level: VerifyLevel; instance: string | undefined; subset: Subset | undefined },
 ): Promise<VerifyReport> {
   const { host, settings, emit, signal } = context;
+  await readRepositoryIdentity(host.disk, settings.repository.dir ?? '');
   return await verifyRepository(
     { host, emit, signal },
     {

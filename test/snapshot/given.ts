@@ -40,15 +40,21 @@ export class Store implements AsyncDisposable {
   readonly local: string;
   readonly target: string;
   readonly keyFile: string;
-  nowMs = november;
   readonly events: CycleEvent[] = [];
   readonly topics = new Map<string, SeenTopic>();
   settings: SnapshotSettings;
   readonly installation = '5f0c3a52-97b1-4f0e-8a55-0d3f1b2c4e6a';
+  readonly #clock: { nowMs: number };
   readonly #remove: () => Promise<void>;
   readonly #ends = new Map<string, bigint>();
 
-  private constructor(o: { folder: string; disk: Disk; remove: () => Promise<void> }) {
+  private constructor(o: {
+    folder: string;
+    disk: Disk;
+    remove: () => Promise<void>;
+    clock: { nowMs: number };
+  }) {
+    this.#clock = o.clock;
     this.folder = o.folder;
     this.#remove = o.remove;
     this.local = join(o.folder, 'local');
@@ -72,14 +78,13 @@ export class Store implements AsyncDisposable {
 
   static async make(o: { disk?: Disk } = {}): Promise<Store> {
     const folder = o.disk === undefined ? await mkdtemp(join(tmpdir(), 'varve-snapshot-')) : '/store';
-    let nowMs = (): number => november;
-    const disk = o.disk ?? datedDisk(() => nowMs());
+    const clock = { nowMs: november };
+    const disk = o.disk ?? datedDisk(clock);
     const remove = async (): Promise<void> => {
       if (o.disk === undefined) await rm(folder, { recursive: true, force: true });
     };
     if (o.disk !== undefined) await disk.makeFolder(folder);
-    const store = new Store({ folder, disk, remove });
-    nowMs = () => store.nowMs;
+    const store = new Store({ folder, disk, remove, clock });
     const key = await disk.open(store.keyFile, 'create');
     await key.write([Buffer.alloc(32, 7)], 0);
     await key.sync();
@@ -87,6 +92,15 @@ export class Store implements AsyncDisposable {
     await initLocalFolder(store.host, store.local, 'main');
     await store.init();
     return store;
+  }
+
+  /** What the test says that it is, for the daemon and for the target. */
+  get nowMs(): number {
+    return this.#clock.nowMs;
+  }
+
+  set nowMs(nowMs: number) {
+    this.#clock.nowMs = nowMs;
   }
 
   get place(): RepositoryPlace {
@@ -208,7 +222,7 @@ export class Store implements AsyncDisposable {
 }
 
 /** The real disk, whose files carry the time of the test: ages are told by the target's own clock. */
-function datedDisk(nowMs: () => number): Disk {
+function datedDisk(clock: { readonly nowMs: number }): Disk {
   const { disk } = systemHost;
   const dates = new Map<bigint, number>();
   return {
@@ -216,7 +230,7 @@ function datedDisk(nowMs: () => number): Disk {
     async open(path, mode) {
       const file = await disk.open(path, mode);
       const stat = mode === 'create' ? await disk.stat(path) : undefined;
-      if (stat !== undefined) dates.set(stat.inode, nowMs());
+      if (stat !== undefined) dates.set(stat.inode, clock.nowMs);
       return file;
     },
     async stat(path) {

@@ -33,6 +33,10 @@ async function read(store: Store, id: string, key = keyOf('orders')): Promise<st
   return await offsets(new SnapshotSource(store.host.disk, await store.open(), manifest).read(key));
 }
 
+async function refuse(error: unknown): Promise<void> {
+  throw error;
+}
+
 /** Cycles on so many days, each with ten new records. */
 async function days(store: Store, count: number): Promise<string[]> {
   const ids: string[] = [];
@@ -195,7 +199,7 @@ test('after a truncation a snapshot gives the branch that the cluster took', asy
   await store.append(key, 30);
   await store.cycle();
   const { disk, random, clock } = store.host;
-  const options = { segmentBytes: 2 ** 20, onRefusal: async (error: unknown) => Promise.reject(error) };
+  const options = { segmentBytes: 2 ** 20, onRefusal: refuse };
   {
     await using log = await PartitionLog.open(store.local, key, { disk, random, clock }, options);
     await log.truncate(20n, 5);
@@ -246,7 +250,7 @@ async function lose(store: Store, o: { from: bigint; records?: number }): Promis
   const key = keyOf('orders');
   await rm(join(store.local, 'topics'), { recursive: true });
   const { disk, random, clock } = store.host;
-  const options = { segmentBytes: 2 ** 20, onRefusal: async (error: unknown) => Promise.reject(error) };
+  const options = { segmentBytes: 2 ** 20, onRefusal: refuse };
   {
     await using log = await PartitionLog.open(store.local, key, { disk, random, clock }, options);
     await log.begin(o.from);

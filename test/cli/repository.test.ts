@@ -1,0 +1,222 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { varve, type CommandEnd } from '../../scripts/demo/varve.ts';
+import { snapshotFolder } from '../../src/repository/repository.ts';
+import { keyOf, Store } from '../snapshot/given.ts';
+
+/** A repository with two snapshots, and a configuration for the commands to find. No broker is anywhere. */
+async function published(): Promise<{ store: Store; ids: string[] } & AsyncDisposable> {
+  const store = await Store.make();
+  store.nowMs = Date.now() - 60_000;
+  await store.append(keyOf('orders'), 100);
+  await store.append(keyOf('payments', 1), 30);
+  const ids = [(await store.cycle()).id];
+  store.nowMs = Date.now();
+  await store.append(keyOf('orders'), 50);
+  ids.push((await store.cycle()).id);
+  await configure(store, {});
+  return { store, ids, [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose]() };
+}
+
+async function configure(store: Store, more: object): Promise<void> {
+  const config = {
+    kafka: { brokers: ['127.0.0.1:1'] },
+    local: { dir: store.local, minFree: '1MiB' },
+    repository: { dir: store.target, keyFile: store.keyFile },
+    ...more,
+  };
+  await writeFile(join(store.folder, 'varve.yaml'), JSON.stringify(config)); // JSON is YAML
+}
+
+async function run(store: Store, ...words: string[]): Promise<CommandEnd> {
+  return await varve(words, { cwd: store.folder });
+}
+
+/** What the command printed last, as an object. */
+async function json(
+  store: Store,
+  ...words: string[]
+): Promise<{ status: number | null } & Record<string, unknown>> {
+  const { status, stdout } = await run(store, ...words, '--json');
+  const last: Record<string, unknown> = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '{}');
+  return { ...last, status };
+}
+
+test('list shows snapshots and views, and what one of them holds by id, view, latest or time', async () => {
+  await using at = await published();
+  const { store, ids } = at;
+  const all = await json(store, 'list');
+
+  expect(all).toMatchObject({
+    status: 0,
+    schema: 'varve.list/1',
+    problems: [],
+    snapshots: [
+      { id: ids[0], instance: 'main', seq: 1, records: 130, verified: true, pinned: false, views: [] },
+      { id: ids[1], seq: 2, records: 180, views: ['daily.0', 'weekly.0', 'monthly.0'] },
+    ],
+  });
+  for (const name of [ids[1] ?? '', 'daily.0', 'latest', new Date().toISOString()]) {
+    const one = await json(store, 'list', name);
+    expect(one, name).toMatchObject({ status: 0, snapshot: { id: ids[1] } });
+    expect(one['topics'], name).toMatchObject([
+      { topic: 'orders', partitions: 1, records: 150, gaps: 0 },
+      { topic: 'payments', records: 30 },
+    ]);
+  }
+  expect((await run(store, 'list')).stdout).toContain(`${ids[1]}`);
+  expect(await run(store, 'list', 'daily.7')).toMatchObject({ status: 15 });
+  expect(await run(store, 'list', 'yesterday')).toMatchObject({ status: 2 });
+});
+
+test('cat --snapshot gives the same records as the local files', async () => {
+  await using at = await published();
+  const local = await run(at.store, 'cat', '--topic', 'orders', '--json');
+  const sealed = await run(at.store, 'cat', '--topic', 'orders', '--snapshot', 'latest', '--json');
+  const first = await run(at.store, 'cat', '--topic', 'orders', '--snapshot', at.ids[0] ?? '', '--json');
+
+  expect(local.status).toBe(0);
+  expect(sealed).toMatchObject({ status: 0, stdout: local.stdout });
+  expect(first.stdout).toBe(`${local.stdout.split('\n').slice(0, 100).join('\n')}\n`);
+});
+
+test('info and check tell a healthy backup, and what is wrong with one that is not', async () => {
+  await using at = await published();
+  const { store } = at;
+  expect(await json(store, 'info')).toMatchObject({
+    status: 0,
+    healthy: true,
+    snapshots: 2,
+    lastDrill: null,
+  });
+  expect((await run(store, 'info', '--topics')).stdout).toMatch(/orders +1 +150 /);
+  expect(await json(store, 'check')).toMatchObject({ status: 0, healthy: true });
+
+  await configure(store, { cycle: { schedule: '* * * * * *' } });
+  store.nowMs = Date.now() - 3 * 3_600_000;
+  await store.append(keyOf('orders'), 10);
+  const memory = join(store.local, 'repository.json');
+  const known = JSON.parse(await readFile(memory, 'utf8'));
+  const longAgo = store.nowMs;
+  const stale = { atMs: longAgo, outcome: 'published' };
+  await writeFile(
+    memory,
+    JSON.stringify({
+      ...known,
+      sinceMs: longAgo,
+      lastAttempt: stale,
+      lastSuccess: { ...known.lastSuccess, atMs: longAgo },
+    }),
+  );
+  expect(await run(store, 'check')).toMatchObject({
+    status: 5,
+    stdout: expect.stringContaining('not healthy: schedule'),
+  });
+  expect(await run(store, 'info')).toMatchObject({
+    status: 5,
+    stdout: expect.stringContaining('not in a snapshot yet: 1 segment'),
+  });
+});
+
+test('verify ends with 4 and names the file; without a key it checks digests alone', async () => {
+  await using at = await published();
+  const { store, ids } = at;
+  for (const words of [['verify'], ['verify', '--fast'], ['verify', '--deep']])
+    expect(await json(store, ...words), words.join(' ')).toMatchObject({ status: 0, ok: true, snapshots: 2 });
+  await configure(store, { repository: { dir: store.target } });
+  expect(await json(store, 'verify', '--fast')).toMatchObject({ status: 0, ok: true });
+  expect(await run(store, 'verify')).toMatchObject({ status: 2 });
+  await configure(store, {});
+  await writeFile(join(snapshotFolder(store.place, ids[1] ?? ''), 'notes.txt'), 'hello');
+  const found = await run(store, 'verify');
+  expect(found).toMatchObject({ status: 4, stdout: expect.stringContaining(`main/${ids[1]}/notes.txt`) });
+  expect(await run(store, 'verify', '--fast', '--deep')).toMatchObject({ status: 2 });
+  expect(await run(store, 'verify', '--subset', '3/2')).toMatchObject({ status: 2 });
+});
+
+test('a wrong key is 12, no repository 10, and neither is damage', async () => {
+  await using at = await published();
+  const { store } = at;
+  await writeFile(join(store.folder, 'other'), Buffer.alloc(32, 1));
+  await configure(store, { repository: { dir: store.target, keyFile: join(store.folder, 'other') } });
+  for (const words of [['list'], ['info'], ['verify'], ['init']])
+    expect(await run(store, ...words), words.join(' ')).toMatchObject({ status: 12 });
+  await configure(store, { repository: { dir: join(store.folder, 'nowhere'), keyFile: store.keyFile } });
+  for (const words of [['list'], ['info'], ['verify', '--fast']])
+    expect(await run(store, ...words), words.join(' ')).toMatchObject({ status: 10 });
+});
+
+test('keys are added, proved, listed and removed, and the last one stays', async () => {
+  await using at = await published();
+  const { store } = at;
+  const second = join(store.folder, 'second');
+  expect(await run(store, 'key', 'generate', second)).toMatchObject({ status: 0 });
+  expect(await run(store, 'key', 'generate', second)).toMatchObject({ status: 18 });
+  await writeFile(join(store.folder, 'phrase'), 'correct horse battery staple\n');
+  expect(await run(store, 'key', 'add', 'escrow', '--key-file', second)).toMatchObject({ status: 0 });
+  expect(await run(store, 'key', 'add', 'escrow', '--key-file', second)).toMatchObject({ status: 18 });
+  expect(await run(store, 'key', 'add', 'paper', '--passphrase-file', 'phrase')).toMatchObject({ status: 0 });
+  expect(await json(store, 'key', 'list')).toMatchObject({
+    slots: [{ slot: 'escrow', kind: 'key-file' }, { slot: 'main' }, { slot: 'paper', kind: 'passphrase' }],
+    opensBy: 'main',
+  });
+  await configure(store, { repository: { dir: store.target, passphraseFile: join(store.folder, 'phrase') } });
+  expect(await run(store, 'list')).toMatchObject({ status: 0 });
+  expect(await run(store, 'key', 'remove', 'main')).toMatchObject({ status: 2 });
+  expect(await run(store, 'key', 'remove', 'main', '--yes')).toMatchObject({ status: 0 });
+  expect(await run(store, 'key', 'remove', 'escrow', '--yes')).toMatchObject({ status: 0 });
+  expect(await run(store, 'key', 'remove', 'paper', '--yes')).toMatchObject({ status: 18 });
+});
+
+test('a pin is set and taken away; expire shows its plan and asks', async () => {
+  await using at = await published();
+  const { store, ids } = at;
+  await configure(store, { retain: { daily: 1, weekly: 0, monthly: 0, minimum: 1, minAge: '0s' } });
+  expect(await run(store, 'pin', ids[0] ?? '', '--reason', 'before the move')).toMatchObject({ status: 0 });
+  const kept = await json(store, 'expire', '--dry-run');
+  expect(kept).toMatchObject({ status: 0, dryRun: true, expired: [] });
+  expect(kept['steps']).toMatchObject([
+    { id: ids[1], decision: 'keep' },
+    { id: ids[0], decision: 'keep', reasons: ['pinned'] },
+  ]);
+  expect(await run(store, 'unpin', ids[0] ?? '')).toMatchObject({ status: 0 });
+  expect(await run(store, 'expire')).toMatchObject({ status: 2 });
+  expect(await json(store, 'expire', '--yes')).toMatchObject({ status: 0, expired: [ids[0]] });
+  expect(await json(store, 'list')).toMatchObject({ snapshots: [{ id: ids[1] }] });
+});
+
+test('init is harmless when repeated; instances and locks are listed', async () => {
+  await using at = await published();
+  const { store } = at;
+  expect(await json(store, 'init')).toMatchObject({ status: 0, repository: { made: false, slot: 'main' } });
+  expect(await json(store, 'instance', 'list')).toMatchObject({
+    instances: [{ name: 'main', snapshots: 2, isThis: true }],
+  });
+  expect(await json(store, 'unlock')).toMatchObject({ status: 0, holder: null });
+  const holder = { installation: 'somebody', nonce: 'n', host: 'elsewhere', since: '2026-11-01T00:00:00Z' };
+  await writeFile(join(store.target, 'main', 'lock', 'holder'), JSON.stringify(holder));
+  await expect(store.cycle()).rejects.toMatchObject({ code: 'locked' });
+  expect(await run(store, 'unlock')).toMatchObject({
+    status: 2,
+    stdout: expect.stringContaining('somebody'),
+  });
+  expect(await json(store, 'unlock', '--yes')).toMatchObject({ status: 0, removed: true });
+  expect(await store.cycle()).toMatchObject({ finding: null });
+});
+
+test('without brokers a snapshot of what is on disk is still published, and ends with 3', async () => {
+  await using at = await published();
+  const { store } = at;
+  await configure(store, {});
+  const path = join(store.local, 'varve.json');
+  const identity = JSON.parse(await readFile(path, 'utf8'));
+  await writeFile(path, JSON.stringify({ ...identity, cluster: 'k3PN8zE1QCa7mL0rT5wXyA' }));
+  await store.append(keyOf('orders'), 10);
+  expect(await json(store, 'snapshot')).toMatchObject({
+    status: 3,
+    seq: 3,
+    segments: 1,
+    finding: 'incomplete',
+  });
+});
