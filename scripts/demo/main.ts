@@ -1,11 +1,14 @@
 /**
- * What works so far, on a real Kafka: starts one, fills a small shop, backs it up with the command line, and compares
- * every record with what Kafka's own Java client reads, and the files with the broker's own.
+ * What works so far, on a real Kafka: starts one, fills a small shop, backs it up with the command line, publishes a
+ * sealed snapshot, deletes a topic and the local disk, and compares every record with what Kafka's own Java client
+ * reads, and the files with the broker's own.
  */
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { startKafka, type Kafka } from '../kafka/kafka.ts';
 import { fillShop } from './shop.ts';
 import { varve, type CommandEnd } from './varve.ts';
@@ -23,12 +26,21 @@ try {
   );
   await writeFile(
     join(folder, 'varve.yaml'),
-    `kafka:\n  brokers: [${kafka.bootstrap}]\nlocal:\n  dir: ${join(folder, 'local')}\n  minFree: 64MiB\n`,
+    `kafka:\n  brokers: [${kafka.bootstrap}]\nlocal:\n  dir: ${join(folder, 'local')}\n  minFree: 64MiB\n` +
+      `repository:\n  dir: ${join(folder, 'repository')}\n  keyFile: ${join(folder, 'key')}\n`,
   );
-  await run(['backup', '--no-snapshot']);
-  for (const topic of shop.topics) await compareRecords(kafka, topic);
+  await run(['key', 'generate', join(folder, 'key')]);
+  await run(['init']);
+  await run(['backup']);
+  for (const topic of shop.topics) await compareRecords(topic, await recordsOf(kafka, topic));
   await compareFiles(kafka);
-  await run(['backup', '--no-snapshot']);
+  const orders = await recordsOf(kafka, 'orders');
+  say('the topic orders is deleted, and the local disk is lost');
+  await java.deleteTopic('orders');
+  await rm(join(folder, 'local'), { recursive: true });
+  await run(['verify', '--deep']);
+  await sumsOfNewest();
+  await compareRecords('orders', orders, '--snapshot', 'latest');
   say(`all equal, in ${Math.round((performance.now() - began) / 1000)} s`);
 } finally {
   await rm(folder, { recursive: true, force: true });
@@ -42,18 +54,27 @@ async function run(words: readonly string[]): Promise<CommandEnd> {
   return end;
 }
 
-async function compareRecords(kafka: Kafka, topic: string): Promise<void> {
+/** As Kafka's own Java client reads them. */
+async function recordsOf(kafka: Kafka, topic: string): Promise<string> {
   const java = await kafka.java();
-  const expected = (await java.consumeLines({ topic, isolation: 'read_committed' }))
-    .map((line) => `${line}\n`)
-    .join('');
-  const { status, stdout, stderr } = await varve(['cat', '--topic', topic, '--json'], { cwd: folder });
+  const lines = await java.consumeLines({ topic, isolation: 'read_committed' });
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** What a storage administrator can do without any key. */
+async function sumsOfNewest(): Promise<void> {
+  const newest = join(folder, 'repository', 'main', 'daily.0');
+  await promisify(execFile)('sha256sum', ['-c', '--strict', '--quiet', 'SHA256SUMS'], { cwd: newest });
+  say('$ sha256sum -c SHA256SUMS: every file is what was sealed, and nobody could read it');
+}
+
+async function compareRecords(topic: string, expected: string, ...words: string[]): Promise<void> {
+  const line = ['cat', '--topic', topic, ...words, '--json'];
+  const { status, stdout, stderr } = await varve(line, { cwd: folder });
   if (status !== 0) throw new Error(`varve cat ended with ${status}: ${stderr}`);
   if (digest(expected) !== digest(stdout))
     throw new Error(`${topic}: varve cat and the Java consumer differ`);
-  say(
-    `$ varve cat --topic ${topic} --json: ${expected.split('\n').length - 1} records, equal to the Java consumer's`,
-  );
+  say(`$ varve ${line.join(' ')}: ${expected.split('\n').length - 1} records, equal to the Java consumer's`);
 }
 
 /** A topic without transactions and compaction: the segments, one behind the other, are the broker's own log. */

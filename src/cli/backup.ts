@@ -87,7 +87,7 @@ async function backUp(
   const emit = (event: DaemonEvent): void => {
     cycle.event(event);
     const { level, message } = describeEvent(event);
-    if (level === 'debug') return;
+    if (level === 'debug' || level === 'info') return; // its result says the same
     status.clear();
     context.err(`${level}: ${escapeControls(message)}`);
   };

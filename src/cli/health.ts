@@ -1,4 +1,5 @@
 import { localFolderOf, type Config } from '../config/config.ts';
+import { exitStatusByCode, type ErrorCode } from '../errors.ts';
 import { durationText, plural } from '../observe/observe.ts';
 import { readMemory, type Memory } from '../repository/repository.ts';
 import { dueState } from '../schedule/schedule.ts';
@@ -51,9 +52,22 @@ export function scheduleFinding(memory: Memory | undefined, config: Config, nowM
       hint: 'look at the log of the daemon; varve backup publishes one now',
     });
   }
-  if (failure !== '') return warn(what, `${last}${failure}`, 'look at the log of the daemon');
+  if (failure !== '') {
+    return fail(what, codeNamed(lastAttempt?.code), {
+      detail: `${last}${failure}`,
+      hint: 'look at the log of the daemon; varve backup tries again now',
+    });
+  }
   const next = due.nextMs === undefined ? 'never' : momentText(due.nextMs);
   return ok(what, `${last}; the next is due at ${next}`);
+}
+
+function codeNamed(code: string | undefined): ErrorCode {
+  return isErrorCode(code) ? code : 'failed';
+}
+
+function isErrorCode(code: string | undefined): code is ErrorCode {
+  return code !== undefined && Object.hasOwn(exitStatusByCode, code);
 }
 
 /** What the repository holds and how well. A target that hangs, or a key that is wrong, is a finding. */
@@ -95,6 +109,11 @@ function newestFinding({ snapshots }: Overview, config: Config, nowMs: number): 
     });
   }
   const age = agoText(verified.takenMs, nowMs);
+  const newest = snapshots.findLast((row) => row.instance === config.instance);
+  if (newest !== undefined && !newest.verified) {
+    const detail = `${newest.id}, the newest, is not verified; the newest verified one is ${verified.id}, taken ${age}`;
+    return warn(what, detail, 'run varve verify');
+  }
   return ok(
     what,
     `${plural(snapshots.length, 'snapshot')}; the newest verified one is ${verified.id}, taken ${age}`,

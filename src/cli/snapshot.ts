@@ -57,7 +57,7 @@ async function take(context: CommandContext): Promise<SnapshotDocument> {
   const emit = (event: DaemonEvent): void => {
     progress.event(event);
     const { level, message } = describeEvent(event);
-    if (level === 'debug') return;
+    if (level === 'debug' || level === 'info') return; // its result says the same
     status.clear();
     context.err(`${level}: ${escapeControls(message)}`);
   };

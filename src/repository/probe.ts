@@ -18,14 +18,19 @@ const freeBytesMin = 1024 ** 3;
 export async function probeTarget(host: Host, folder: string): Promise<ProbeFinding[]> {
   const { disk, random } = host;
   const findings: ProbeFinding[] = [...(await mountFindings(host, folder))];
-  if ((await disk.stat(folder)) === undefined) {
-    const detail = `${folder} is not there yet: varve init makes it`;
-    return [...findings, { level: 'warn', what: 'target', detail, hint: 'check that the volume is mounted' }];
+  try {
+    if ((await disk.stat(folder)) === undefined) {
+      const detail = `${folder} is not there yet: varve init makes it`;
+      return [...findings, { level: 'warn', what: 'target', detail, hint: 'check that the volume is mounted' }];
+    }
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return [...findings, failed('target', error, 'check repository.dir, and who may enter the folders above it')];
   }
   const probe = join(folder, `.probe.${random.bytes(6).toString('hex')}`);
   try {
     await disk.makeFolder(probe);
-    findings.push(...(await probeIn(host, probe)));
+    await probeIn(host, probe, findings);
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
     findings.push(
@@ -51,10 +56,10 @@ export async function probeTarget(host: Host, folder: string): Promise<ProbeFind
   return findings;
 }
 
-async function probeIn(host: Host, probe: string): Promise<ProbeFinding[]> {
+/** What was found stays found where a later attempt fails in a way of its own. */
+async function probeIn(host: Host, probe: string, findings: ProbeFinding[]): Promise<void> {
   const { disk } = host;
   const [first, second] = [join(probe, 'a'), join(probe, 'b')];
-  const findings: ProbeFinding[] = [];
   const attempt = async (what: string, hint: string, run: () => Promise<string>): Promise<void> => {
     try {
       findings.push({ level: 'ok', what, detail: await run() });
@@ -84,8 +89,8 @@ async function probeIn(host: Host, probe: string): Promise<ProbeFinding[]> {
       ? 'goes past the page cache'
       : 'comes from the page cache: what the server holds is not seen';
   });
-  findings.push(await syncFinding(host, probe), await clockFinding(host, probe));
-  return findings;
+  findings.push(await syncFinding(host, probe));
+  findings.push(await clockFinding(host, probe));
 }
 
 async function syncFinding({ disk }: Host, probe: string): Promise<ProbeFinding> {
@@ -129,6 +134,9 @@ const riskyOptions: Readonly<Record<string, string>> = {
   soft: 'a soft mount may lose what was written without saying so: mount it hard',
   softerr: 'a soft mount may lose what was written without saying so: mount it hard',
   nolock: 'mount it with NFS 4.1 or newer, without nolock',
+  'local_lock=flock': 'locks are not seen by other machines: mount it without local_lock',
+  'local_lock=posix': 'locks are not seen by other machines: mount it without local_lock',
+  'local_lock=all': 'locks are not seen by other machines: mount it without local_lock',
   ro: 'it is mounted read only: cycles cannot publish',
 };
 
@@ -163,4 +171,9 @@ async function mountFindings({ disk }: Host, folder: string): Promise<ProbeFindi
     hint,
     ...(option === 'ro' ? { code: 'target-unusable' as const } : {}),
   }));
+}
+
+/** Blanks and the like stand in the table as `\040`. */
+function unescaped(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { varve } from '../../scripts/demo/varve.ts';
+import { startKafka, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { Daemon, until } from '../sink/processes.ts';
+
+let kafka: Kafka;
+beforeAll(async () => {
+  kafka = await startKafka();
+});
+afterAll(async () => {
+  await kafka.stop();
+});
+
+interface Place extends AsyncDisposable {
+  readonly folder: string;
+  /** The last line of a command's JSON. */
+  json(...words: string[]): Promise<Record<string, unknown> & { status: number | null }>;
+  lines(topic: string, ...words: string[]): Promise<string[]>;
+}
+
+async function installed(name: string, more: object = {}): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), 'varve-repository-'));
+  const config = {
+    name,
+    kafka: { brokers: kafka.bootstrap.split(',') },
+    topics: { include: [name] },
+    local: { dir: join(folder, 'local'), minFree: '16MiB' },
+    repository: { dir: join(folder, 'repository'), keyFile: join(folder, 'key') },
+    observe: { port: 0 },
+    ...more,
+  };
+  await writeFile(join(folder, 'key'), randomBytes(32));
+  await writeFile(join(folder, 'varve.yaml'), JSON.stringify(config)); // JSON is YAML
+  const place: Place = {
+    folder,
+    async json(...words) {
+      const { status, stdout, stderr } = await varve([...words, '--json'], { cwd: folder });
+      const last = stdout.trimEnd().split('\n').at(-1) ?? '';
+      if (last === '') throw new Error(`${words.join(' ')} ended with ${status}: ${stderr}`);
+      return { ...JSON.parse(last), status };
+    },
+    async lines(topic, ...words) {
+      const { stdout } = await varve(['cat', '--topic', topic, '--json', ...words], { cwd: folder });
+      return stdout.split('\n').filter((line) => line !== '');
+    },
+    [Symbol.asyncDispose]: async () => rm(folder, { recursive: true, force: true }),
+  };
+  expect(await place.json('init')).toMatchObject({ status: 0 });
+  return place;
+}
+
+test('a snapshot holds what a committed reader sees, with groups and configurations, and none of our own', async () => {
+  const java = await kafka.java();
+  const topic = 'published';
+  await java.createTopic({ topic, partitions: 3, configs: { 'retention.ms': '-1' } });
+  await java.produceLoad({ topic, records: 5000, size: 100 });
+  await java.commitOffsets({
+    group: 'shop',
+    offsets: [{ topic, partition: 1, offset: 17n, metadata: 'as of monday' }],
+  });
+  await using place = await installed(topic);
+  expect(await place.json('backup')).toMatchObject({ status: 0, snapshot: { seq: 1, finding: null } });
+
+  const expected = await java.consumeLines({ topic, isolation: 'read_committed' });
+  expect(await place.lines(topic, '--snapshot', 'latest')).toEqual(expected);
+  const content = await place.json('list', 'latest');
+  expect(content['topics']).toMatchObject([{ topic, partitions: 3, records: 5000, present: true }]);
+  const groups = content['groups'];
+  expect(groups).toContainEqual({
+    group: 'shop',
+    protocolType: expect.any(String),
+    offsets: [expect.objectContaining({ topic, partition: 1, offset: '17', metadata: 'as of monday' })],
+  });
+  expect(JSON.stringify(groups)).not.toContain('varve-');
+});
+
+test('a lost local disk goes on where the newest snapshot ends, and nothing is read twice', async () => {
+  const java = await kafka.java();
+  const topic = 'lost-disk';
+  await java.createTopic({ topic, partitions: 2 });
+  await java.produceLoad({ topic, records: 3000, size: 100 });
+  await using place = await installed(topic);
+  expect(await place.json('backup')).toMatchObject({ status: 0, records: 3000 });
+  await rm(join(place.folder, 'local'), { recursive: true });
+  await java.produceLoad({ topic, records: 500, size: 100 });
+
+  expect(await place.json('backup')).toMatchObject({
+    status: 0,
+    records: 500,
+    snapshot: { seq: 2, warnings: [expect.stringContaining('trusted on first use')] },
+  });
+  const expected = await java.consumeLines({ topic, isolation: 'read_committed' });
+  expect(await place.lines(topic, '--snapshot', 'latest')).toEqual(expected);
+  expect(await place.json('verify', '--deep')).toMatchObject({ ok: true });
+});
+
+test('a daemon publishes by its schedule and on demand; killed, it goes on with one cycle for what it missed', async () => {
+  const java = await kafka.java();
+  const topic = 'scheduled';
+  await java.createTopic({ topic, partitions: 2 });
+  await java.produceLoad({ topic, records: 1000, size: 100 });
+  await using place = await installed(topic, { cycle: { schedule: '*/3 * * * * *' } });
+  {
+    await using daemon = await Daemon.following(place);
+    const ended = await daemon.logged('cycle-ended');
+    expect(ended['report']).toMatchObject({ finding: null });
+    await java.produceLoad({ topic, records: 500, size: 100 });
+    expect(await place.json('backup')).toMatchObject({ status: 0, snapshot: { finding: null } });
+    const expected = await java.consumeLines({ topic, isolation: 'read_committed' });
+    expect(await place.lines(topic, '--snapshot', 'latest')).toEqual(expected);
+    expect(expected.length).toBe(1500);
+    const port = Number(daemon.lines.find(({ event }) => event === 'listening')?.['port']);
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toMatch(/^varve_cycle_last_attempt_success 1$/m);
+    expect(metrics).toMatch(new RegExp(`^varve_lag_records\\{topic="${topic}"\\} 0$`, 'm'));
+    daemon.signal('SIGKILL');
+    await daemon.ended();
+  }
+  await using again = await Daemon.following(place);
+  const began = await again.logged('cycle-began');
+  expect(began).toMatchObject({ trigger: 'schedule', missedMs: expect.any(Number) });
+  await until('it has published', async () => again.lines.some(({ event }) => event === 'cycle-ended'));
+  again.signal('SIGTERM');
+  expect(await again.ended()).toMatchObject({ status: 0 });
+  expect(await place.json('verify', '--deep')).toMatchObject({ ok: true });
+});
