@@ -21,11 +21,17 @@ export async function probeTarget(host: Host, folder: string): Promise<ProbeFind
   try {
     if ((await disk.stat(folder)) === undefined) {
       const detail = `${folder} is not there yet: varve init makes it`;
-      return [...findings, { level: 'warn', what: 'target', detail, hint: 'check that the volume is mounted' }];
+      return [
+        ...findings,
+        { level: 'warn', what: 'target', detail, hint: 'check that the volume is mounted' },
+      ];
     }
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
-    return [...findings, failed('target', error, 'check repository.dir, and who may enter the folders above it')];
+    return [
+      ...findings,
+      failed('target', error, 'check repository.dir, and who may enter the folders above it'),
+    ];
   }
   const probe = join(folder, `.probe.${random.bytes(6).toString('hex')}`);
   try {
@@ -151,7 +157,12 @@ async function mountFindings({ disk }: Host, folder: string): Promise<ProbeFindi
       const match = /^\S+ \S+ \S+ \S+ (\S+) (\S+).* - (\S+) (\S+) (\S+)/.exec(line);
       if (match === null) return [];
       const [, at = '', options = '', type = '', source = '', more = ''] = match;
-      return { at, type, source, options: new Set([...options.split(','), ...more.split(',')]) };
+      return {
+        at: unescaped(at),
+        type,
+        source: unescaped(source),
+        options: new Set([...options.split(','), ...more.split(',')]),
+      };
     });
   let mount: (typeof mounts)[number] | undefined;
   for (let at = folder; mount === undefined; at = dirname(at)) {
