@@ -5,7 +5,14 @@ import { readMemory, type Manifest } from '../repository/repository.ts';
 import type { Overview } from '../snapshot/snapshot.ts';
 import type { SnapshotDetail } from '../target/target.ts';
 import type { Command, CommandContext } from './command.ts';
-import { findingDocument, gravestStatus, printFinding, verdict, type Finding } from './findings.ts';
+import {
+  failureOf,
+  findingDocument,
+  gravestStatus,
+  printFinding,
+  verdict,
+  type Finding,
+} from './findings.ts';
 import { lookAtSchedule, snapshotFindings, spaceText } from './health.ts';
 import { printTopics, rowDocument, topicDocument } from './list.ts';
 import { askTarget } from './repository.ts';
@@ -30,15 +37,12 @@ export const command: Command = {
     const config = await context.config();
     const { host } = context;
     const nowMs = host.clock.nowMs();
-    const { overview, newest } = await askTarget(context, {
-      config,
-      order: 'overview',
-      params: { instance: undefined },
-    });
+    const { overview, newest, failure } = await lookAtTarget(context, config);
     const own = newest.find(({ row }) => row.instance === config.instance);
     const findings: Finding[] = [
       ...(config.local.dir === undefined ? [] : [await lookAtSchedule(context, config)]),
-      ...snapshotFindings(overview, config, nowMs),
+      ...(failure === undefined ? [] : [failure]),
+      ...(overview === undefined ? [] : snapshotFindings(overview, config, nowMs)),
     ];
     const local =
       config.local.dir === undefined ? undefined : await lookAtLocal(context, config, own?.manifest);
@@ -50,9 +54,25 @@ export const command: Command = {
   },
 };
 
+interface TargetFacts {
+  readonly overview: Overview | undefined;
+  readonly newest: readonly SnapshotDetail[];
+  readonly failure: Finding | undefined;
+}
+
+/** A target that is away is when the rest of the page is wanted most. */
+async function lookAtTarget(context: CommandContext, config: Config): Promise<TargetFacts> {
+  try {
+    const params = { instance: undefined };
+    return { ...(await askTarget(context, { config, order: 'overview', params })), failure: undefined };
+  } catch (error) {
+    return { overview: undefined, newest: [], failure: failureOf('repository', error) };
+  }
+}
+
 interface Facts {
   readonly config: Config;
-  readonly overview: Overview;
+  readonly overview: Overview | undefined;
   readonly newest: readonly SnapshotDetail[];
   readonly findings: readonly Finding[];
   readonly local: LocalFacts | undefined;
@@ -77,6 +97,9 @@ async function lookAtLocal(
   manifest: Manifest | undefined,
 ): Promise<LocalFacts> {
   const folder = config.local.dir ?? '';
+  const memory = await readMemory(host, folder);
+  const publishedMs = memory?.lastSuccess?.atMs ?? 0;
+  const sinceMs = manifest?.takenMs ?? memory?.lastSuccess?.atMs ?? memory?.sinceMs ?? host.clock.nowMs();
   const ends = new Map<string, bigint>();
   for (const { topicId, partitions } of manifest?.incarnations ?? [])
     for (const { partition, sealed } of partitions)
@@ -91,13 +114,14 @@ async function lookAtLocal(
         partitionFolder(folder, { topic, topicId, partition }),
       )) {
         if (base < end) continue;
+        const stat = await host.disk.stat(path);
+        // Without a manifest at hand, what was written since the last cycle is what no snapshot holds.
+        if (stat === undefined || (manifest === undefined && stat.modifiedMs < publishedMs)) continue;
         unsavedSegments += 1;
-        unsavedBytes += (await host.disk.stat(path))?.byteLength ?? 0;
+        unsavedBytes += stat.byteLength;
       }
     }
   }
-  const memory = await readMemory(host, folder);
-  const sinceMs = manifest?.takenMs ?? memory?.sinceMs ?? host.clock.nowMs();
   const topics = manifest?.incarnations.filter(({ isExpected }) => isExpected) ?? [];
   return {
     unsavedSegments,
@@ -116,11 +140,11 @@ function infoDocument(facts: Facts, status: number): object {
     schema: 'varve.info/1',
     healthy: status === 0,
     findings: findings.map(findingDocument),
-    repository: overview.repository,
-    clusters: overview.clusters,
-    snapshots: overview.snapshots.length,
-    newestVerified: documentOf(overview.snapshots.findLast((row) => row.verified)),
-    targetFreeBytes: overview.freeBytes,
+    repository: overview?.repository ?? null,
+    clusters: overview?.clusters ?? [],
+    snapshots: overview?.snapshots.length ?? null,
+    newestVerified: documentOf(overview?.snapshots.findLast((row) => row.verified)),
+    targetFreeBytes: overview?.freeBytes ?? null,
     archive: config.archive,
     retain: config.retain,
     lastDrill: null,
@@ -181,5 +205,5 @@ async function print(context: CommandContext, facts: Facts): Promise<void> {
   await out(
     `data is kept ${keep === 'forever' ? 'for ever' : `for ${plural(keep.months, 'month')}`}; no drill has run yet`,
   );
-  await out(`target: ${bytesText(overview.freeBytes)} free`);
+  if (overview !== undefined) await out(`target: ${bytesText(overview.freeBytes)} free`);
 }

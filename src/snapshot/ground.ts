@@ -65,14 +65,16 @@ export async function openGround(
     warnings.push(message);
     ports.emit({ type: 'cycle-warned', message });
   };
-  const repository = await Repository.open(host, place, secretOf(settings.repository), { stretch });
+  const memory = await readMemory(host, request.localFolder);
+  const repository = await openKnown(memory, async () =>
+    Repository.open(host, place, secretOf(settings.repository), { stretch }),
+  );
   await bindCluster(host, repository, request);
   await ensureInstance(host, place);
   const lock = opened.use(await acquireLock(host, place, { installation: request.installation }));
   await sweepStaging(host, place);
   const nowMs = await targetNowMs(host, place);
   await purgeTrash(host, place, { nowMs });
-  const memory = await readMemory(host, request.localFolder);
   const catalog = await openCatalog(host.disk, repository);
   for (const { error } of catalog.problems) warn(error.message);
   const base = chooseBase(catalog, memory, {
@@ -88,6 +90,24 @@ export async function openGround(
   );
   const checks = new Checks(catalog.opened, marks);
   return { ...o, repository, lock, memory, catalog, base, marks, checks, targetNowMs: nowMs, warnings };
+}
+
+/** Where a snapshot was published before, a repository that is not there is a volume that is not there. */
+async function openKnown(memory: Memory | undefined, open: () => Promise<Repository>): Promise<Repository> {
+  try {
+    return await open();
+  } catch (error) {
+    const isGone = error instanceof VarveError && error.code === 'no-repository';
+    if (!isGone || (memory?.newest ?? null) === null) throw error;
+    throw new VarveError(
+      'target-unusable',
+      `${error.message}; snapshot ${memory?.newest?.id ?? ''} was published there`,
+      {
+        hint: 'mount the volume of repository.dir; what is read from Kafka stays on the local disk meanwhile',
+        cause: error,
+      },
+    );
+  }
 }
 
 async function bindCluster(host: Host, repository: Repository, request: CycleRequest): Promise<void> {

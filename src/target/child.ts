@@ -1,10 +1,10 @@
 /** The child process: takes one order, carries it out, tells its parent, and ends. It ends with its parent, too. */
-import { stretchByArgon2 } from '../crypto/crypto.ts';
 import { killThisProcess, systemHost } from '../host/host.ts';
 import { pause } from '../host/host.ts';
 import type { OrderContext } from './context.ts';
 import type { FromChild, ToChild } from './messages.ts';
 import { findOrder } from './orders.ts';
+import { stretchInChild } from './stretch.ts';
 import { tell } from './told.ts';
 import { WatchedDisk } from './watched-disk.ts';
 
@@ -38,7 +38,7 @@ async function obey({ order, params, settings }: ToChild & { kind: 'order' }): P
     emit: (event) => send({ kind: 'event', event }),
     give,
     signal: aborting.signal,
-    stretch: stretchByArgon2,
+    stretch: stretchInChild,
   };
   const beating = beat();
   try {

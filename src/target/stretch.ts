@@ -1,0 +1,31 @@
+import { fork } from 'node:child_process';
+import type { Stretch } from '../crypto/crypto.ts';
+
+type Answer = { readonly stretched: Uint8Array } | { readonly problem: string };
+
+/** The passphrase crosses to the other process as a message: never as an argument, never in its environment. */
+export const stretchInChild: Stretch = async (request) => {
+  const child = fork(new URL('argon2-child.ts', import.meta.url), [], {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: [],
+  });
+  try {
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      child.once('message', (message: Answer) => resolve(message));
+      child.once('error', reject);
+      child.once('exit', (status, killedBy) =>
+        reject(
+          new Error(`argon2 ended with ${killedBy ?? status}: it needs as much memory as the slot says`),
+        ),
+      );
+      child.send(request, (error) => {
+        if (error !== null) reject(error);
+      });
+    });
+    if ('problem' in answer) throw new Error(`argon2 failed: ${answer.problem}`);
+    return Buffer.from(answer.stretched);
+  } finally {
+    child.kill('SIGKILL');
+  }
+};
