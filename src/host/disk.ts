@@ -78,7 +78,8 @@ export interface DiskStat extends Omit<DiskEntry, 'name'> {
 }
 
 const openFlags = {
-  read: constants.O_RDONLY | constants.O_NOFOLLOW,
+  // What is no file, such as a pipe, must not hold the open up.
+  read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
   update: constants.O_RDWR | constants.O_NOFOLLOW,
   direct: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_DIRECT,

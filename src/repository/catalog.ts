@@ -47,6 +47,7 @@ export async function openManifest(
   const path = join(folder, 'manifest');
   const stat = await disk.stat(path);
   if (stat === undefined) throw damaged(id, 'it has none: the folder was not published by this program');
+  if (stat.kind !== 'file') throw damaged(id, 'it is no file');
   if (stat.byteLength === 0 || stat.byteLength > manifestBytesMax)
     throw damaged(id, `expected up to ${manifestBytesMax} bytes, got ${stat.byteLength}`);
   const sealed = await readWhole(disk, path);

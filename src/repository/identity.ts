@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { VarveError } from '../errors.ts';
 import type { Disk, Host } from '../host/host.ts';
 import { repositoryFileName } from './layout.ts';
-import { replaceWhole } from './steps.ts';
+import { readIfThere, replaceWhole } from './steps.ts';
 
 /** `varve.json` of the repository: what it is and whose records it holds. Anybody may read it. */
 export interface RepositoryIdentity {
@@ -25,7 +25,7 @@ const schema = z.object({
 /** Undefined where there is none. */
 export async function findRepository(disk: Disk, folder: string): Promise<RepositoryIdentity | undefined> {
   const path = join(folder, repositoryFileName);
-  const bytes = await disk.readFile(path);
+  const bytes = await readIfThere(disk, path);
   if (bytes === undefined) return undefined;
   let json: unknown;
   try {

@@ -105,13 +105,22 @@ export async function ensureInstance(host: Host, place: RepositoryPlace): Promis
   const own = instanceFolder(place);
   let isMade = (await disk.stat(own)) === undefined && (await disk.makeFolder(own));
   if (isMade) await syncFolder(disk, place.folder);
-  for (const name of instanceFolders) {
-    if ((await disk.stat(join(own, name))) !== undefined) continue;
-    await disk.makeFolder(join(own, name));
-    isMade = true;
+  for (const path of [own, ...instanceFolders.map((name) => join(own, name))]) {
+    const stat = await disk.stat(path);
+    if (stat === undefined) {
+      await disk.makeFolder(path);
+      isMade = true;
+    } else if (stat.kind !== 'folder') throw notAFolder(path, stat.kind);
   }
   if (isMade) await syncFolder(disk, own);
   return isMade;
+}
+
+/** What a link points to is nobody's to sweep. */
+function notAFolder(path: string, kind: string): VarveError {
+  return new VarveError('target-unusable', `${path}: expected a folder, got a ${kind}`, {
+    hint: 'somebody has put something else in its place: look at it, then move it away',
+  });
 }
 
 /** Every instance that has snapshots or could have. */

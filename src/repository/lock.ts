@@ -14,7 +14,15 @@ import { z } from 'zod';
 import { messageOf, VarveError } from '../errors.ts';
 import type { Host, Timer } from '../host/host.ts';
 import { lockFolder, type RepositoryPlace } from './layout.ts';
-import { createFile, ignoring, linkSettled, replaceWhole, syncFolder, targetTimeIn } from './steps.ts';
+import {
+  createFile,
+  ignoring,
+  linkSettled,
+  readIfThere,
+  replaceWhole,
+  syncFolder,
+  targetTimeIn,
+} from './steps.ts';
 
 export interface RepositoryLock extends AsyncDisposable {
   /** Throws `locked` where the lock is no longer ours: the work must stop then. */
@@ -39,6 +47,7 @@ const holderSchema = z.object({
 export const beatEveryMs = 60_000;
 export const silentMs = 10 * 60_000;
 const attemptsMax = 20;
+const leftOver = /^(\.[0-9a-f]{32}|\.aside\.[0-9a-f]{12}|\.[0-9a-f]{12}\.(now|tmp)|beat\.[0-9a-f]{32})$/;
 
 const holderPath = (place: RepositoryPlace): string => join(lockFolder(place), 'holder');
 const beatPath = (place: RepositoryPlace, nonce: string): string => join(lockFolder(place), `beat.${nonce}`);
@@ -52,7 +61,10 @@ export async function acquireLock(
   const since = new Date(host.clock.nowMs()).toISOString();
   const own: LockHolder = { installation, nonce, host: hostname(), since };
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-    if (await claim(host, place, own)) return new HeldLock(host, place, own);
+    if (await claim(host, place, own)) {
+      await sweepLeftOvers(host, place, own);
+      return new HeldLock(host, place, own);
+    }
     const holder = await readLock(host, place);
     if (holder === undefined) continue;
     if (holder.installation !== installation) await assertSilent(host, place, holder);
@@ -64,19 +76,37 @@ export async function acquireLock(
   });
 }
 
+/** What others left behind on their way to the lock. Whatever is young may be somebody's who is on the way now. */
+async function sweepLeftOvers(host: Host, place: RepositoryPlace, own: LockHolder): Promise<void> {
+  const { disk } = host;
+  const folder = lockFolder(place);
+  const entries = (await disk.list(folder)) ?? [];
+  const found = entries.filter(
+    ({ name, kind }) => kind === 'file' && leftOver.test(name) && name !== `beat.${own.nonce}`,
+  );
+  if (found.length === 0) return;
+  const nowMs = await targetTimeIn(host, folder);
+  for (const { name } of found) {
+    const path = join(folder, name);
+    const stat = await disk.stat(path);
+    if (stat === undefined || nowMs - stat.modifiedMs < silentMs) continue;
+    await ignoring(['ENOENT'], async () => disk.removeFile(path));
+  }
+}
+
 /** Who holds the lock; undefined where nobody does. */
 export async function readLock(
   host: Pick<Host, 'disk'>,
   place: RepositoryPlace,
 ): Promise<LockHolder | undefined> {
-  const bytes = await host.disk.readFile(holderPath(place));
+  const bytes = await readIfThere(host.disk, holderPath(place));
   return bytes === undefined ? undefined : parseHolder(bytes, holderPath(place));
 }
 
 /** For the operator who knows better. */
 export async function breakLock(host: Host, place: RepositoryPlace): Promise<LockHolder | undefined> {
   const path = holderPath(place);
-  const bytes = await host.disk.readFile(path);
+  const bytes = await readIfThere(host.disk, path);
   if (bytes === undefined) return undefined;
   await ignoring(['ENOENT'], async () => host.disk.removeFile(path));
   await syncFolder(host.disk, lockFolder(place));
@@ -138,7 +168,7 @@ async function putAside(host: Host, place: RepositoryPlace, stale: LockHolder): 
   const { disk } = host;
   const aside = join(lockFolder(place), `.aside.${host.random.bytes(6).toString('hex')}`);
   if (await ignoring(['ENOENT'], async () => disk.rename(holderPath(place), aside))) return;
-  const bytes = await disk.readFile(aside);
+  const bytes = await readIfThere(disk, aside);
   const moved = bytes === undefined ? undefined : parseHolder(bytes, aside);
   if (moved !== undefined && moved.nonce !== stale.nonce)
     await ignoring(['EEXIST'], async () => linkSettled(disk, aside, holderPath(place)));
@@ -180,7 +210,10 @@ class HeldLock implements RepositoryLock {
     this.#timer?.cancel();
     await this.#beating;
     const { disk } = this.#host;
-    const holder = await readLock(this.#host, this.#place).catch(() => undefined); // whatever it is, it is not ours
+    const holder = await readLock(this.#host, this.#place).catch((error: unknown) => {
+      if (error instanceof VarveError) return undefined; // whatever it is, it is not ours
+      throw error;
+    });
     if (holder?.nonce === this.#own.nonce)
       await ignoring(['ENOENT'], async () => disk.removeFile(holderPath(this.#place)));
     await ignoring(['ENOENT'], async () => disk.removeFile(beatPath(this.#place, this.#own.nonce)));

@@ -152,14 +152,32 @@ const staleTriesMax = 3;
 export async function readWhole(disk: Disk, path: string): Promise<Buffer> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const bytes = await disk.readFile(path);
-      if (bytes !== undefined) return bytes;
-      throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
+      return await readOpened(disk, path);
     } catch (error) {
       if (codeOf(error) !== 'ESTALE') throw error;
       if (attempt === staleTriesMax) throw stale(path, error);
     }
   }
+}
+
+/** Follows no symbolic link: what the target holds was made by this program, which makes none but views. */
+async function readOpened(disk: Disk, path: string): Promise<Buffer> {
+  const file = await disk.open(path, 'read');
+  try {
+    const bytes = Buffer.allocUnsafe(await file.byteLength());
+    return bytes.subarray(0, await file.read(bytes, 0));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Undefined where there is no such file. */
+export async function readIfThere(disk: Disk, path: string): Promise<Buffer | undefined> {
+  let bytes: Buffer | undefined;
+  await ignoring(['ENOENT'], async () => {
+    bytes = await readWhole(disk, path);
+  });
+  return bytes;
 }
 
 function stale(path: string, cause: unknown): VarveError {

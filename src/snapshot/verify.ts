@@ -8,6 +8,7 @@ import {
   openManifest,
   readIndex,
   readPastCache,
+  readWhole,
   snapshotFolder,
   type IndexedSegment,
   type Manifest,
@@ -231,8 +232,10 @@ export class Verification {
     const there = await filesBelow(disk, folder);
     if (!there.has('manifest'))
       this.#found(id, 'manifest', 'it is missing: the snapshot was never published, or is damaged');
-    const sums = await disk.readFile(join(folder, 'SHA256SUMS'));
-    if (sums === undefined) throw wrong('it is missing');
+    const listed = there.get('SHA256SUMS');
+    if (listed === undefined) throw wrong('it is missing');
+    if (listed.kind !== 'file') throw wrong('it is no file');
+    const sums = await readWhole(disk, join(folder, 'SHA256SUMS'));
     const lines = parseSums(sums.toString('utf8'));
     const named = new Set(['SHA256SUMS', ...lines.map(({ path }) => path)]);
     if (!named.has('manifest')) this.#found(id, 'SHA256SUMS', 'it does not name the manifest');
