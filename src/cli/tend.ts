@@ -1,6 +1,6 @@
 import { VarveError } from '../errors.ts';
 import { localFolderOf, type Config } from '../config/config.ts';
-import { readIdentity } from '../local/local.ts';
+import { LocalFolder, readIdentity } from '../local/local.ts';
 import { plural } from '../observe/observe.ts';
 import { readMemory } from '../repository/repository.ts';
 import type { ExpireResult } from '../target/target.ts';
@@ -16,7 +16,7 @@ export const expire: Command = {
   summary: 'Let go of snapshots by the policy, after showing the plan',
   description:
     'Shows for each snapshot whether it stays or goes, and why; then asks, and moves what goes to the trash, where it ' +
-    'stays for 48 hours. With names, only those are looked at: one that a rule keeps stays. Cycles do the same by ' +
+    'stays for 48 hours. Where a daemon holds the local folder, the daemon expires by itself, and this ends with 11. With names, only those are looked at: one that a rule keeps stays. Cycles do the same by ' +
     'themselves. Nothing ever lets go of the newest verified snapshot, of the newest, or of one that is pinned.',
   examples: [
     ['varve expire --dry-run', 'show the plan and end'],
@@ -38,6 +38,9 @@ export const expire: Command = {
     let expired: readonly string[] = [];
     if (goes.length > 0 && !isDryRun) {
       if (!(await context.confirm(`Let go of ${plural(goes.length, 'snapshot')}?`))) throw answeredNo();
+      // Whoever holds the local folder holds the repository's lock, too: nobody takes it from a cycle that runs.
+      await using held = new AsyncDisposableStack();
+      held.use(await holdLocalFolder(context, config));
       const done = await askTarget(context, { config, order: 'expire', params: { ...asked, apply: true } });
       expired = done.expired;
     }
@@ -47,6 +50,13 @@ export const expire: Command = {
     return 0;
   },
 };
+
+async function holdLocalFolder({ host }: CommandContext, config: Config): Promise<LocalFolder> {
+  return await LocalFolder.open(host, localFolderOf(config), {
+    instance: config.instance,
+    serve: async (_request, reply) => reply({ process: process.pid, command: 'expire' }),
+  });
+}
 
 async function printPlan({ table, out }: CommandContext, { steps, held }: ExpireResult): Promise<void> {
   await table(steps.map(({ id, decision, reasons }) => [decision, id, reasons.join('; ')]));

@@ -43,5 +43,13 @@ export { openSegmentBlocks, readIndex } from './pack-reader.ts';
 export { PackWriter, SentCheck, type WrittenPack } from './pack-writer.ts';
 export { probeTarget, type ProbeFinding } from './probe.ts';
 export { parseKeyFile, readSecret, secretOf, type RepositorySecret } from './secret.ts';
-export { createFile, ignoring, linkSettled, readPastCache, readWhole, renameSettled, syncFolder } from './steps.ts';
+export {
+  createFile,
+  ignoring,
+  linkSettled,
+  readPastCache,
+  readWhole,
+  renameSettled,
+  syncFolder,
+} from './steps.ts';
 export { moveToTrash, purgeTrash, rebuildViews, sweepStaging, targetNowMs } from './upkeep.ts';

@@ -2,6 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { varve, type CommandEnd } from '../../scripts/demo/varve.ts';
+import { systemHost } from '../../src/host/host.ts';
+import { LocalFolder } from '../../src/local/local.ts';
 import { snapshotFolder } from '../../src/repository/repository.ts';
 import { keyOf, Store } from '../snapshot/given.ts';
 
@@ -182,6 +184,12 @@ test('a pin is set and taken away; expire shows its plan and asks', async () => 
   ]);
   expect(await run(store, 'unpin', ids[0] ?? '')).toMatchObject({ status: 0 });
   expect(await run(store, 'expire')).toMatchObject({ status: 2 });
+  const serve = async (): Promise<void> => undefined;
+  {
+    await using held = new AsyncDisposableStack();
+    held.use(await LocalFolder.open(systemHost, store.local, { instance: 'main', serve }));
+    expect(await run(store, 'expire', '--yes')).toMatchObject({ status: 11 });
+  }
   expect(await json(store, 'expire', '--yes')).toMatchObject({ status: 0, expired: [ids[0]] });
   expect(await json(store, 'list')).toMatchObject({ snapshots: [{ id: ids[1] }] });
 });
