@@ -28,6 +28,14 @@ interface SymlinkNode {
   readonly target: string;
 }
 
+interface Move {
+  readonly node: FolderNode;
+  readonly source: FolderNode;
+  readonly target: FolderNode;
+  readonly from: string;
+  readonly to: string;
+}
+
 type Node = FileNode | FolderNode | SymlinkNode;
 
 export type DiskCall = keyof Disk | `file.${keyof DiskFile}`;
@@ -45,7 +53,17 @@ export class FaultyDisk implements Disk {
   #inodes = 0n;
   /** Counts power cuts: what was opened before one is gone. */
   #life = 0;
-  readonly #root = this.#newFolder();
+  readonly #root: FolderNode;
+  /** Folders that were moved and whose move no sync has made durable: it is in both folders, or in neither. */
+  #moves: Move[] = [];
+
+  constructor(copied?: FaultyDisk) {
+    this.#root = copied === undefined ? this.#newFolder() : copyOf(copied.#root);
+    if (copied === undefined) return;
+    this.nowMs = copied.nowMs;
+    this.free = copied.free;
+    this.#inodes = copied.#inodes;
+  }
 
   async open(path: string, mode: OpenMode): Promise<DiskFile> {
     this.#called('open', path);
@@ -93,7 +111,14 @@ export class FaultyDisk implements Disk {
     if (node === undefined) return undefined;
     const byteLength = node.kind === 'file' ? node.shown.length : 0;
     const modifiedMs = node.kind === 'file' ? node.modifiedMs : this.nowMs;
-    return { kind: node.kind, byteLength, inode: node.inode, device: 1n, links: this.#links(node), modifiedMs };
+    return {
+      kind: node.kind,
+      byteLength,
+      inode: node.inode,
+      device: 1n,
+      links: this.#links(node),
+      modifiedMs,
+    };
   }
 
   async readFile(path: string): Promise<Buffer | undefined> {
@@ -108,8 +133,13 @@ export class FaultyDisk implements Disk {
     this.#called('rename', from);
     const node = this.#existing(from, 'rename');
     const target = this.#folder(dirname(to), 'rename');
-    this.#folder(dirname(from), 'rename').shown.delete(basename(from));
+    const source = this.#folder(dirname(from), 'rename');
+    const replaced = target.shown.get(basename(to));
+    if (replaced?.kind === 'folder' && replaced.shown.size > 0) throw failure('ENOTEMPTY', 'rename', to);
+    source.shown.delete(basename(from));
     target.shown.set(basename(to), node);
+    if (node.kind === 'folder')
+      this.#moves.push({ node, source, target, from: basename(from), to: basename(to) });
     this.#worked('rename', from);
   }
 
@@ -161,6 +191,7 @@ export class FaultyDisk implements Disk {
     this.#called('syncFolder', path);
     const folder = this.#folder(path, 'open');
     folder.durable = new Map(folder.shown);
+    this.#settleMoves((move) => move.source === folder || move.target === folder);
   }
 
   async freeBytes(path: string): Promise<number> {
@@ -174,6 +205,14 @@ export class FaultyDisk implements Disk {
    */
   powerCut(survives: () => boolean = () => false): void {
     this.#life += 1;
+    for (const move of this.#moves) {
+      if (survives()) this.#settleMoves((other) => other === move);
+      else {
+        move.target.shown.delete(move.to);
+        move.source.shown.set(move.from, move.node);
+      }
+    }
+    this.#moves = [];
     const seen = new Set<Node>();
     const cut = (node: Node): void => {
       if (seen.has(node)) return;
@@ -193,6 +232,15 @@ export class FaultyDisk implements Disk {
       for (const below of node.shown.values()) cut(below);
     };
     cut(this.#root);
+  }
+
+  /** Moving a folder is one change to two folders: what makes one of them durable takes the other along. */
+  #settleMoves(isMeant: (move: Move) => boolean): void {
+    for (const move of this.#moves.filter(isMeant)) {
+      if (move.source.durable.get(move.from) === move.node) move.source.durable.delete(move.from);
+      if (move.target.shown.get(move.to) === move.node) move.target.durable.set(move.to, move.node);
+    }
+    this.#moves = this.#moves.filter((move) => !isMeant(move));
   }
 
   #handle(node: FileNode, path: string): DiskFile {
@@ -292,6 +340,27 @@ export class FaultyDisk implements Disk {
     if (node.kind !== 'folder') throw failure('ENOTDIR', call, path);
     return node;
   }
+}
+
+/** The same tree in new nodes; a file with two names stays one file. */
+function copyOf(root: FolderNode): FolderNode {
+  const copies = new Map<Node, Node>();
+  const copy = (node: Node): Node => {
+    const known = copies.get(node);
+    if (known !== undefined) return known;
+    if (node.kind === 'folder') return copyFolder(node);
+    const made = node.kind === 'file' ? { ...node, waiting: [...node.waiting] } : node;
+    copies.set(node, made);
+    return made;
+  };
+  const copyFolder = (folder: FolderNode): FolderNode => {
+    const made: FolderNode = { ...folder, shown: new Map(), durable: new Map() };
+    copies.set(folder, made);
+    for (const [name, node] of folder.shown) made.shown.set(name, copy(node));
+    for (const [name, node] of folder.durable) made.durable.set(name, copy(node));
+    return made;
+  };
+  return copyFolder(root);
 }
 
 function failure(code: string, call: string, path: string): Error {

@@ -103,6 +103,15 @@ export class Store implements AsyncDisposable {
     this.#clock.nowMs = nowMs;
   }
 
+  /** This store as it stands, on another disk that holds the same. */
+  on(disk: Disk): Store {
+    const { folder } = this;
+    const store = new Store({ folder, disk, remove: async () => undefined, clock: { nowMs: this.nowMs } });
+    store.settings = this.settings;
+    for (const [name, topic] of this.topics) store.topics.set(name, topic);
+    return store;
+  }
+
   get place(): RepositoryPlace {
     return { folder: this.target, instance: this.settings.instance };
   }
