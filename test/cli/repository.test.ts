@@ -121,6 +121,25 @@ test('info and check tell a healthy backup, and what is wrong with one that is n
   });
 });
 
+test('check ends with the code of a last attempt that failed, until one succeeds', async () => {
+  await using at = await published();
+  const memory = join(at.store.local, 'repository.json');
+  const known = JSON.parse(await readFile(memory, 'utf8'));
+  const lastAttempt = {
+    atMs: Date.now(),
+    outcome: 'failed',
+    code: 'no-space',
+    message: 'the target is full',
+  };
+  await writeFile(memory, JSON.stringify({ ...known, lastAttempt }));
+  const failed = await run(at.store, 'check');
+  await at.store.append(keyOf('orders'), 10);
+  await at.store.cycle();
+
+  expect(failed).toMatchObject({ status: 14, stdout: expect.stringContaining('the target is full') });
+  expect(await run(at.store, 'check')).toMatchObject({ status: 0 });
+});
+
 test('verify ends with 4 and names the file; without a key it checks digests alone', async () => {
   await using at = await published();
   const { store, ids } = at;
