@@ -21,6 +21,10 @@ async function published(): Promise<{ store: Store; ids: string[] } & AsyncDispo
   return { store, ids, [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose]() };
 }
 
+async function silence(): Promise<void> {
+  // Holding the folder is all that is wanted.
+}
+
 async function configure(store: Store, more: object): Promise<void> {
   const config = {
     kafka: { brokers: ['127.0.0.1:1'] },
@@ -94,6 +98,9 @@ test('info and check tell a healthy backup, and what is wrong with one that is n
   });
   expect((await run(store, 'info', '--topics')).stdout).toMatch(/orders +1 +150 /);
   expect(await json(store, 'check')).toMatchObject({ status: 0, healthy: true });
+
+  await configure(store, { archive: { keep: '13mo', topics: { orders: { keep: 'forever' } } } });
+  expect((await run(store, 'info')).stdout).toContain('data is kept for 13 months, orders for ever;');
 
   await configure(store, { cycle: { schedule: '* * * * * *' } });
   store.nowMs = Date.now() - 3 * 3_600_000;
@@ -190,6 +197,8 @@ test('keys are added, proved, listed and removed, and the last one stays', async
   expect(await run(store, 'key', 'remove', 'paper', '--yes')).toMatchObject({ status: 18 });
 });
 
+const serve = async (): Promise<void> => undefined;
+
 test('a pin is set and taken away; expire shows its plan and asks', async () => {
   await using at = await published();
   const { store, ids } = at;
@@ -203,10 +212,9 @@ test('a pin is set and taken away; expire shows its plan and asks', async () => 
   ]);
   expect(await run(store, 'unpin', ids[0] ?? '')).toMatchObject({ status: 0 });
   expect(await run(store, 'expire')).toMatchObject({ status: 2 });
-  const serve = async (): Promise<void> => undefined;
   {
     await using held = new AsyncDisposableStack();
-    held.use(await LocalFolder.open(systemHost, store.local, { instance: 'main', serve }));
+    held.use(await LocalFolder.open(systemHost, store.local, { instance: 'main', serve: silence }));
     expect(await run(store, 'expire', '--yes')).toMatchObject({ status: 11 });
   }
   expect(await json(store, 'expire', '--yes')).toMatchObject({ status: 0, expired: [ids[0]] });
