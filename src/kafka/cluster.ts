@@ -26,6 +26,7 @@ import { describeConfigsMessage } from './messages/describe-configs.ts';
 import { listOffsetsMessage } from './messages/list-offsets.ts';
 import { metadataMessage } from './messages/metadata.ts';
 import { offsetForLeaderEpochMessage } from './messages/offset-for-leader-epoch.ts';
+import { pause } from './pause.ts';
 import { savedGroups } from './saved-groups.ts';
 import { topicConfigs } from './topic-configs.ts';
 import type { Wire } from './wire.ts';
@@ -140,12 +141,14 @@ export class ConnectedCluster implements Cluster {
     signal?: AbortSignal;
   }): Promise<SavedGroup[]> {
     const { without, signal } = options;
+    const signals = [this.#closing.signal, ...(signal ? [signal] : [])];
     // A broker that came since the last look coordinates groups, too.
     await this.metadata({ topics: [], ...(signal && { signal }) });
     const ports = {
       brokers: [...this.#brokers.values()],
       to: async (address: Address): Promise<Wire> => this.#connections.to(address),
       anyBroker: async <T>(run: (wire: Wire) => Promise<T>): Promise<T> => this.#atAnyBroker(run, signal),
+      pause: async (delayMs: number): Promise<void> => pause(this.#around.ports, { delayMs, signals }),
       signal,
     };
     return savedGroups(ports, without);

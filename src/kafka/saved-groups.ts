@@ -12,13 +12,17 @@ export interface SavedGroupsPorts {
   readonly brokers: readonly Address[];
   readonly to: (address: Address) => Promise<Wire>;
   readonly anyBroker: <T>(run: (wire: Wire) => Promise<T>) => Promise<T>;
+  /** Ends early when the asker gives up: the next request says so. */
+  readonly pause: (delayMs: number) => Promise<void>;
   readonly signal: AbortSignal | undefined;
 }
 
 /** So many groups in one request: an answer with all partitions of a large cluster in each stays within bounds. */
 const groupsPerRequestMax = 50;
-/** A group may move to another coordinator between being found and being asked. */
-const attemptsMax = 2;
+/** A coordinator that was just elected loads its groups first, and a group may move between being found and asked. */
+const attemptsMax = 5;
+/** Before the second attempt; each later pause is twice the one before, 1.5 seconds in all. */
+const firstPauseMs = 100;
 const groupIdNotFound = 69;
 
 /**
@@ -42,13 +46,26 @@ export async function savedGroups(
 
 type Answer = Pick<SavedGroup, 'offsets' | 'failure'>;
 
-async function listAt({ to, signal }: SavedGroupsPorts, broker: Address): Promise<readonly ListedGroup[]> {
-  const wire = await to(broker);
-  const { errorCode, groups } = await wire.call(listGroupsMessage, undefined, { signal });
-  if (errorCode === 0) return groups;
+async function listAt(ports: SavedGroupsPorts, broker: Address): Promise<readonly ListedGroup[]> {
+  const { to, signal } = ports;
+  for (let attempt = 1; ; attempt += 1) {
+    const wire = await to(broker);
+    const { errorCode, groups } = await wire.call(listGroupsMessage, undefined, { signal });
+    if (errorCode === 0) return groups;
+    const passes = kafkaError(errorCode).kind === 'coordinator';
+    if (!passes || attempt === attemptsMax) throw notListed(broker, errorCode);
+    await pauseAfter(ports, attempt);
+  }
+}
+
+async function pauseAfter({ pause }: SavedGroupsPorts, attempt: number): Promise<void> {
+  await pause(firstPauseMs * 2 ** (attempt - 1));
+}
+
+function notListed(broker: Address, errorCode: number): VarveError {
   const { name, text, retryable } = kafkaError(errorCode);
   const what = `the groups of broker ${addressText(broker)} cannot be listed: ${text} (${name})`;
-  throw new VarveError(retryable ? 'kafka-unreachable' : 'kafka-refused', what, {
+  return new VarveError(retryable ? 'kafka-unreachable' : 'kafka-refused', what, {
     retryable,
     hint: retryable
       ? 'This passes when the coordinators of the groups are back.'
@@ -63,15 +80,16 @@ async function readOffsets(
   const answers = new Map<string, Answer>();
   let left = groups;
   for (let attempt = 1; attempt <= attemptsMax && left.length > 0; attempt += 1) {
+    if (attempt > 1) await pauseAfter(ports, attempt - 1);
     const { found, lost } = await findAll(ports, left);
-    const again = lost.filter(({ errorCode }) => isMoved(errorCode)).map(({ group }) => group);
+    const again = lost.filter(({ errorCode }) => mayPass(errorCode, attempt)).map(({ group }) => group);
     for (const { group, errorCode } of lost) answers.set(group, failed(group, errorCode));
     await Promise.all(
       [...found.values()].map(async ({ address, groups: ofOne }) => {
         for (const chunk of inChunks(ofOne, groupsPerRequestMax)) {
           for (const [group, errorCode, answer] of await readAt(ports, address, chunk)) {
             answers.set(group, answer);
-            if (isMoved(errorCode)) again.push(group);
+            if (mayPass(errorCode, attempt)) again.push(group);
           }
         }
       }),
@@ -143,8 +161,10 @@ function withoutError(row: CommittedOffset): SavedGroup['offsets'][number] {
   return { topic, partition, offset, leaderEpoch, metadata };
 }
 
-function isMoved(errorCode: number): boolean {
-  return errorCode === noAnswer || kafkaError(errorCode).kind === 'coordinator';
+/** A broker that could not be asked has cost a time limit already: once more is enough. */
+function mayPass(errorCode: number, attempt: number): boolean {
+  if (errorCode === noAnswer) return attempt === 1;
+  return kafkaError(errorCode).kind === 'coordinator';
 }
 
 function failed(group: string, errorCode: number): Answer {

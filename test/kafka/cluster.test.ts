@@ -1,70 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import {
-  connectCluster,
-  kafkaError,
-  noAnswer,
-  type Cluster,
-  type KafkaPorts,
-} from '../../src/kafka/kafka.ts';
-import {
-  apiVersionsAnswer,
-  asking,
-  failureOf,
-  frame,
-  from,
-  headerOf,
-  int32,
-  Peer,
-  realPorts,
-  settings,
-} from './given.ts';
-
-const apis = { fetch: 1, metadata: 3, offsetCommit: 8, findCoordinator: 10 };
-
-/** A broker of a cluster named c1, as far as a test says what it answers; `answers` get the request's number. */
-async function fakeBroker(
-  answers: Record<number, (correlationId: Buffer, peer: Peer) => Buffer | 'hang up' | 'silence'> = {},
-): Promise<Peer> {
-  const peer: Peer = await Peer.start((request, socket) => {
-    const { apiKey, correlationId } = headerOf(request);
-    const known = answers[apiKey];
-    if (known !== undefined) {
-      const answer = known(int32(correlationId), peer);
-      if (answer === 'hang up') socket.destroy();
-      else if (answer !== 'silence') socket.write(answer);
-    } else if (apiKey === apis.metadata) socket.write(metadataOf(int32(correlationId), [peer]));
-    else socket.write(apiVersionsAnswer(correlationId));
-  });
-  return peer;
-}
-
-function metadataOf(correlationId: Buffer, brokers: readonly { port: number }[], clusterId = 'c1'): Buffer {
-  const rows = brokers.map(({ port }, index) =>
-    Buffer.concat([
-      int32(index + 1),
-      Buffer.from('\x0a127.0.0.1', 'latin1'),
-      int32(port),
-      Buffer.from('0000', 'hex'),
-    ]),
-  );
-  return frame(
-    correlationId,
-    '00 00000000',
-    Buffer.of(brokers.length + 1),
-    ...rows,
-    Buffer.of(clusterId.length + 1),
-    Buffer.from(clusterId),
-    'ffffffff 01 00',
-  );
-}
-
-function asked(peer: Peer, apiKey: number): number {
-  return peer.received.filter((request) => headerOf(request).apiKey === apiKey).length;
-}
-
-async function clusterOf(peer: Peer, ports: KafkaPorts = realPorts): Promise<Cluster> {
-  return connectCluster({ settings: settings(peer.address), ports });
-}
+import { connectCluster, kafkaError, noAnswer, type KafkaPorts } from '../../src/kafka/kafka.ts';
+import { apis, asked, clusterOf, fakeBroker, metadataOf } from './fake-broker.ts';
+import { asking, failureOf, frame, from, int32, realPorts, settings } from './given.ts';
 
 const row = { topic: 't', partition: 0, offset: 1n, leaderEpoch: 0, metadata: '' };
 const committed = (errorCode: string): string => `00 00000000 02 0274 02 00000000 ${errorCode} 00 00 00`;

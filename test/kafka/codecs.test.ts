@@ -159,10 +159,12 @@ const cases: readonly { name: string; answer: string; read: (bytes: Buffer) => u
   },
   {
     name: 'DescribeConfigs',
-    answer: `03 0000 00 02 0274 04
+    // Of topic t: one set on it, one that is the default, one without a value, one that is a secret with its value.
+    answer: `03 0000 00 02 0274 05
         0261 0231 00 01 00 02 0278 0231 05 00 02 0264 00
         0262 0232 00 05 00 01 02 00 00
-        0263 00 00 01 01 01 02 00 0107026162
+        0263 00 00 01 00 01 02 00 0107026162
+        0264 0233 00 01 01 01 02 00 00
       00
       0003 026e 02 0275 01 0107026162 00`,
     read: (bytes) => read(describeConfigsMessage, bytes),

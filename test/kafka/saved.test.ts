@@ -66,6 +66,67 @@ describe('saved groups', () => {
     expect(named(saved, 'varve-ours')).toBeUndefined();
   });
 
+  test('have the offsets of every topic, and what a consumer that joined leaves behind', async () => {
+    await java.createTopic({ topic: 'second', partitions: 1 });
+    await java.produce({ topic: 'second', records: [{ partition: 0, value: 'v' }] });
+    const consumed = [
+      '--topic',
+      'second',
+      '--group',
+      'two-topics',
+      '--from-beginning',
+      '--max-messages',
+      '1',
+    ];
+    await kafka.runTool('org.apache.kafka.tools.consumer.ConsoleConsumer', [...toKafka(), ...consumed]);
+    await eventually(async () =>
+      cluster.commitOffsets('two-topics', [
+        { topic: 'read', partition: 2, offset: 5n, leaderEpoch: -1, metadata: 'x'.repeat(4000) },
+      ]),
+    );
+
+    const group = named(await cluster.savedGroups(all), 'two-topics');
+
+    expect(group).toMatchObject({ protocolType: 'consumer', state: 'Empty' });
+    const inOrder = group?.offsets.toSorted((a, b) => (a.topic < b.topic ? -1 : 1));
+    expect(inOrder).toEqual(await java.listGroupOffsets('two-topics'));
+    expect(inOrder).toMatchObject([
+      { topic: 'read', partition: 2, offset: 5n, leaderEpoch: -1, metadata: 'x'.repeat(4000) },
+      { topic: 'second', partition: 0, offset: 1n, metadata: '' },
+    ]);
+  });
+
+  test('are without the group whose offsets were deleted, and without offsets that are none', async () => {
+    await commits('emptied', 3n);
+    await commits('partly', 3n);
+    const none = { topic: 'read', partition: 1, offset: -1n, leaderEpoch: -1, metadata: '' };
+    await eventually(async () => cluster.commitOffsets('partly', [none]));
+    expect(named(await cluster.savedGroups(all), 'emptied')?.offsets).toHaveLength(1);
+
+    const deleted = ['--delete-offsets', '--group', 'emptied', '--topic', 'read'];
+    await kafka.runTool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand', [
+      ...toKafka(),
+      ...deleted,
+    ]);
+
+    const saved = await cluster.savedGroups(all);
+    expect(named(saved, 'emptied')).toBeUndefined();
+    expect(named(saved, 'partly')?.offsets).toMatchObject([{ partition: 0, offset: 3n }]);
+  });
+
+  test('are read within 3 seconds when there are 300', async () => {
+    const names = Array.from({ length: 300 }, (_, index) => `many-${String(index).padStart(3, '0')}`);
+    await Promise.all(names.map(async (name, index) => commits(name, BigInt(index))));
+    const beganMs = Date.now();
+
+    const saved = await cluster.savedGroups({ without: (group) => !group.startsWith('many-') });
+
+    expect(Date.now() - beganMs).toBeLessThan(3000);
+    expect(saved.map(({ group, offsets }) => [group, offsets.map(({ offset }) => offset)])).toEqual(
+      names.map((name, index) => [name, [BigInt(index)]]),
+    );
+  });
+
   test('keep a group that may not be read as a row that says so', async () => {
     await commits('hidden', 1n);
     await commits('shown', 1n);

@@ -16,7 +16,7 @@ import type { Message } from './message.ts';
 export interface DescribedTopic {
   readonly topic: string;
   readonly errorCode: number;
-  /** Those set on the topic itself; what it has from the brokers is theirs. */
+  /** Those set on the topic itself, but secrets; what it has from the brokers is theirs. */
   readonly configs: readonly { readonly name: string; readonly value: string }[];
 }
 
@@ -49,7 +49,7 @@ function readTopic(from: Reader): DescribedTopic {
     const value = from.nullableString();
     from.bool();
     const source = from.int8();
-    from.bool();
+    const isSensitive = from.bool();
     from.array(4, () => {
       from.string();
       from.nullableString();
@@ -59,7 +59,7 @@ function readTopic(from: Reader): DescribedTopic {
     from.int8();
     from.nullableString();
     from.tags();
-    if (source === setOnTopic && value !== undefined) configs.push({ name, value });
+    if (source === setOnTopic && !isSensitive && value !== undefined) configs.push({ name, value });
   });
   from.tags();
   return { topic, errorCode, configs };
