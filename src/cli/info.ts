@@ -201,9 +201,15 @@ async function print(context: CommandContext, facts: Facts): Promise<void> {
       `local room: ${bytesText(freeBytes)} above local.minFree: if the target is away, ${spaceText(local)}`,
     );
   }
-  const { keep } = config.archive;
-  await out(
-    `data is kept ${keep === 'forever' ? 'for ever' : `for ${plural(keep.months, 'month')}`}; no drill has run yet`,
-  );
+  await out(`data is kept ${archiveText(config)}; no drill has run yet`);
   if (overview !== undefined) await out(`target: ${bytesText(overview.freeBytes)} free`);
+}
+
+function archiveText({ archive }: Config): string {
+  const own = Object.entries(archive.topics).map(([topic, { keep }]) => `${topic} ${keepText(keep)}`);
+  return [keepText(archive.keep), ...own].join(', ');
+}
+
+function keepText(keep: Config['archive']['keep']): string {
+  return keep === 'forever' ? 'for ever' : `for ${plural(keep.months, 'month')}`;
 }

@@ -197,8 +197,6 @@ test('keys are added, proved, listed and removed, and the last one stays', async
   expect(await run(store, 'key', 'remove', 'paper', '--yes')).toMatchObject({ status: 18 });
 });
 
-const serve = async (): Promise<void> => undefined;
-
 test('a pin is set and taken away; expire shows its plan and asks', async () => {
   await using at = await published();
   const { store, ids } = at;
