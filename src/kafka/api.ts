@@ -67,7 +67,7 @@ export interface Cluster extends AsyncDisposable {
   ): Promise<CommitResult[]>;
   /** Every group that has committed offsets but those left out; throws rather than give a list that is not whole. */
   savedGroups(options: { without: (group: string) => boolean; signal?: AbortSignal }): Promise<SavedGroup[]>;
-  /** What is set on the topics themselves, one row per name, in the names' order. */
+  /** What is set on the topics themselves, in the names' order; a change may reach the broker asked a moment late. */
   topicConfigs(names: readonly string[], options?: { signal?: AbortSignal }): Promise<TopicConfigs[]>;
   /** A connection to that broker for fetching alone. Once it has failed it stays failed: make another. */
   fetcher(brokerId: number): Promise<Fetcher>;

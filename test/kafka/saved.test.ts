@@ -159,6 +159,10 @@ describe('topic configs', () => {
     });
     await java.alterConfigs({ topic: 'configured', configs: { 'segment.bytes': '2000000' } });
 
+    // A change reaches the brokers one after the other.
+    await expect
+      .poll(async () => (await cluster.topicConfigs(['configured']))[0]?.configs, { timeout: 10_000 })
+      .toContainEqual({ name: 'segment.bytes', value: '2000000' });
     const [configured, plain] = await cluster.topicConfigs(['configured', 'read']);
 
     expect(configured).toEqual({
