@@ -47,10 +47,9 @@ export async function readClusterFacts(
   return { topics, groups: { readMs: nowMs, groups }, unread };
 }
 
-/** Kafka is away: the manifest carries on what the last one said. */
+/** Kafka is away, or did not tell all of it: the manifest carries on what the last one said, and the cycle says so. */
 export function unreadFacts(error: unknown): ClusterFacts {
-  const isAway = error instanceof VarveError && ['kafka-unreachable', 'kafka-refused'].includes(error.code);
-  if (!isAway) throw error;
+  if (!(error instanceof VarveError) || error.code === 'interrupted') throw error;
   return { topics: null, groups: null, unread: [`groups and configurations: ${messageOf(error)}`] };
 }
 
