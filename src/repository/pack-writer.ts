@@ -22,7 +22,7 @@ interface Member {
   readonly contentAt: number;
 }
 
-const flushBytes = 4 * 1024 * 1024;
+const flushBytes = 2 * 1024 * 1024;
 /** So that the sync at the end is a short one. */
 const syncEveryBytes = 64 * 1024 * 1024;
 const mode = 0o440;
