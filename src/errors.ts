@@ -24,7 +24,7 @@ export const exitStatusByCode = {
   interrupted: 6,
   /** There is no repository here, or one of a newer format. */
   'no-repository': 10,
-  /** Another process, or another installation, holds the local folder. */
+  /** Another process, or another installation, holds the local folder or the instance of the repository. */
   locked: 11,
   /** The group, or the folder, belongs to another installation. */
   'foreign-installation': 11,
