@@ -21,7 +21,8 @@ import {
   type RepositoryPlace,
 } from './layout.ts';
 import { readSecret, type RepositorySecret } from './secret.ts';
-import { createFile, linkSettled, removeTree, syncFolder } from './steps.ts';
+import { createFile, ignoring, linkSettled, placeFile, removeTree, syncFolder } from './steps.ts';
+import { sweepLeftOvers } from './upkeep.ts';
 
 export interface InitResult {
   readonly identity: RepositoryIdentity;
@@ -47,6 +48,7 @@ export async function initRepository(
   const known = await findRepository(disk, folder);
   await probeLinks(host, folder);
   await ensureFolder(disk, keysFolder(place));
+  await sweepLeftOvers(host, place);
   if (known !== undefined) {
     const { slot } = await openRoot(disk, {
       folder,
@@ -66,9 +68,10 @@ export async function initRepository(
   if ((await keyringNumbers(disk, folder)).length === 0) {
     const keyring = createKeyring({ created, random: host.random });
     const sealed = sealKeyring(keyring, { repository, root, codec: new FrameCodec(), random: host.random });
-    await createFile(disk, join(keysFolder(place), 'keyring.1'), [sealed], { mode: 0o440 });
-    await syncFolder(disk, keysFolder(place));
+    await placeUnlessThere(host, join(keysFolder(place), 'keyring.1'), sealed);
   }
+  // Also where another made them and was stopped before they were durable: varve.json promises that they are.
+  await syncFolder(disk, keysFolder(place));
   await ensureInstance(host, place);
   const identity: RepositoryIdentity = { format: 1, repository, created, clusters: [] };
   await writeRepositoryIdentity(host, folder, identity);
@@ -80,7 +83,7 @@ async function makeFirstSlot(
   folder: string,
   o: { secret: Awaited<ReturnType<typeof readSecret>>; stretch: Stretch },
 ): Promise<void> {
-  const { disk, random, clock } = host;
+  const { random, clock } = host;
   const root = new Key(random.bytes(keyBytes));
   const bytes = await createSlot({
     repository: random.uuid(),
@@ -90,8 +93,12 @@ async function makeFirstSlot(
     random,
     ...o,
   });
-  await createFile(disk, join(keysFolder({ folder }), `${firstSlot}.json`), [bytes], { mode: 0o440 });
-  await syncFolder(disk, keysFolder({ folder }));
+  await placeUnlessThere(host, join(keysFolder({ folder }), `${firstSlot}.json`), bytes);
+}
+
+/** Another that makes the same repository at the same time may have been first: then its file holds. */
+async function placeUnlessThere(host: Host, path: string, contents: Buffer): Promise<void> {
+  await ignoring(['EEXIST'], async () => placeFile(host, path, contents, { mode: 0o440 }));
 }
 
 /** The folders of an instance; true where any was missing. */
@@ -103,8 +110,7 @@ export async function ensureInstance(host: Host, place: RepositoryPlace): Promis
     });
   }
   const own = instanceFolder(place);
-  let isMade = (await disk.stat(own)) === undefined && (await disk.makeFolder(own));
-  if (isMade) await syncFolder(disk, place.folder);
+  let isMade = false;
   for (const path of [own, ...instanceFolders.map((name) => join(own, name))]) {
     const stat = await disk.stat(path);
     if (stat === undefined) {
@@ -112,7 +118,9 @@ export async function ensureInstance(host: Host, place: RepositoryPlace): Promis
       isMade = true;
     } else if (stat.kind !== 'folder') throw notAFolder(path, stat.kind);
   }
-  if (isMade) await syncFolder(disk, own);
+  // Also where all is there: who made it may have been stopped before it was durable.
+  await syncFolder(disk, own);
+  await syncFolder(disk, place.folder);
   return isMade;
 }
 

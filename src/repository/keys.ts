@@ -14,7 +14,7 @@ import {
 import { VarveError } from '../errors.ts';
 import { ensureFolder, type Disk, type Host } from '../host/host.ts';
 import { keysFolder } from './layout.ts';
-import { createFile, readWhole, replaceWhole, syncFolder } from './steps.ts';
+import { placeFile, readWhole, replaceWhole, syncFolder } from './steps.ts';
 
 export interface SlotFile {
   readonly slot: string;
@@ -123,8 +123,7 @@ export async function writeSlot(
   const created = new Date(clock.nowMs()).toISOString();
   const { repository, slot, root, secret, stretch } = o;
   const bytes = await createSlot({ repository, slot, created, root, secret, random, stretch });
-  await createFile(disk, path, [bytes], { mode: 0o440 });
-  await syncFolder(disk, keysFolder(o));
+  await placeFile(host, path, bytes, { mode: 0o440 });
   const opened = await openSlot(await readWhole(disk, path), { repository, slot, secret, stretch });
   if (opened.idText !== root.idText) throw new Error('the slot that was written opens another root key');
 }

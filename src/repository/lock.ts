@@ -23,6 +23,7 @@ import {
   syncFolder,
   targetTimeIn,
 } from './steps.ts';
+import { sweepOld } from './upkeep.ts';
 
 export interface RepositoryLock extends AsyncDisposable {
   /** Throws `locked` where the lock is no longer ours: the work must stop then. */
@@ -62,7 +63,8 @@ export async function acquireLock(
   const own: LockHolder = { installation, nonce, host: hostname(), since };
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     if (await claim(host, place, own)) {
-      await sweepLeftOvers(host, place, own);
+      const isOwn = (name: string): boolean => name === `beat.${nonce}`;
+      await sweepOld(host, lockFolder(place), (name) => leftOver.test(name) && !isOwn(name));
       return new HeldLock(host, place, own);
     }
     const holder = await readLock(host, place);
@@ -74,24 +76,6 @@ export async function acquireLock(
     hint: 'run one process on an instance of the repository',
     retryable: true,
   });
-}
-
-/** What others left behind on their way to the lock. Whatever is young may be somebody's who is on the way now. */
-async function sweepLeftOvers(host: Host, place: RepositoryPlace, own: LockHolder): Promise<void> {
-  const { disk } = host;
-  const folder = lockFolder(place);
-  const entries = (await disk.list(folder)) ?? [];
-  const found = entries.filter(
-    ({ name, kind }) => kind === 'file' && leftOver.test(name) && name !== `beat.${own.nonce}`,
-  );
-  if (found.length === 0) return;
-  const nowMs = await targetTimeIn(host, folder);
-  for (const { name } of found) {
-    const path = join(folder, name);
-    const stat = await disk.stat(path);
-    if (stat === undefined || nowMs - stat.modifiedMs < silentMs) continue;
-    await ignoring(['ENOENT'], async () => disk.removeFile(path));
-  }
 }
 
 /** Who holds the lock; undefined where nobody does. */

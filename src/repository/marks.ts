@@ -5,7 +5,7 @@ import { VarveError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { markFileName, marksFolder, parseMarkFileName, type MarkName, type MarkType } from './layout.ts';
 import type { Repository } from './open.ts';
-import { createFile, ignoring, readWhole, syncFolder } from './steps.ts';
+import { ignoring, placeFile, readWhole } from './steps.ts';
 
 export interface MarkedPacks {
   readonly atMs: number;
@@ -39,8 +39,7 @@ export async function writeMark(host: Host, repository: Repository, mark: NewMar
   const content = { format: 1, snapshot, type, atMs, packs: packs.map(({ sha256 }) => sha256), reason };
   const sealed = repository.seal(identityOf(repository, mark), Buffer.from(JSON.stringify(content)));
   const folder = marksFolder(repository.place);
-  await createFile(host.disk, join(folder, markFileName(host.random, mark)), [sealed], { mode: 0o440 });
-  await syncFolder(host.disk, folder);
+  await placeFile(host, join(folder, markFileName(host.random, mark)), sealed, { mode: 0o440 });
 }
 
 export async function readMarks(host: Pick<Host, 'disk'>, repository: Repository): Promise<Marks> {

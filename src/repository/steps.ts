@@ -32,6 +32,28 @@ export async function createFile(
   if (o.mode !== undefined) await disk.setMode(path, o.mode).catch(() => undefined);
 }
 
+/**
+ * Makes a new file that is there whole or not at all, also for whoever kills this process half-way: it gets its name
+ * by a link, which overwrites nothing. Durable with its name; EEXIST where the name is taken.
+ */
+export async function placeFile(
+  host: Pick<Host, 'disk' | 'random'>,
+  path: string,
+  contents: Buffer,
+  o: { mode?: number } = {},
+): Promise<void> {
+  const { disk } = host;
+  const temporary = join(dirname(path), `.${host.random.bytes(6).toString('hex')}.tmp`);
+  await createFile(disk, temporary, [contents], o);
+  try {
+    await linkSettled(disk, temporary, path);
+  } finally {
+    // What stays is swept once it is old.
+    await disk.removeFile(temporary).catch(() => undefined);
+  }
+  await syncFolder(disk, dirname(path));
+}
+
 /** A server may have made the link and died before it could say so. */
 export async function linkSettled(disk: Disk, existing: string, fresh: string): Promise<void> {
   try {

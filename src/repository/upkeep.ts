@@ -5,6 +5,8 @@ import {
   instanceFolder,
   isSnapshotId,
   isViewName,
+  keysFolder,
+  marksFolder,
   parseTrashName,
   snapshotFolder,
   snapshotsFolder,
@@ -13,15 +15,46 @@ import {
   trashName,
   type RepositoryPlace,
 } from './layout.ts';
-import { removeTree, renameSettled, syncFolder, targetTimeIn } from './steps.ts';
+import { ignoring, removeTree, renameSettled, syncFolder, targetTimeIn } from './steps.ts';
 
 /** By which everything on the target is dated. */
 export async function targetNowMs(host: Host, place: RepositoryPlace): Promise<number> {
   return await targetTimeIn(host, stagingRoot(place));
 }
 
+/** Nobody is on the way with a file for so long. */
+const oldMs = 10 * 60_000;
+
+/** Removes what was begun under a name of its own and never came to be. What is young may be somebody's yet. */
+export async function sweepOld(
+  host: Host,
+  folder: string,
+  isMeant: (name: string) => boolean,
+): Promise<void> {
+  const { disk } = host;
+  const found = ((await disk.list(folder)) ?? []).filter(({ name }) => isMeant(name));
+  if (found.length === 0) return;
+  const nowMs = await targetTimeIn(host, folder);
+  for (const { name, kind } of found) {
+    const path = join(folder, name);
+    const stat = await disk.stat(path);
+    if (stat === undefined || nowMs - stat.modifiedMs < oldMs) continue;
+    if (kind === 'folder') await removeTree(disk, path);
+    else await ignoring(['ENOENT'], async () => disk.removeFile(path));
+  }
+}
+
+const leftOver = /^\.([0-9a-f]{12}\.(now|tmp)|probe\.[0-9a-f]{12})$/;
+
+/** What stays of small files, where no instance's lock is over them. */
+export async function sweepLeftOvers(host: Host, place: RepositoryPlace): Promise<void> {
+  for (const folder of [place.folder, keysFolder(place), marksFolder(place)])
+    await sweepOld(host, folder, (name) => leftOver.test(name));
+}
+
 /** Removes what cycles that were cut off had begun. */
 export async function sweepStaging(host: Host, place: RepositoryPlace): Promise<void> {
+  await sweepLeftOvers(host, place);
   for (const { name, kind } of (await host.disk.list(stagingRoot(place))) ?? []) {
     const path = join(stagingRoot(place), name);
     if (kind === 'folder' && isSnapshotId(name)) await removeTree(host.disk, path);

@@ -18,6 +18,7 @@ interface FileNode {
 interface FolderNode {
   readonly kind: 'folder';
   readonly inode: bigint;
+  modifiedMs: number;
   readonly shown: Map<string, Node>;
   durable: Map<string, Node>;
 }
@@ -86,12 +87,13 @@ export class FaultyDisk implements Disk {
       modifiedMs: this.nowMs,
     };
     folder.shown.set(basename(path), file);
+    folder.modifiedMs = this.nowMs;
     return this.#handle(file, path);
   }
 
   async makeFolder(path: string): Promise<boolean> {
     this.#called('makeFolder', path);
-    const parent = this.#folder(dirname(path), 'mkdir');
+    const parent = this.#changing(dirname(path), 'mkdir');
     if (parent.shown.has(basename(path))) return false;
     parent.shown.set(basename(path), this.#newFolder());
     return true;
@@ -110,7 +112,7 @@ export class FaultyDisk implements Disk {
     const node = this.#find(path);
     if (node === undefined) return undefined;
     const byteLength = node.kind === 'file' ? node.shown.length : 0;
-    const modifiedMs = node.kind === 'file' ? node.modifiedMs : this.nowMs;
+    const modifiedMs = node.kind === 'symlink' ? this.nowMs : node.modifiedMs;
     return {
       kind: node.kind,
       byteLength,
@@ -132,8 +134,8 @@ export class FaultyDisk implements Disk {
   async rename(from: string, to: string): Promise<void> {
     this.#called('rename', from);
     const node = this.#existing(from, 'rename');
-    const target = this.#folder(dirname(to), 'rename');
-    const source = this.#folder(dirname(from), 'rename');
+    const target = this.#changing(dirname(to), 'rename');
+    const source = this.#changing(dirname(from), 'rename');
     const replaced = target.shown.get(basename(to));
     if (replaced?.kind === 'folder' && replaced.shown.size > 0) throw failure('ENOTEMPTY', 'rename', to);
     source.shown.delete(basename(from));
@@ -146,7 +148,7 @@ export class FaultyDisk implements Disk {
   async link(existing: string, fresh: string): Promise<void> {
     this.#called('link', existing);
     const node = this.#existing(existing, 'link');
-    const folder = this.#folder(dirname(fresh), 'link');
+    const folder = this.#changing(dirname(fresh), 'link');
     if (folder.shown.has(basename(fresh))) throw failure('EEXIST', 'link', fresh);
     folder.shown.set(basename(fresh), node);
     this.#worked('link', existing);
@@ -154,7 +156,7 @@ export class FaultyDisk implements Disk {
 
   async makeSymlink(target: string, path: string): Promise<void> {
     this.#called('makeSymlink', path);
-    const folder = this.#folder(dirname(path), 'symlink');
+    const folder = this.#changing(dirname(path), 'symlink');
     if (folder.shown.has(basename(path))) throw failure('EEXIST', 'symlink', path);
     this.#inodes += 1n;
     folder.shown.set(basename(path), { kind: 'symlink', inode: this.#inodes, target });
@@ -176,7 +178,7 @@ export class FaultyDisk implements Disk {
   async removeFile(path: string): Promise<void> {
     this.#called('removeFile', path);
     if (this.#existing(path, 'unlink').kind === 'folder') throw failure('EISDIR', 'unlink', path);
-    this.#folder(dirname(path), 'unlink').shown.delete(basename(path));
+    this.#changing(dirname(path), 'unlink').shown.delete(basename(path));
   }
 
   async removeFolder(path: string): Promise<void> {
@@ -184,7 +186,7 @@ export class FaultyDisk implements Disk {
     const node = this.#existing(path, 'rmdir');
     if (node.kind !== 'folder') throw failure('ENOTDIR', 'rmdir', path);
     if (node.shown.size > 0) throw failure('ENOTEMPTY', 'rmdir', path);
-    this.#folder(dirname(path), 'rmdir').shown.delete(basename(path));
+    this.#changing(dirname(path), 'rmdir').shown.delete(basename(path));
   }
 
   async syncFolder(path: string): Promise<void> {
@@ -315,7 +317,13 @@ export class FaultyDisk implements Disk {
 
   #newFolder(): FolderNode {
     this.#inodes += 1n;
-    return { kind: 'folder', inode: this.#inodes, shown: new Map(), durable: new Map() };
+    return {
+      kind: 'folder',
+      inode: this.#inodes,
+      modifiedMs: this.nowMs,
+      shown: new Map(),
+      durable: new Map(),
+    };
   }
 
   #find(path: string): Node | undefined {
@@ -333,6 +341,12 @@ export class FaultyDisk implements Disk {
     const node = this.#find(path);
     if (node === undefined) throw failure('ENOENT', call, path);
     return node;
+  }
+
+  #changing(path: string, call: string): FolderNode {
+    const folder = this.#folder(path, call);
+    folder.modifiedMs = this.nowMs;
+    return folder;
   }
 
   #folder(path: string, call: string): FolderNode {
