@@ -1,5 +1,5 @@
 /** What a cycle stands on: the open repository, its lock, what is in it, and what this installation remembers of it. */
-import type { Stretch } from '../crypto/crypto.ts';
+import type { BlockPool, Stretch } from '../crypto/crypto.ts';
 import { matchesTopic } from '../config/config.ts';
 import { messageOf, VarveError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
@@ -31,6 +31,8 @@ export interface CyclePorts {
   readonly emit: EmitCycle;
   readonly signal: AbortSignal;
   readonly stretch: Stretch;
+  /** Threads that outlive the cycle, where there are any; else it starts its own when it has something to seal. */
+  readonly pool?: BlockPool;
   /** Called before each named step; a test stops the process there. */
   readonly onStep?: (step: PublishStep | CyclePhase) => void;
 }

@@ -197,14 +197,15 @@ async function seal(
     doneBytes += rawBytes;
     emit({ type: 'cycle-progress', doneBytes, totalBytes });
   };
+  await using own = new AsyncDisposableStack();
   const threads = Math.min(threadsMax, availableParallelism());
-  await using pool = new BlockPool({ threads, level: settings.repository.level });
-  const own = settings.archive.topics;
+  const pool = ports.pool ?? own.use(new BlockPool({ threads, level: settings.repository.level }));
+  const rules = settings.archive.topics;
   const plan = {
     staging: stagingFolder(repository.place, id),
     seq,
     plainNames: settings.repository.plainNames,
-    archiveGroupOf: (topic: string) => (Object.hasOwn(own, topic) ? topic : ''),
+    archiveGroupOf: (topic: string) => (Object.hasOwn(rules, topic) ? topic : ''),
   };
   const fresh = await sealPacks(segments, plan, { host, repository, pool, signal, onSealed });
   for (const { segment, problem } of fresh.damaged) {

@@ -2,7 +2,7 @@ import { randomBytes, createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { stretchByArgon2 } from '../../src/crypto/crypto.ts';
+import { stretchByArgon2, type BlockPool } from '../../src/crypto/crypto.ts';
 import { systemHost, type Disk, type Host } from '../../src/host/host.ts';
 import { initLocalFolder, PartitionLog, type PartitionKey } from '../../src/local/local.ts';
 import { nextOffsetOf, scanBatches } from '../../src/log/log.ts';
@@ -43,6 +43,8 @@ export class Store implements AsyncDisposable {
   readonly events: CycleEvent[] = [];
   readonly topics = new Map<string, SeenTopic>();
   settings: SnapshotSettings;
+  /** For tests of so many cycles that the starting of threads would take most of the time. */
+  pool: BlockPool | undefined;
   readonly installation = '5f0c3a52-97b1-4f0e-8a55-0d3f1b2c4e6a';
   readonly #clock: { nowMs: number };
   readonly #remove: () => Promise<void>;
@@ -108,6 +110,7 @@ export class Store implements AsyncDisposable {
     const { folder } = this;
     const store = new Store({ folder, disk, remove: async () => undefined, clock: { nowMs: this.nowMs } });
     store.settings = this.settings;
+    store.pool = this.pool;
     for (const [name, topic] of this.topics) store.topics.set(name, topic);
     return store;
   }
@@ -185,6 +188,7 @@ export class Store implements AsyncDisposable {
       signal,
       stretch: stretchByArgon2,
       ...(onStep === undefined ? {} : { onStep }),
+      ...(this.pool === undefined ? {} : { pool: this.pool }),
     });
   }
 
