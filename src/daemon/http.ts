@@ -28,7 +28,7 @@ export async function serveHttp(o: {
     answerTo(request, o.facts)
       .catch((error: unknown): Answer => ({ status: 500, body: `${messageOf(error)}\n` }))
       .then(
-        (answer) => send(response, request, answer),
+        (answer) => send(response, answer),
         () => response.destroy(),
       );
   });
@@ -37,9 +37,10 @@ export async function serveHttp(o: {
   return {
     port: typeof address === 'object' && address !== null ? address.port : o.port,
     async [Symbol.asyncDispose]() {
-      server.close();
+      const { promise: closed, resolve } = Promise.withResolvers<void>();
+      server.close(() => resolve());
       server.closeAllConnections();
-      if (server.listening) await once(server, 'close');
+      await closed;
     },
   };
 }
@@ -80,11 +81,11 @@ function readiness({ sink, trouble }: DaemonFacts): Answer {
   return { status: 503, body: reasons.map((reason) => `${reason}\n`).join('') };
 }
 
-function send(response: ServerResponse, request: IncomingMessage, { status, body, type }: Answer): void {
+function send(response: ServerResponse, { status, body, type }: Answer): void {
   response.writeHead(status, {
     'content-type': type ?? 'text/plain; charset=utf-8',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
   });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  response.end(body); // node:http leaves it out of an answer to HEAD
 }

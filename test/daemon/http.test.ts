@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { serveHttp } from '../../src/daemon/daemon.ts';
 import type { DaemonFacts } from '../../src/observe/observe.ts';
@@ -58,13 +59,64 @@ test('readyz tells why it is not ready, line by line', async () => {
   expect(await (await at.get('/readyz')).text()).toBe('still starting\n');
 });
 
-test('metrics are text of Prometheus, other paths are not there, and nothing but reading is allowed', async () => {
+test('metrics are text of Prometheus, and other paths are not there', async () => {
   await using at = await serving(async () => well);
   const metrics = await at.get('/metrics');
 
   expect(metrics.headers.get('content-type')).toContain('version=0.0.4');
   expect(await metrics.text()).toContain('varve_kafka_up 1\n');
   expect((await at.get('/')).status).toBe(404);
+});
+
+test('nothing but reading is allowed, and HEAD is GET without the body', async () => {
+  await using server = await serveHttp({ host: '127.0.0.1', port: 0, facts: async () => well });
+  const url = `http://127.0.0.1:${server.port}/metrics`;
+
+  for (const method of ['POST', 'PUT', 'DELETE']) {
+    const refused = await fetch(url, { method });
+    expect(refused.status, method).toBe(405);
+    await refused.text();
+  }
+  const head = await fetch(url, { method: 'HEAD' });
+  expect(head.status).toBe(200);
+  expect(head.headers.get('content-length')).not.toBe('0');
+  expect(await head.text()).toBe('');
+});
+
+test('facts that cannot be had are an error of that answer alone', async () => {
+  await using at = await serving(async () => {
+    throw new Error('no facts today');
+  });
+
+  for (const path of ['/metrics', '/readyz']) {
+    const answer = await at.get(path);
+    expect(answer.status, path).toBe(500);
+    expect(await answer.text()).toBe('no facts today\n');
+  }
+  expect((await at.get('/livez')).status).toBe(200);
+});
+
+test('it ends at once, with a connection kept alive and one whose answer hangs', async () => {
+  const asked = Promise.withResolvers<void>();
+  const facts = async (): Promise<DaemonFacts> => {
+    asked.resolve();
+    return await new Promise(() => undefined);
+  };
+  const server = await serveHttp({ host: '127.0.0.1', port: 0, facts });
+  const idle = connect(server.port, '127.0.0.1');
+  const hanging = connect(server.port, '127.0.0.1');
+  idle.write('GET /livez HTTP/1.1\r\nHost: varve\r\n\r\n');
+  hanging.write('GET /metrics HTTP/1.1\r\nHost: varve\r\n\r\n');
+  const [answer] = await once(idle, 'data');
+  expect(String(answer)).toContain('200 OK');
+  await asked.promise;
+
+  const ended = Promise.all([once(idle.resume(), 'close'), once(hanging.resume(), 'close')]);
+  await server[Symbol.asyncDispose]();
+  await ended;
+
+  const again = await serveHttp({ host: '127.0.0.1', port: server.port, facts: async () => well });
+  await again[Symbol.asyncDispose]();
 });
 
 test('a port that is taken is a clear error', async () => {

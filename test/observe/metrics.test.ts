@@ -49,6 +49,17 @@ test('facts become samples; what is not known is left out', () => {
   expect(text).not.toContain('varve_unsynced_since_time_seconds');
 });
 
+test('a name is never more than a label, whatever stands in it', () => {
+  const { sink } = facts;
+  if (sink === undefined) throw new Error('the facts have a sink');
+  const topic = 'a"} 1\nvarve_gaps 0\n\\';
+  const topics = [{ topic, partitions: 1, lagRecords: 7, heldBackRecords: 0, stopped: 0 }];
+  const lines = metricsText({ ...facts, sink: { ...sink, topics } }).split('\n');
+
+  expect(lines).toContain(String.raw`varve_lag_records{topic="a\"} 1\nvarve_gaps 0\n\\"} 7`);
+  expect(lines.filter((line) => line.startsWith('varve_gaps '))).toEqual(['varve_gaps 1']);
+});
+
 test('docs/metrics.md lists every metric with its type, and no other', () => {
   const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
   const documented = [...page.matchAll(/^\| `(varve_[a-z_]+)(?:\{[a-z]+\})?` \| (gauge|counter) \|/gm)];
