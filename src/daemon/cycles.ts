@@ -41,6 +41,8 @@ interface Wanted {
 
 /** The clock may jump, and a machine may sleep: the schedule is looked at this often whatever a timer says. */
 const lookEveryMs = 20_000;
+/** A clock set back by less than this reaches its old time soon: waiting is better than running a time twice. */
+const setBackSlackMs = 3_600_000;
 
 /**
  * When cycles run: at their times, once for all times that were missed, and on demand; never two at once.
@@ -52,6 +54,8 @@ export class Cycles {
   readonly #o: CyclesOptions;
   #lastAttemptMs: number | undefined;
   #lastSuccessMs: number | undefined;
+  /** Scheduled times up to here are dealt with. */
+  #settledMs: number;
   #running: { readonly sinceMs: number } | undefined;
   #last: CycleFacts['lastSuccess'];
   #target: 'unknown' | 'up' | 'down' = 'unknown';
@@ -65,6 +69,8 @@ export class Cycles {
     this.#lastAttemptMs = options.record.lastAttemptMs;
     this.#lastSuccessMs = options.record.lastSuccessMs;
     this.#isPublished = options.record.isPublished;
+    const { sinceMs, lastAttemptMs = sinceMs, lastSuccessMs = sinceMs } = options.record;
+    this.#settledMs = Math.max(lastAttemptMs, lastSuccessMs);
   }
 
   get facts(): Omit<CycleFacts, 'target'> & { readonly target: 'unknown' | 'up' | 'down' } {
@@ -139,6 +145,7 @@ export class Cycles {
     const sinceMs = host.clock.nowMs();
     this.#running = { sinceMs };
     this.#lastAttemptMs = sinceMs;
+    this.#settledMs = sinceMs;
     emit({ type: 'cycle-began', trigger, ...(missedMs === undefined ? {} : { missedMs }) });
     try {
       const report = await take(accept);
@@ -163,15 +170,11 @@ export class Cycles {
     }
   }
 
-  /** A scheduled time that has passed without an attempt. */
+  /** A scheduled time that has passed without an attempt. A clock that was set back a long way begins anew. */
   #missed(): number | undefined {
-    const { timetable, record, host } = this.#o;
-    return dueState(timetable, {
-      nowMs: host.clock.nowMs(),
-      sinceMs: record.sinceMs,
-      ...(this.#lastAttemptMs === undefined ? {} : { lastAttemptMs: this.#lastAttemptMs }),
-      ...(this.#lastSuccessMs === undefined ? {} : { lastSuccessMs: this.#lastSuccessMs }),
-    }).missedMs;
+    const nowMs = this.#o.host.clock.nowMs();
+    if (this.#settledMs > nowMs + setBackSlackMs) this.#settledMs = nowMs;
+    return dueState(this.#o.timetable, { nowMs, sinceMs: this.#settledMs }).missedMs;
   }
 
   #untilNextMs(): number {
