@@ -73,7 +73,7 @@ export class Cycles {
     this.#settledMs = Math.max(lastAttemptMs, lastSuccessMs);
   }
 
-  get facts(): Omit<CycleFacts, 'target'> & { readonly target: 'unknown' | 'up' | 'down' } {
+  get facts(): Omit<CycleFacts, 'target' | 'stuckSinceMs'> & { readonly target: 'unknown' | 'up' | 'down' } {
     const atMs = this.#lastAttemptMs;
     const lastMs = this.#lastSuccessMs;
     const known: LastCycle | undefined =

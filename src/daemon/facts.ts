@@ -14,12 +14,13 @@ export async function factsOf(o: {
 }): Promise<DaemonFacts> {
   const { sink, cycles, gate } = o;
   const known = cycles?.facts;
+  const stuckSinceMs = gate.state.kind === 'stuck' ? gate.state.sinceMs : undefined;
   return {
     startedMs: o.startedMs,
     sink: sink.metrics(),
     trouble: sink.trouble,
     // A disk that is gone is told by what refuses it.
     localFreeBytes: await o.host.disk.freeBytes(o.folder).catch(() => undefined),
-    cycles: known && { ...known, target: gate.state.kind === 'stuck' ? 'stuck' : known.target },
+    cycles: known && { ...known, ...(stuckSinceMs === undefined ? {} : { target: 'stuck' }), stuckSinceMs },
   };
 }

@@ -18,6 +18,8 @@ export interface CycleFacts {
   readonly lastSuccess: LastCycle | undefined;
   /** Of the target, as the last cycle found it. */
   readonly target: 'unknown' | 'up' | 'down' | 'stuck';
+  /** When the child process that hangs on it began. */
+  readonly stuckSinceMs: number | undefined;
   readonly targetFreeBytes: number | undefined;
 }
 

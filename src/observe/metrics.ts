@@ -123,6 +123,11 @@ function cycleMetrics(cycles: CycleFacts): Metric[] {
       'Whether the target could be used.',
       target === 'unknown' ? undefined : Number(target === 'up'),
     ),
+    gauge(
+      'varve_target_stuck_since_time_seconds',
+      'When the child process that hangs on the target began.',
+      seconds(cycles.stuckSinceMs),
+    ),
     gauge('varve_target_free_bytes', 'Room on the target.', cycles.targetFreeBytes),
   ];
 }

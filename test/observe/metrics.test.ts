@@ -30,6 +30,7 @@ const facts: DaemonFacts = {
       phasesMs: { seal: 100 },
     },
     target: 'stuck',
+    stuckSinceMs: 8_500,
     targetFreeBytes: 77,
   },
 };
@@ -43,6 +44,7 @@ test('facts become samples; what is not known is left out', () => {
   expect(text).toContain('varve_kafka_up 1\n');
   expect(text).toContain('varve_target_state{state="stuck"} 1\n');
   expect(text).toContain('varve_target_state{state="up"} 0\n');
+  expect(text).toContain('varve_target_stuck_since_time_seconds 8.5\n');
   expect(text).toContain('varve_target_up 0\n');
   expect(text).toContain('varve_cycle_last_attempt_success 0\n');
   expect(text).toContain('varve_cycle_phase_seconds{phase="seal"} 0.1\n');
