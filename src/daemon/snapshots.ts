@@ -37,23 +37,26 @@ export function snapshotSettings(config: Config): SnapshotSettings {
 /** One cycle: groups and configs, the cut, then everything else in the child. */
 export async function takeSnapshot(ports: SnapshotPorts, accept: Accepted): Promise<CycleReport> {
   const { config, gate, local, sink, signal, onEvent } = ports;
-  const facts = await clusterFacts(ports);
-  const cut = (await sink?.cut()) ?? { partitions: [], busy: [] };
-  const { identity } = local;
   const report = await gate.run({
     order: 'cycle',
     settings: snapshotSettings(config),
-    params: {
-      localFolder: localFolderOf(config),
-      localKeepMs: config.local.keep,
-      localMinFreeBytes: config.local.minFree,
-      installation: identity.installation,
-      cluster: identity.cluster ?? '',
-      tool: `varve ${manifest.version}`,
-      cut: cut.partitions,
-      busy: cut.busy,
-      ...facts,
-      accept,
+    // The child starts meanwhile: what lies between the pause and the snapshot is the cycle's own work.
+    async params() {
+      const facts = await clusterFacts(ports);
+      const cut = (await sink?.cut()) ?? { partitions: [], busy: [] };
+      const { identity } = local;
+      return {
+        localFolder: localFolderOf(config),
+        localKeepMs: config.local.keep,
+        localMinFreeBytes: config.local.minFree,
+        installation: identity.installation,
+        cluster: identity.cluster ?? '',
+        tool: `varve ${manifest.version}`,
+        cut: cut.partitions,
+        busy: cut.busy,
+        ...facts,
+        accept,
+      };
     },
     onEvent,
     signal,

@@ -13,7 +13,8 @@ export type OrderResult<Name extends OrderName> = Awaited<ReturnType<Orders[Name
 
 export interface Order<Name extends OrderName> {
   readonly order: Name;
-  readonly params: OrderParams<Name>;
+  /** Or what makes them, while the child is starting. */
+  readonly params: OrderParams<Name> | (() => Promise<OrderParams<Name>>);
   readonly settings: SnapshotSettings;
   readonly onEvent?: (event: TargetEvent) => void;
   readonly onItem?: (item: unknown) => Promise<void>;
@@ -67,7 +68,7 @@ class Asking<Name extends OrderName> {
   }
 
   async answer(): Promise<unknown> {
-    const { signal, order, params, settings } = this.#order;
+    const { signal, order } = this.#order;
     const child = this.#child;
     let onAbort: (() => void) | undefined;
     try {
@@ -78,11 +79,11 @@ class Asking<Name extends OrderName> {
         child.stderr?.on('data', (chunk: Buffer) => {
           this.#lastWords = (this.#lastWords + chunk.toString('utf8')).slice(-lastWordsMax);
         });
-        this.#watch(reject);
         const abort = (): void => this.#abort(reject);
         onAbort = abort;
         signal?.addEventListener('abort', abort, { once: true });
-        this.#send({ kind: 'order', order, params, settings });
+        this.#send({ kind: 'load', order });
+        this.#begin(reject).catch(reject);
         if (signal?.aborted === true) abort();
       });
     } finally {
@@ -91,6 +92,17 @@ class Asking<Name extends OrderName> {
       this.#aborting?.cancel();
       this.#letGo();
     }
+  }
+
+  /** From the order on the child is expected to be heard of. */
+  async #begin(reject: (error: unknown) => void): Promise<void> {
+    const { order, params, settings } = this.#order;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- no order takes a function
+    const ready = typeof params === 'function' ? await (params as () => Promise<unknown>)() : params;
+    if (!this.#child.connected) return; // its end has been told
+    this.#heardMs = this.#host.clock.nowMs();
+    this.#watch(reject);
+    this.#send({ kind: 'order', order, params: ready, settings });
   }
 
   #hear(

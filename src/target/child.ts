@@ -24,6 +24,7 @@ process.on('SIGTERM', () => undefined);
 process.on('SIGHUP', () => undefined);
 process.on('message', (message: ToChild) => {
   if (message.kind === 'order') void obey(message);
+  else if (message.kind === 'load') findOrder(message.order).catch(() => undefined); // told once it is asked for
   else if (message.kind === 'abort') aborting.abort();
   else {
     items.ahead -= 1;

@@ -3,6 +3,8 @@ import type { SnapshotSettings } from '../snapshot/snapshot.ts';
 import type { TargetEvent } from './context.ts';
 
 export type ToChild =
+  /** What is coming: the child makes ready for it. */
+  | { readonly kind: 'load'; readonly order: string }
   | {
       readonly kind: 'order';
       readonly order: string;
