@@ -1,9 +1,11 @@
 /** The snapshot that a cycle builds on, and whether it is the one that this installation remembers. */
+import { join } from 'node:path';
 import { VarveError } from '../errors.ts';
 import type { Disk } from '../host/host.ts';
 import {
   listSnapshots,
   openManifest,
+  snapshotFolder,
   type Memory,
   type OpenedManifest,
   type Repository,
@@ -28,13 +30,33 @@ export async function openCatalog(disk: Disk, repository: Repository): Promise<C
     const before = opened.at(-1)?.manifest.seq;
     try {
       const guess = before === undefined ? {} : { seqGuess: before + 1 };
-      opened.push(await openManifest(disk, repository, id, guess));
+      const found = await openManifest(disk, repository, id, guess);
+      opened.push(found);
+      const error = await absentPack(disk, repository, found);
+      if (error !== undefined) problems.push({ id, error });
     } catch (error) {
       if (!(error instanceof VarveError) || error.code !== 'damage') throw error;
       problems.push({ id, error });
     }
   }
   return { opened: opened.toSorted((a, b) => a.manifest.seq - b.manifest.seq), problems };
+}
+
+/** A snapshot whose packs are not all there, each of its length, is no reason to let go of another. */
+async function absentPack(
+  disk: Disk,
+  { place }: Repository,
+  { manifest }: OpenedManifest,
+): Promise<VarveError | undefined> {
+  for (const { path, bytes } of manifest.packs) {
+    const stat = await disk.stat(join(snapshotFolder(place, manifest.id), path));
+    if (stat?.kind === 'file' && stat.byteLength === bytes) continue;
+    const got = stat === undefined ? 'it is missing' : `expected ${bytes} bytes, got ${stat.byteLength}`;
+    return new VarveError('damage', `pack ${path} of snapshot ${manifest.id}: ${got}`, {
+      hint: 'put the pack back from another snapshot or another copy of the repository, then run varve verify',
+    });
+  }
+  return undefined;
 }
 
 /** The newest snapshot, held against what was noted after the last publication. */

@@ -283,8 +283,10 @@ export class Verification {
       await work();
     } catch (error) {
       const isDamage = error instanceof VarveError && error.code === 'damage';
-      if (!isDamage && codeOf(error) !== 'ENOENT') throw error;
-      this.#found(snapshot, file, isDamage ? error.message : 'it is missing');
+      const isLink = codeOf(error) === 'ELOOP';
+      if (!isDamage && !isLink && codeOf(error) !== 'ENOENT') throw error;
+      const problem = isLink ? 'it is a link, and no file' : 'it is missing';
+      this.#found(snapshot, file, isDamage ? error.message : problem);
     }
   }
 

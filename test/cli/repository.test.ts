@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { varve, type CommandEnd } from '../../scripts/demo/varve.ts';
@@ -252,4 +252,25 @@ test('without brokers a snapshot of what is on disk is still published, and ends
     segments: 1,
     finding: 'incomplete',
   });
+});
+
+test('a snapshot whose pack is missing lets no other expire, and is told by list, info and check', async () => {
+  await using at = await published();
+  const { store, ids } = at;
+  await configure(store, { retain: { daily: 1, weekly: 0, monthly: 0, minimum: 1, minAge: '0s' } });
+  await rm(
+    join(
+      snapshotFolder(store.place, ids[1] ?? ''),
+      new Date(store.nowMs).toISOString().slice(0, 7),
+      '0000000002-0.tar',
+    ),
+  );
+
+  expect(await json(store, 'expire', '--yes')).toMatchObject({
+    status: 0,
+    expired: [],
+    held: ['damage is marked'],
+  });
+  for (const command of ['list', 'info', 'check'])
+    expect(await run(store, command), command).toMatchObject({ status: 4 });
 });
