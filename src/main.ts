@@ -4,7 +4,7 @@ import type { Surroundings } from './cli/cli.ts';
 
 /**
  * Words in, exit status out. The only place that ends the process: at the end, when a signal comes to a command that
- * does not drain, at the second signal of one that does, and when the reader of stdout is gone.
+ * does not drain, at the second signal of one that does, and when the reader of a stream is gone.
  */
 // A disk that is slow to sync holds a thread for each file it syncs: the writes beside it need threads of their own.
 process.env['UV_THREADPOOL_SIZE'] ??= '16';
@@ -25,7 +25,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') process.exit(1);
-  if (!signals.draining) process.exit(0);
+  if (signals.streaming) process.exit(0);
 });
 // Where stderr is gone there is nobody left to tell.
 process.stderr.on('error', () => {});
@@ -56,6 +56,7 @@ function surroundings(): Surroundings {
       columns: Math.max(40, process.stdout.columns ?? 80),
     },
     beginDraining: () => signals.beginDraining(),
+    beginStreaming: () => signals.beginStreaming(),
     stdout: writeOut,
     stderr: (text) => void process.stderr.write(text),
     readLine,

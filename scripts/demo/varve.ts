@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const launcher = fileURLToPath(new URL('../../bin/varve.js', import.meta.url));
+export const launcher = fileURLToPath(new URL('../../bin/varve.js', import.meta.url));
 
 export interface CommandEnd {
   readonly status: number | null;

@@ -47,6 +47,7 @@ export const command: Command = {
     'local-only': { type: 'flag', summary: 'Never look at the repository, which may be what hangs' },
   },
   needs: [],
+  streams: true,
   async run(context) {
     const { args } = context;
     const time = timeRangeOf({ from: args.string('from-time'), to: args.string('to-time') });

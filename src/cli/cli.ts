@@ -46,6 +46,7 @@ async function dispatch(argv: readonly string[], around: Surroundings): Promise<
   if (args.flag('version')) return printVersion(around);
   const { contextOf } = await import('./context.ts');
   if (command.drains === true) around.beginDraining();
+  if (command.streams === true) around.beginStreaming();
   return command.run(contextOf(command, args, around));
 }
 

@@ -16,11 +16,10 @@ export interface Command {
   readonly options?: Readonly<Record<string, OptionSpec>>;
   /** What the configuration must hold before `run` sees it. */
   readonly needs?: readonly Need[];
-  /**
-   * The command ends by itself once its signal aborts, and goes on when the reader of stdout is gone. Without this the
-   * first SIGINT or SIGTERM ends the process, and so does a closed stdout.
-   */
+  /** The command ends by itself once its signal aborts. Without this the first SIGINT or SIGTERM ends the process. */
   readonly drains?: boolean;
+  /** A closed stdout ends the command with 0. Without this it goes on, for its work and its exit status. */
+  readonly streams?: boolean;
   /** Resolves to the exit status; throws a VarveError for everything that has a code. */
   readonly run: (context: CommandContext) => Promise<number>;
 }
@@ -96,8 +95,10 @@ export interface Surroundings {
   readonly cwd: string;
   readonly signal: AbortSignal;
   readonly terminal: CommandContext['terminal'] & { readonly stdin: boolean };
-  /** Called before a command that drains: from then on the first signal aborts, and a closed stdout is passed over. */
+  /** Called before a command that drains: from then on the first signal aborts. */
   readonly beginDraining: () => void;
+  /** Called before a command that streams: from then on a closed stdout ends the process. */
+  readonly beginStreaming: () => void;
   /** Resolves once the chunk may be followed by another. */
   readonly stdout: (chunk: string | Uint8Array) => Promise<void>;
   readonly stderr: (text: string) => void;

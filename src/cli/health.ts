@@ -1,18 +1,18 @@
-import { localFolderOf, type Config } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { exitStatusByCode, type ErrorCode } from '../errors.ts';
 import { durationText, plural } from '../observe/observe.ts';
-import { readMemory, type Memory } from '../repository/repository.ts';
+import type { Memory } from '../repository/repository.ts';
 import { dueState } from '../schedule/schedule.ts';
 import type { Overview } from '../snapshot/snapshot.ts';
 import type { CommandContext } from './command.ts';
 import { fail, failureOf, ok, warn, type Finding } from './findings.ts';
-import { askTarget } from './repository.ts';
+import { askTarget, recall } from './repository.ts';
 import { agoText, longText, momentText } from './times.ts';
 
 /** Whether cycles keep their schedule, by what this installation remembers. */
 export async function lookAtSchedule(context: CommandContext, config: Config): Promise<Finding> {
   const { host } = context;
-  const memory = config.local.dir === undefined ? undefined : await readMemory(host, localFolderOf(config));
+  const memory = await recall(context, config);
   return scheduleFinding(memory, config, host.clock.nowMs());
 }
 
@@ -74,7 +74,11 @@ function isErrorCode(code: string | undefined): code is ErrorCode {
 export async function lookAtRepository(context: CommandContext, config: Config): Promise<Finding[]> {
   try {
     const { instance } = config;
-    const overview = await askTarget(context, { config, order: 'list', params: { instance } });
+    const overview = await askTarget(context, {
+      config,
+      order: 'list',
+      params: { instance, memory: await recall(context, config) },
+    });
     const { slots } = await askTarget(context, { config, order: 'slots', params: undefined });
     return [
       ...snapshotFindings(overview, config, context.host.clock.nowMs()),

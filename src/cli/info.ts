@@ -15,7 +15,7 @@ import {
 } from './findings.ts';
 import { lookAtSchedule, snapshotFindings, spaceText } from './health.ts';
 import { printTopics, rowDocument, topicDocument } from './list.ts';
-import { askTarget } from './repository.ts';
+import { askTarget, recall } from './repository.ts';
 import { agoText } from './times.ts';
 
 export const command: Command = {
@@ -63,7 +63,7 @@ interface TargetFacts {
 /** A target that is away is when the rest of the page is wanted most. */
 async function lookAtTarget(context: CommandContext, config: Config): Promise<TargetFacts> {
   try {
-    const params = { instance: undefined };
+    const params = { instance: undefined, memory: await recall(context, config) };
     return { ...(await askTarget(context, { config, order: 'overview', params })), failure: undefined };
   } catch (error) {
     return { overview: undefined, newest: [], failure: failureOf('repository', error) };

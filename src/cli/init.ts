@@ -2,7 +2,7 @@ import { localFolderOf, type Config } from '../config/config.ts';
 import { initLocalFolder, readIdentity, type Identity } from '../local/local.ts';
 import type { InitResult } from '../repository/repository.ts';
 import type { Command, CommandContext } from './command.ts';
-import { askTarget } from './repository.ts';
+import { askTarget, recall } from './repository.ts';
 
 export const command: Command = {
   name: 'init',
@@ -27,7 +27,7 @@ export const command: Command = {
     const isNew = (await identityBefore(context, folder)) === undefined;
     const identity = await initLocalFolder(context.host, folder, config.instance);
     const made = hasRepository
-      ? await askTarget(context, { config, order: 'init', params: undefined })
+      ? await askTarget(context, { config, order: 'init', params: { memory: await recall(context, config) } })
       : undefined;
     if (context.json) {
       const { format: _format, ...whose } = identity;
@@ -44,7 +44,8 @@ export const command: Command = {
     ]);
     if (made === undefined) return 0;
     const { repository, clusters } = made.identity;
-    await context.out(`${made.isMade ? 'made' : 'was there'}: repository ${config.repository.dir ?? ''}`);
+    const done = made.wasThere ? 'completed' : 'made';
+    await context.out(`${made.isMade ? done : 'was there'}: repository ${config.repository.dir ?? ''}`);
     await context.table([
       ['repository', repository],
       ['clusters', clusters.length === 0 ? 'none yet: noted by the first cycle' : clusters.join(', ')],

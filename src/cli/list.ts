@@ -4,7 +4,7 @@ import type { SnapshotDetail } from '../target/target.ts';
 import type { Overview, SnapshotRow, TopicRow } from '../snapshot/snapshot.ts';
 import type { Command, CommandContext } from './command.ts';
 import { escapeControls } from './output.ts';
-import { askTarget } from './repository.ts';
+import { askTarget, recall } from './repository.ts';
 import { snapshotChoice } from './snapshot-choice.ts';
 import { momentText } from './times.ts';
 
@@ -30,7 +30,11 @@ export const command: Command = {
       const params = snapshotChoice(name, 'list');
       return await showOne(context, await askTarget(context, { config, order: 'show', params }));
     }
-    const overview = await askTarget(context, { config, order: 'list', params: { instance: undefined } });
+    const overview = await askTarget(context, {
+      config,
+      order: 'list',
+      params: { instance: undefined, memory: await recall(context, config) },
+    });
     if (context.json) await context.out(JSON.stringify(listDocument(overview)));
     else await printList(context, overview);
     return overview.problems.length > 0 ? exitStatusByCode.damage : 0;

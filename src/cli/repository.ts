@@ -1,5 +1,6 @@
 import { snapshotSettings } from '../daemon/daemon.ts';
 import type { Config } from '../config/config.ts';
+import { readMemory, type Memory } from '../repository/repository.ts';
 import {
   runOrder,
   type Order,
@@ -8,6 +9,14 @@ import {
   type OrderResult,
 } from '../target/target.ts';
 import type { CommandContext } from './command.ts';
+
+/** What this installation noted of its repository; nothing where there is no local folder. */
+export async function recall(
+  { host }: Pick<CommandContext, 'host'>,
+  { local }: Config,
+): Promise<Memory | undefined> {
+  return local.dir === undefined ? undefined : await readMemory(host, local.dir);
+}
 
 /** Has the child process carry out an order on the configured repository: nothing here touches the target itself. */
 export async function askTarget<Name extends OrderName>(

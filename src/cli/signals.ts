@@ -9,11 +9,17 @@ const sameSignalMs = 1000;
  */
 export class Signals {
   #draining = false;
+  #streaming = false;
   #asked = false;
   readonly #lastMs = new Map<string, number>();
 
-  get draining(): boolean {
-    return this.#draining;
+  /** What is printed is all that the command does: it may end with its reader. */
+  get streaming(): boolean {
+    return this.#streaming;
+  }
+
+  beginStreaming(): void {
+    this.#streaming = true;
   }
 
   beginDraining(): void {

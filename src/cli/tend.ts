@@ -1,12 +1,11 @@
-import { VarveError } from '../errors.ts';
+import { exitStatusByCode, VarveError } from '../errors.ts';
 import { localFolderOf, type Config } from '../config/config.ts';
 import { LocalFolder, readIdentity } from '../local/local.ts';
 import { plural } from '../observe/observe.ts';
-import { readMemory } from '../repository/repository.ts';
 import type { ExpireResult } from '../target/target.ts';
 import type { Command, CommandContext } from './command.ts';
 import { escapeControls } from './output.ts';
-import { askTarget } from './repository.ts';
+import { askTarget, recall } from './repository.ts';
 import { snapshotChoice } from './snapshot-choice.ts';
 
 const yes = { type: 'flag', summary: 'Answer the question with yes' } as const;
@@ -28,9 +27,10 @@ export const expire: Command = {
   needs: ['repository', 'local.dir'],
   async run(context) {
     const config = await context.config();
-    const { installation, latestNowMs } = await installationOf(context, config);
+    const installation = await installationOf(context, config);
+    const memory = await recall(context, config);
     const ids = context.args.words;
-    const asked = { ids, installation, latestNowMs };
+    const asked = { ids, installation, memory };
     const plan = await askTarget(context, { config, order: 'expire', params: { ...asked, apply: false } });
     if (!context.json) await printPlan(context, plan);
     const goes = plan.steps.filter(({ decision }) => decision === 'expire');
@@ -64,10 +64,7 @@ async function printPlan({ table, out }: CommandContext, { steps, held }: Expire
 }
 
 /** Whose lock it is: a lock of the same installation is taken over, another's is not. */
-async function installationOf(
-  { host }: CommandContext,
-  config: Config,
-): Promise<{ installation: string; latestNowMs: number | undefined }> {
+async function installationOf({ host }: CommandContext, config: Config): Promise<string> {
   const folder = localFolderOf(config);
   const identity = await readIdentity(host.disk, folder);
   if (identity === undefined) {
@@ -75,8 +72,7 @@ async function installationOf(
       hint: 'check local.dir; varve init makes the folder',
     });
   }
-  const memory = await readMemory(host, folder);
-  return { installation: identity.installation, latestNowMs: memory?.latestNowMs };
+  return identity.installation;
 }
 
 export const pin: Command = {
@@ -129,7 +125,11 @@ export const instanceList: Command = {
   needs: ['repository'],
   async run(context) {
     const config = await context.config();
-    const found = await askTarget(context, { config, order: 'list', params: { instance: undefined } });
+    const found = await askTarget(context, {
+      config,
+      order: 'list',
+      params: { instance: undefined, memory: await recall(context, config) },
+    });
     const names = await askTarget(context, { config, order: 'instances', params: undefined });
     const instances = names.map((name) => {
       const own = found.snapshots.filter(({ instance }) => instance === name);
@@ -137,20 +137,24 @@ export const instanceList: Command = {
         name,
         snapshots: own.length,
         newest: own.at(-1)?.id ?? null,
+        problems: found.problems.filter(({ instance }) => instance === name).length,
         isThis: name === config.instance,
       };
     });
     if (context.json) await context.out(JSON.stringify({ schema: 'varve.instances/1', instances }));
     else
       await context.table(
-        instances.map(({ name, snapshots, newest, isThis }) => [
+        instances.map(({ name, snapshots, newest, problems, isThis }) => [
           name,
           plural(snapshots, 'snapshot'),
           newest ?? 'none yet',
+          problems === 0 ? '' : `DAMAGED: ${plural(problems, 'problem')}`,
           isThis ? 'this one' : '',
         ]),
       );
-    return 0;
+    if (found.problems.length === 0) return 0;
+    if (!context.json) await context.out('varve list shows the problems');
+    return exitStatusByCode.damage;
   },
 };
 

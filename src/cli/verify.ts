@@ -4,7 +4,7 @@ import { bytesText, countText, plural, StatusLine } from '../observe/observe.ts'
 import type { Command, CommandContext } from './command.ts';
 import { CycleProgress } from './cycle-progress.ts';
 import { escapeControls } from './output.ts';
-import { askTarget } from './repository.ts';
+import { askTarget, recall } from './repository.ts';
 
 export const command: Command = {
   name: 'verify',
@@ -40,7 +40,7 @@ export const command: Command = {
       report = await askTarget(context, {
         config,
         order: 'verify',
-        params: { level, instance: args.string('instance'), subset },
+        params: { level, instance: args.string('instance'), subset, memory: await recall(context, config) },
         onEvent: (event) => progress.event(event),
       });
     } finally {
@@ -85,6 +85,8 @@ async function print(context: CommandContext, report: VerifyReport): Promise<voi
   );
   for (const { instance, snapshot, file, problem } of findings)
     await context.out(
-      escapeControls(`damaged: ${instance}/${snapshot}${file === '' ? '' : `/${file}`}: ${problem}`),
+      escapeControls(
+        `damaged: ${[instance, snapshot, file].filter((part) => part !== '').join('/')}: ${problem}`,
+      ),
     );
 }

@@ -25,7 +25,7 @@ export async function savedOffsets(o: {
     const { overview, newest } = await gate.run({
       order: 'overview',
       settings: snapshotSettings(config),
-      params: { instance: config.instance },
+      params: { instance: config.instance, memory: undefined },
       signal,
     });
     await local.bindRepository(overview.repository);

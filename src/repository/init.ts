@@ -28,6 +28,8 @@ export interface InitResult {
   readonly identity: RepositoryIdentity;
   /** False where all of it was there already. */
   readonly isMade: boolean;
+  /** Some of it was there. */
+  readonly wasThere: boolean;
   readonly slot: string;
 }
 
@@ -36,16 +38,20 @@ export const firstSlot = 'main';
 /**
  * Makes what is missing of a repository. Whatever step it was stopped at, it goes on from there: the first thing that
  * is made is the slot, which holds the root key and the repository's id, and no second one is ever made beside it.
+ * Where another one is `expected`, this is the wrong volume: nothing is made.
  */
 export async function initRepository(
   host: Host,
   place: RepositoryPlace,
-  o: { secret: RepositorySecret; stretch: Stretch },
+  o: { secret: RepositorySecret; stretch: Stretch; expected?: string | undefined },
 ): Promise<InitResult> {
   const { disk } = host;
   const { folder } = place;
   const secret = await readSecret(disk, o.secret);
   const known = await findRepository(disk, folder);
+  const before = await slotFiles(disk, folder);
+  const id = known?.repository ?? before.map(({ name, bytes }) => readSlot(bytes, name).repository)[0];
+  if (o.expected !== undefined && id !== o.expected) throw unexpected(folder, { ...o, got: id });
   await probeLinks(host, folder);
   await ensureFolder(disk, keysFolder(place));
   await sweepLeftOvers(host, place);
@@ -57,10 +63,9 @@ export async function initRepository(
       stretch: o.stretch,
     });
     const isMade = await ensureInstance(host, place);
-    return { identity: known, isMade, slot };
+    return { identity: known, isMade, wasThere: true, slot };
   }
-  const slots = await slotFiles(disk, folder);
-  if (slots.length === 0) await makeFirstSlot(host, folder, { secret, stretch: o.stretch });
+  if (before.length === 0) await makeFirstSlot(host, folder, { secret, stretch: o.stretch });
   const [first] = await slotFiles(disk, folder);
   if (first === undefined) throw new Error('the slot that was made is not there');
   const { repository, created } = readSlot(first.bytes, first.name);
@@ -75,7 +80,21 @@ export async function initRepository(
   await ensureInstance(host, place);
   const identity: RepositoryIdentity = { format: 1, repository, created, clusters: [] };
   await writeRepositoryIdentity(host, folder, identity);
-  return { identity, isMade: true, slot };
+  return { identity, isMade: true, wasThere: before.length > 0, slot };
+}
+
+function unexpected(
+  folder: string,
+  o: { expected?: string | undefined; got: string | undefined },
+): VarveError {
+  const got = o.got === undefined ? 'none' : `repository ${o.got}`;
+  return new VarveError(
+    'refused',
+    `repository.dir ${folder}: expected repository ${o.expected}, in which this installation published, got ${got}`,
+    {
+      hint: 'mount its volume; to begin with another repository all the same, move repository.json out of the local folder first',
+    },
+  );
 }
 
 async function makeFirstSlot(

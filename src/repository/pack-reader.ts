@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { headerBytes, openBlocks, sealedBlockBytesMax, type ObjectIdentity } from '../crypto/crypto.ts';
 import { VarveError } from '../errors.ts';
-import type { Disk, DiskFile } from '../host/host.ts';
+import { codeOf, type Disk, type DiskFile } from '../host/host.ts';
 import type { Pack } from './manifest.ts';
 import { parseIndex, type IndexedSegment, type PackIndex } from './pack-index.ts';
 import type { Repository } from './open.ts';
@@ -19,7 +19,7 @@ export async function readIndex(
   const { position, bytes } = pack.index;
   if (bytes > indexBytesMax || position + bytes > pack.bytes)
     throw damaged(pack.path, `its index of ${bytes} bytes at ${position} does not lie in it`);
-  const file = await disk.open(join(snapshot, pack.path), 'read');
+  const file = await openPack(disk, { snapshot, path: pack.path });
   try {
     const fileBytes = await file.byteLength();
     if (fileBytes !== pack.bytes) throw damaged(pack.path, `expected ${pack.bytes} bytes, got ${fileBytes}`);
@@ -36,6 +36,21 @@ export async function readIndex(
     return index;
   } finally {
     await file.close();
+  }
+}
+
+/** A pack that is not there, or a link in its place, is damage. */
+export async function openPack(
+  disk: Disk,
+  { snapshot, path }: { snapshot: string; path: string },
+): Promise<DiskFile> {
+  try {
+    return await disk.open(join(snapshot, path), 'read');
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw damaged(path, 'it is missing');
+    if (code === 'ELOOP') throw damaged(path, 'it is a link, and no file');
+    throw error;
   }
 }
 

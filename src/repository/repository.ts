@@ -10,7 +10,15 @@
 export { listSnapshots, openManifest, type OpenedManifest } from './catalog.ts';
 export { findRepository, readRepositoryIdentity, type RepositoryIdentity } from './identity.ts';
 export { ensureInstance, firstSlot, initRepository, listInstances, type InitResult } from './init.ts';
-export { copyKeys, listSlots, removeSlot, slotFiles, writeSlot, type SlotFile } from './keys.ts';
+export {
+  copyKeys,
+  keyringNumbers,
+  listSlots,
+  removeSlot,
+  slotFiles,
+  writeSlot,
+  type SlotFile,
+} from './keys.ts';
 export {
   packPath,
   snapshotFolder,
@@ -39,7 +47,7 @@ export { readMarks, sweepMarks, writeMark, type Marks } from './marks.ts';
 export { readMemory, writeMemory, type Memory } from './memory.ts';
 export { Repository } from './open.ts';
 export { formatIndex, indexMemberName, type IndexedSegment } from './pack-index.ts';
-export { openSegmentBlocks, readIndex } from './pack-reader.ts';
+export { openPack, openSegmentBlocks, readIndex } from './pack-reader.ts';
 export { PackWriter, SentCheck, type WrittenPack } from './pack-writer.ts';
 export { probeTarget, type ProbeFinding } from './probe.ts';
 export { parseKeyFile, readSecret, secretOf, type RepositorySecret } from './secret.ts';

@@ -5,11 +5,13 @@ import type { Disk } from '../host/host.ts';
 import {
   listSnapshots,
   openManifest,
+  readWhole,
   snapshotFolder,
   type Memory,
   type OpenedManifest,
   type Repository,
 } from '../repository/repository.ts';
+import { formatSums } from './sums.ts';
 
 /** Every snapshot of the instance, oldest first; what cannot be opened apart. */
 export interface Catalog {
@@ -32,7 +34,7 @@ export async function openCatalog(disk: Disk, repository: Repository): Promise<C
       const guess = before === undefined ? {} : { seqGuess: before + 1 };
       const found = await openManifest(disk, repository, id, guess);
       opened.push(found);
-      const error = await absentPack(disk, repository, found);
+      const error = (await absentPack(disk, repository, found)) ?? (await wrongSums(disk, repository, found));
       if (error !== undefined) problems.push({ id, error });
     } catch (error) {
       if (!(error instanceof VarveError) || error.code !== 'damage') throw error;
@@ -59,44 +61,75 @@ async function absentPack(
   return undefined;
 }
 
+/** What a storage administrator checks with is as much a part of the snapshot as the packs; nothing else is. */
+async function wrongSums(
+  disk: Disk,
+  { place }: Repository,
+  { manifest, digest }: OpenedManifest,
+): Promise<VarveError | undefined> {
+  const folder = snapshotFolder(place, manifest.id);
+  const months = manifest.packs.map(({ path }) => path.slice(0, path.indexOf('/')));
+  const own = new Set(['manifest', 'SHA256SUMS', ...months]);
+  const foreign = ((await disk.list(folder)) ?? []).find(
+    ({ name }) => !own.has(name) && !name.startsWith('.nfs'),
+  );
+  if (foreign !== undefined) {
+    return new VarveError('damage', `${foreign.name} does not belong to snapshot ${manifest.id}`, {
+      hint: 'move it out of the repository',
+    });
+  }
+  const path = join(folder, 'SHA256SUMS');
+  const isFile = (await disk.stat(path))?.kind === 'file';
+  const sums = isFile ? await readWhole(disk, path) : undefined;
+  if (sums?.toString('utf8') === formatSums(manifest, digest)) return undefined;
+  return new VarveError('damage', `SHA256SUMS of snapshot ${manifest.id} is not what its manifest says`, {
+    hint: 'varve verify tells what is wrong; put the file back from another copy of the repository',
+  });
+}
+
+/** How the repository differs from what this installation noted after its last publication, if it does. */
+export function findRollback(
+  { opened, problems }: Catalog,
+  memory: Memory | undefined,
+  { repository, instance }: { repository: string; instance: string },
+): VarveError | undefined {
+  if (memory === undefined || memory.repository === '' || memory.instance !== instance) return undefined;
+  if (memory.repository !== repository) {
+    return refused(
+      `the repository is another one: expected ${memory.repository}, got ${repository}`,
+      'mount the right repository; if this one shall take its place, run the cycle once with --accept-rollback, which carries every local segment into it',
+    );
+  }
+  const known = memory.newest;
+  const base = opened.at(-1);
+  if (known === null || (base !== undefined && isSuccessor(opened, base, known))) return undefined;
+  const named = problems.map(({ error }) => `; ${error.message}`).join('');
+  const got = base === undefined ? 'none' : `${base.manifest.id} (seq ${base.manifest.seq})`;
+  return refused(
+    `the repository was rolled back: expected snapshot ${known.id} (seq ${known.seq}), got ${got}${named}`,
+    'bring the newer state of the repository back; if it is gone for good, run the cycle once with --accept-rollback, which carries again every local segment that the newest snapshot lacks',
+  );
+}
+
 /** The newest snapshot, held against what was noted after the last publication. */
 export function chooseBase(
   catalog: Catalog,
   memory: Memory | undefined,
-  o: { repository: string; acceptRollback: boolean; warn: (message: string) => void },
+  o: { repository: string; instance: string; acceptRollback: boolean; warn: (message: string) => void },
 ): OpenedManifest | undefined {
   const base = catalog.opened.at(-1);
-  if (
-    memory !== undefined &&
-    memory.repository !== '' &&
-    memory.repository !== o.repository &&
-    !o.acceptRollback
-  ) {
-    throw refused(
-      `the repository is another one: expected ${memory.repository}, got ${o.repository}`,
-      'mount the right repository; if this one shall take its place, run the cycle once with --accept-rollback, which carries every local segment into it',
-    );
-  }
-  const known = memory?.repository === o.repository ? memory.newest : undefined;
-  if (known === undefined || known === null) {
-    if (base !== undefined)
-      o.warn(
-        `no memory of this repository: snapshot ${base.manifest.id} (seq ${base.manifest.seq}) is trusted on first use`,
-      );
+  const problem = findRollback(catalog, memory, o);
+  if (problem !== undefined) {
+    if (!o.acceptRollback) throw problem;
+    o.warn(`${problem.message}: accepted`);
     return base;
   }
-  if (base !== undefined && isSuccessor(catalog.opened, base, known)) return base;
-  if (o.acceptRollback) {
+  const isKnown = memory?.repository === o.repository && memory.newest !== null;
+  if (!isKnown && base !== undefined)
     o.warn(
-      `the repository was rolled back from snapshot ${known.id} to ${base?.manifest.id ?? 'nothing'}: accepted`,
+      `no memory of this repository: snapshot ${base.manifest.id} (seq ${base.manifest.seq}) is trusted on first use`,
     );
-    return base;
-  }
-  const named = catalog.problems.map(({ error }) => `; ${error.message}`).join('');
-  throw refused(
-    `the repository was rolled back: expected snapshot ${known.id} (seq ${known.seq}), got ${base === undefined ? 'none' : `${base.manifest.id} (seq ${base.manifest.seq})`}${named}`,
-    'bring the newer state of the repository back; if it is gone for good, run the cycle once with --accept-rollback, which carries again every local segment that the newest snapshot lacks',
-  );
+  return base;
 }
 
 /** It is the snapshot that is remembered, or follows it link by link: what was published and could not be noted. */

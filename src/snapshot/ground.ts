@@ -81,6 +81,7 @@ export async function openGround(
   for (const { error } of catalog.problems) warn(error.message);
   const base = chooseBase(catalog, memory, {
     repository: repository.identity.repository,
+    instance: settings.instance,
     acceptRollback: request.accept.rollback,
     warn,
   });

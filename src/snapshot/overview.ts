@@ -4,11 +4,12 @@ import {
   listInstances,
   readMarks,
   type Manifest,
+  type Memory,
   type OpenedManifest,
   type Repository,
 } from '../repository/repository.ts';
 import { viewsOf } from '../schedule/schedule.ts';
-import { openCatalog } from './base.ts';
+import { findRollback, openCatalog } from './base.ts';
 import type { SnapshotSettings } from './request.ts';
 import { Checks, retained, standingDamage } from './rotate.ts';
 
@@ -49,19 +50,25 @@ export interface Overview {
   readonly freeBytes: number;
 }
 
-/** Newest last, instance by instance. `open` gives the repository as one instance sees it. */
+/** Newest last, instance by instance. `open` gives the repository as one instance sees it; `memory` is what was noted of it. */
 export async function overviewOf(
   host: Host,
   settings: SnapshotSettings,
-  o: { instance: string | undefined; open: (instance: string) => Promise<Repository> },
+  o: {
+    instance: string | undefined;
+    memory: Memory | undefined;
+    open: (instance: string) => Promise<Repository>;
+  },
 ): Promise<Overview> {
   const folder = settings.repository.dir ?? '';
   const first = await o.open(o.instance ?? settings.instance);
-  const instances = o.instance === undefined ? await listInstances(host.disk, folder) : [o.instance];
+  const remembered = o.memory === undefined || o.memory.newest === null ? [] : [o.memory.instance];
+  const there = o.instance === undefined ? await listInstances(host.disk, folder) : [o.instance];
+  const instances = o.instance === undefined ? [...new Set([...there, ...remembered])].toSorted() : there;
   const snapshots: SnapshotRow[] = [];
   const problems: ProblemRow[] = [];
   for (const instance of instances) {
-    const found = await rowsOf(host, await o.open(instance), settings);
+    const found = await rowsOf(host, await o.open(instance), { settings, memory: o.memory });
     snapshots.push(...found.snapshots);
     problems.push(...found.problems);
   }
@@ -72,7 +79,7 @@ export async function overviewOf(
 async function rowsOf(
   host: Host,
   repository: Repository,
-  settings: SnapshotSettings,
+  { settings, memory }: { settings: SnapshotSettings; memory: Memory | undefined },
 ): Promise<Pick<Overview, 'snapshots' | 'problems'>> {
   const { instance } = repository.place;
   const catalog = await openCatalog(host.disk, repository);
@@ -99,7 +106,12 @@ async function rowsOf(
       views: views.filter(({ snapshotId }) => snapshotId === id).map(({ name }) => name),
     };
   });
+  const whose = { repository: repository.identity.repository, instance };
+  const rollback = findRollback(catalog, memory, whose);
   const problems = [
+    ...(rollback === undefined
+      ? []
+      : [{ instance, id: memory?.newest?.id ?? '', problem: rollback.message }]),
     ...catalog.problems.map(({ id, error }) => ({ instance, id, problem: error.message })),
     ...catalog.opened.flatMap(({ manifest }) =>
       manifest.packs

@@ -19,6 +19,7 @@ import {
   type Pack,
   type Repository,
 } from '../repository/repository.ts';
+import { formatSums } from './sums.ts';
 
 export interface PublishPorts {
   readonly host: Host;
@@ -95,12 +96,8 @@ export async function publish(manifest: Manifest, ports: PublishPorts): Promise<
   );
   const digest = createHash('sha256').update(sealed).digest('hex');
   onStep('sums');
-  const sums = [
-    ...manifest.packs.map(({ path, sha256 }) => ({ path, sha256 })),
-    { path: 'manifest', sha256: digest },
-  ];
-  const text = sums.map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
-  await createFile(disk, join(staged, 'SHA256SUMS'), [Buffer.from(text)], { mode: 0o440 });
+  const sums = Buffer.from(formatSums(manifest, digest));
+  await createFile(disk, join(staged, 'SHA256SUMS'), [sums], { mode: 0o440 });
   onStep('manifest');
   await createFile(disk, join(staged, 'manifest'), [sealed], { mode: 0o440 });
   onStep('sync');

@@ -1,11 +1,11 @@
 /** Reading records back out of a snapshot, each offset once, from the packs that hold it. */
-import { join } from 'node:path';
 import { blockBytes } from '../crypto/crypto.ts';
 import { VarveError } from '../errors.ts';
 import type { Disk, DiskFile } from '../host/host.ts';
 import type { CoveredBatch } from '../local/local.ts';
 import { checkBatch, lastOffsetOf, nextOffsetOf, scanBatches, type BatchHeader } from '../log/log.ts';
 import {
+  openPack,
   openSegmentBlocks,
   readIndex,
   snapshotFolder,
@@ -108,7 +108,7 @@ export class SnapshotSource {
   ): AsyncGenerator<{ bytes: Buffer; header: BatchHeader }, void, undefined> {
     if (fromMs !== undefined && segment.lastMs < fromMs) return;
     const fromBlock = fromMs === undefined ? 0 : firstBlockWithin(segment, fromMs);
-    const file = await this.#disk.open(join(this.#folder, pack.path), 'read');
+    const file = await openPack(this.#disk, { snapshot: this.#folder, path: pack.path });
     try {
       yield* batchesOf(file, this.#repository, { segment, pack: pack.path, fromBlock });
     } finally {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { VarveError } from '../errors.ts';
 import type { Disk } from '../host/host.ts';
+import type { Manifest } from '../repository/repository.ts';
 
 interface SumLine {
   readonly sha256: string;
@@ -15,20 +16,27 @@ export interface FileBelow {
   readonly device: bigint;
 }
 
-/** Everything in a snapshot's folder and the folders in it, by path. */
+/** Everything in a snapshot's folder and the folders in it, by path; a folder only where it is empty. */
 export async function filesBelow(disk: Disk, folder: string, prefix = ''): Promise<Map<string, FileBelow>> {
   const found = new Map<string, FileBelow>();
   for (const { name, kind } of (await disk.list(join(folder, prefix))) ?? []) {
     if (name.startsWith('.nfs')) continue;
     const path = prefix === '' ? name : `${prefix}/${name}`;
     if (kind === 'folder' && prefix === '') {
-      for (const [below, stat] of await filesBelow(disk, folder, path)) found.set(below, stat);
-      continue;
+      const inside = await filesBelow(disk, folder, path);
+      for (const [below, stat] of inside) found.set(below, stat);
+      if (inside.size > 0) continue;
     }
     const stat = await disk.stat(join(folder, path));
     if (stat !== undefined) found.set(path, stat);
   }
   return found;
+}
+
+/** `digest` is that of the manifest, sealed. */
+export function formatSums({ packs }: Pick<Manifest, 'packs'>, digest: string): string {
+  const sums = [...packs, { path: 'manifest', sha256: digest }];
+  return sums.map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
 }
 
 export function parseSums(text: string): SumLine[] {

@@ -1,17 +1,20 @@
 /** Whether the repository is whole: digests without a key, documents and chains with one, every batch when asked. */
 import { join } from 'node:path';
 import { VarveError } from '../errors.ts';
-import { codeOf, type Host } from '../host/host.ts';
+import { codeOf, type Disk, type Host } from '../host/host.ts';
 import {
   listInstances,
+  keyringNumbers,
   listSnapshots,
   openManifest,
   readIndex,
   readPastCache,
   readWhole,
+  slotFiles,
   snapshotFolder,
   type IndexedSegment,
   type Manifest,
+  type Memory,
   type OpenedManifest,
   type Pack,
   type PartitionRow,
@@ -131,6 +134,19 @@ export class Verification {
         before = opened;
       });
     }
+  }
+
+  /** What this installation published last is there, or something that came after it. */
+  remembered(memory: Memory | undefined, repository: string): void {
+    if (memory === undefined || memory.repository === '' || memory.instance !== this.#place.instance) return;
+    if (memory.repository !== repository)
+      this.#found(
+        '',
+        'varve.json',
+        `it is another repository: expected ${memory.repository}, got ${repository}`,
+      );
+    else if (memory.newest !== null && (this.newest ?? '') < memory.newest.id)
+      this.#found(memory.newest.id, '', 'it is missing: this installation published it');
   }
 
   async #segmentsOf(
@@ -300,7 +316,10 @@ export async function verifyRepository(
   ports: VerifyPorts,
   o: {
     folder: string;
+    /** Its id, as `varve.json` says. */
+    repository: string;
     instance: string | undefined;
+    memory: Memory | undefined;
     level: VerifyLevel;
     subset: Subset | undefined;
     open: (instance: string) => Promise<Repository>;
@@ -308,12 +327,16 @@ export async function verifyRepository(
     onRead: (repository: Repository, verification: Verification) => Promise<void>;
   },
 ): Promise<VerifyReport> {
-  const instances = o.instance === undefined ? await listInstances(ports.host.disk, o.folder) : [o.instance];
+  const there = await listInstances(ports.host.disk, o.folder);
+  const remembered = o.memory === undefined || o.memory.newest === null ? [] : [o.memory.instance];
+  const instances =
+    o.instance === undefined ? [...new Set([...there, ...remembered])].toSorted() : [o.instance];
   const done: Verification[] = [];
   for (const instance of instances) {
     const verification = new Verification(ports, { folder: o.folder, instance });
     const repository = o.level === 'fast' ? undefined : await o.open(instance);
     await verification.digests(o.subset);
+    verification.remembered(o.memory, o.repository);
     if (repository !== undefined) {
       await verification.documents(repository, { deep: o.level === 'deep' });
       await o.onRead(repository, verification);
@@ -329,8 +352,19 @@ export async function verifyRepository(
     packs: sumOf((of) => of.packs),
     readBytes: sumOf((of) => of.readBytes),
     records: sumOf((of) => of.records),
-    findings: done.flatMap((of) => of.findings),
+    findings: [...(await keyFindings(ports.host.disk, o.folder)), ...done.flatMap((of) => of.findings)],
   };
+}
+
+/** Nothing opens without `keys/`: that it is there can be told without a key. */
+async function keyFindings(disk: Disk, folder: string): Promise<VerifyFinding[]> {
+  const found: VerifyFinding[] = [];
+  const missing = (file: string): void => {
+    found.push({ instance: 'keys', snapshot: '', file, problem: 'it is missing: nothing opens without it' });
+  };
+  if ((await slotFiles(disk, folder)).length === 0) missing('every slot');
+  if ((await keyringNumbers(disk, folder)).length === 0) missing('keyring.1');
+  return found;
 }
 
 function textOf(sealed: PartitionRow['sealed']): string {

@@ -4,6 +4,7 @@ import {
   acquireLock,
   breakLock,
   initRepository,
+  listInstances,
   listSlots,
   moveToTrash,
   purgeTrash,
@@ -20,6 +21,7 @@ import {
   writeSlot,
   type InitResult,
   type LockHolder,
+  type Memory,
   type RepositoryPlace,
   type RepositorySecret,
   type SlotFile,
@@ -27,6 +29,7 @@ import {
 import { viewsOf } from '../schedule/schedule.ts';
 import {
   Checks,
+  findRollback,
   openCatalog,
   planRotation,
   runCycle,
@@ -40,9 +43,26 @@ export async function cycle(context: OrderContext, request: CycleRequest): Promi
   return await runCycle(settings, request, { host, emit, signal, stretch });
 }
 
-export async function init(context: OrderContext): Promise<InitResult> {
+/** Where its `varve.json` was lost, the clusters are told by the snapshots. */
+export async function init(
+  context: OrderContext,
+  { memory }: { memory: Memory | undefined },
+): Promise<InitResult> {
   const { host, settings, stretch } = context;
-  return await initRepository(host, placeOf(context), { secret: secretOf(settings.repository), stretch });
+  const place = placeOf(context);
+  const secret = secretOf(settings.repository);
+  const expected = memory?.repository === '' ? undefined : memory?.repository;
+  const made = await initRepository(host, place, { secret, stretch, expected });
+  if (!made.isMade || made.identity.clusters.length > 0) return made;
+  let { identity } = made;
+  for (const instance of await listInstances(host.disk, place.folder)) {
+    const repository = await Repository.open(host, { ...place, instance }, secret, { stretch });
+    const { opened: snapshots } = await openCatalog(host.disk, repository);
+    for (const cluster of new Set(snapshots.map(({ manifest }) => manifest.cluster)))
+      await repository.addCluster(host, cluster);
+    ({ identity } = repository);
+  }
+  return { ...made, identity };
 }
 
 export async function pin(
@@ -74,17 +94,20 @@ export interface ExpireResult {
 /** Plans by the configured policy, or for one snapshot by name; carries it out only when told so. */
 export async function expire(
   context: OrderContext,
-  o: { ids: readonly string[]; apply: boolean; installation: string; latestNowMs: number | undefined },
+  o: { ids: readonly string[]; apply: boolean; installation: string; memory: Memory | undefined },
 ): Promise<ExpireResult> {
   const { host, settings } = context;
   const repository = await opened(context);
   const { place } = repository;
   await using lock = o.apply ? await acquireLock(host, place, o) : undefined;
   const catalog = await openCatalog(host.disk, repository);
+  const whose = { repository: repository.identity.repository, instance: place.instance };
+  const rollback = findRollback(catalog, o.memory, whose);
+  if (rollback !== undefined) throw rollback;
   const marks = await readMarks(host, repository);
   const checks = new Checks(catalog.opened, marks);
   const nowMs = host.clock.nowMs();
-  const latest = o.latestNowMs === undefined ? {} : { latestNowMs: o.latestNowMs };
+  const latest = o.memory === undefined ? {} : { latestNowMs: o.memory.latestNowMs };
   const targetMs = o.apply ? await targetNowMs(host, place) : nowMs;
   const facts = {
     published: true,

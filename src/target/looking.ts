@@ -9,6 +9,7 @@ import {
   secretOf,
   writeMark,
   type Manifest,
+  type Memory,
   type ProbeFinding,
 } from '../repository/repository.ts';
 import {
@@ -40,17 +41,17 @@ export interface SnapshotDetail {
 /** Every snapshot of one instance, or of all. */
 export async function list(
   context: OrderContext,
-  { instance }: { instance: string | undefined },
+  asked: { instance: string | undefined; memory: Memory | undefined },
 ): Promise<Overview> {
   const { host, settings } = context;
-  return await overviewOf(host, settings, { instance, open: opener(context) });
+  return await overviewOf(host, settings, { ...asked, open: opener(context) });
 }
 
 /** One snapshot with its manifest; what it could be is chosen among those of the instance. */
 export async function show(context: OrderContext, choice: SnapshotChoice): Promise<SnapshotDetail> {
   const { host, settings } = context;
   const open = opener(context);
-  const found = await overviewOf(host, settings, { instance: settings.instance, open });
+  const found = await overviewOf(host, settings, { instance: settings.instance, memory: undefined, open });
   const row = chosen(found, choice);
   const repository = await open(settings.instance);
   const { manifest } = await openManifest(host.disk, repository, row.id, { seqGuess: row.seq });
@@ -60,11 +61,11 @@ export async function show(context: OrderContext, choice: SnapshotChoice): Promi
 /** What `info` and `check` ask in one go: the list, and what the newest snapshot of each instance holds. */
 export async function overview(
   context: OrderContext,
-  { instance }: { instance: string | undefined },
+  asked: { instance: string | undefined; memory: Memory | undefined },
 ): Promise<{ overview: Overview; newest: readonly SnapshotDetail[] }> {
   const { host, settings } = context;
   const open = opener(context);
-  const found = await overviewOf(host, settings, { instance, open });
+  const found = await overviewOf(host, settings, { ...asked, open });
   const newest: SnapshotDetail[] = [];
   for (const name of new Set(found.snapshots.map((row) => row.instance))) {
     const row = found.snapshots.findLast((snapshot) => snapshot.instance === name);
@@ -86,14 +87,20 @@ export async function probe({ host, settings }: OrderContext): Promise<readonly 
 
 export async function verify(
   context: OrderContext,
-  o: { level: VerifyLevel; instance: string | undefined; subset: Subset | undefined },
+  o: {
+    level: VerifyLevel;
+    instance: string | undefined;
+    subset: Subset | undefined;
+    memory: Memory | undefined;
+  },
 ): Promise<VerifyReport> {
   const { host, settings, emit, signal } = context;
-  await readRepositoryIdentity(host.disk, settings.repository.dir ?? '');
+  const { repository: uuid } = await readRepositoryIdentity(host.disk, settings.repository.dir ?? '');
   return await verifyRepository(
     { host, emit, signal },
     {
       folder: settings.repository.dir ?? '',
+      repository: uuid,
       ...o,
       open: opener(context),
       onRead: async (repository, { clean, damaged, newest }) => {

@@ -42,6 +42,7 @@ export function surroundings(around: Around, changes: Partial<Surroundings> = {}
     signal: new AbortController().signal,
     terminal: { stdin: false, stdout: false, stderr: false, columns },
     beginDraining: () => {},
+    beginStreaming: () => {},
     stdout: async () => {},
     stderr: () => {},
     readLine: async () => '',

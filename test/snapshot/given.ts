@@ -6,7 +6,12 @@ import { stretchByArgon2, type BlockPool } from '../../src/crypto/crypto.ts';
 import { systemHost, type Disk, type Host } from '../../src/host/host.ts';
 import { initLocalFolder, PartitionLog, type PartitionKey } from '../../src/local/local.ts';
 import { nextOffsetOf, scanBatches } from '../../src/log/log.ts';
-import { initRepository, Repository, type RepositoryPlace } from '../../src/repository/repository.ts';
+import {
+  initRepository,
+  readMemory,
+  Repository,
+  type RepositoryPlace,
+} from '../../src/repository/repository.ts';
 import {
   runCycle,
   verifyRepository,
@@ -220,7 +225,9 @@ export class Store implements AsyncDisposable {
       { host: this.host, emit: () => undefined, signal: new AbortController().signal },
       {
         folder: this.target,
+        repository: (await this.open()).identity.repository,
         instance: undefined,
+        memory: await readMemory(this.host, this.local),
         level,
         subset: undefined,
         open: async (instance) => this.open(instance),

@@ -475,7 +475,9 @@ test('a wrong key is told apart from everything else', async () => {
     { host: store.host, emit: () => undefined, signal: new AbortController().signal },
     {
       folder: store.target,
+      repository: '',
       instance: undefined,
+      memory: undefined,
       level: 'fast',
       subset: undefined,
       open: async () => store.open(),
