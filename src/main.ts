@@ -57,6 +57,8 @@ function surroundings(): Surroundings {
     },
     beginDraining: () => signals.beginDraining(),
     beginStreaming: () => signals.beginStreaming(),
+    // Without a listener it would end the process.
+    beginOutliving: () => void process.on('SIGHUP', () => undefined),
     stdout: writeOut,
     stderr: (text) => void process.stderr.write(text),
     readLine,

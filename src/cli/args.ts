@@ -34,7 +34,7 @@ export async function parseArgs(argv: readonly string[], command: Command): Prom
   const words = Array.isArray(parsed['_']) ? parsed['_'].map(String) : [];
   checkWords(words, command);
   checkValues(parsed, options, command);
-  return readable(parsed, options, words);
+  return readable(parsed, options, { words, typed: argv });
 }
 
 export function usageError(command: { readonly name: string }, message: string): VarveError {
@@ -127,7 +127,7 @@ function checkValues(parsed: Readonly<Record<string, unknown>>, options: Options
 function readable(
   parsed: Readonly<Record<string, unknown>>,
   options: Options,
-  words: readonly string[],
+  { words, typed }: Pick<Args, 'words' | 'typed'>,
 ): Args {
   const read = (name: string, type: OptionSpec['type']): unknown => {
     if (options[name]?.type !== type) throw new Error(`--${name} is not declared as ${type}`);
@@ -135,6 +135,7 @@ function readable(
   };
   return {
     words,
+    typed,
     flag: (name) => read(name, 'flag') === true,
     string: (name) => {
       const value = read(name, 'string');

@@ -1,13 +1,21 @@
 import { VarveError } from '../errors.ts';
 import { localFolderOf } from '../config/config.ts';
-import type { CoveredBatch, Incarnation } from '../local/local.ts';
+import type { CoveredBatch } from '../local/local.ts';
 import { decodeRecords, nextOffsetOf, type LogRecord } from '../log/log.ts';
 import { plural } from '../observe/observe.ts';
+import {
+  chooseLife,
+  planStretches,
+  readMerged,
+  unknownTopic,
+  type Backup,
+  type Life,
+} from '../restore/restore.ts';
 import { timeText } from '../schedule/schedule.ts';
 import type { Command, CommandContext } from './command.ts';
 import { jsonLines, plainLines } from './records.ts';
-import { chooseLife, choosePartitions, readingFolder } from './selection.ts';
-import { LocalSource, SnapshotOnly, type RecordSource } from './sources.ts';
+import { choosePartitions, readingFolder } from './selection.ts';
+import { openBackup } from './sources.ts';
 import { timeRangeOf, type TimeRange } from './time.ts';
 
 export const command: Command = {
@@ -54,52 +62,76 @@ export const command: Command = {
     const key = args.string('key');
     const selection = { time, key: key === undefined ? undefined : Buffer.from(key) };
     const snapshot = args.string('snapshot');
-    if (snapshot !== undefined && args.flag('local-only')) {
-      throw new VarveError('usage', 'cat: expected --snapshot or --local-only, got both', {
-        hint: 'a snapshot is in the repository: leave --local-only out',
-      });
-    }
+    const isLocalOnly = args.flag('local-only');
     const { config } = await context.loadedConfig(snapshot === undefined ? ['local.dir'] : ['repository']);
-    if (snapshot === undefined) {
-      const folder = localFolderOf(config);
-      await readingFolder(folder, async () =>
-        printFrom(context, new LocalSource(context, config), selection),
-      );
-    } else {
-      await printFrom(context, new SnapshotOnly(context, config, snapshot), selection);
-    }
+    const choice = { snapshot, instance: undefined, localOnly: isLocalOnly, warn: context.err };
+    const read = async (): Promise<void> => {
+      // The repository is asked only for what is not here: it may be what hangs.
+      const isHereFirst = snapshot === undefined && !isLocalOnly && config.repository.dir !== undefined;
+      if (isHereFirst) {
+        await using here = await openBackup(context, config, { ...choice, localOnly: true });
+        if (await printFrom(context, here, { selection, isWhole: true })) return;
+      }
+      await using backup = await openBackup(context, config, choice);
+      await printFrom(context, backup, { selection, isWhole: false });
+    };
+    if (snapshot === undefined) await readingFolder(localFolderOf(config), read);
+    else await read();
     return 0;
   },
 };
 
-async function printFrom(context: CommandContext, source: RecordSource, selection: Selection): Promise<void> {
+/** False, and nothing printed, where only a whole answer was wanted and something of it is elsewhere. */
+async function printFrom(
+  context: CommandContext,
+  backup: Backup,
+  { selection, isWhole }: { selection: Selection; isWhole: boolean },
+): Promise<boolean> {
   const { args, json, write } = context;
-  const life = chooseLife(await source.lives(args.string('topic') ?? ''), args.string('incarnation'));
-  const partitions = choosePartitions(life, args.list('partition'));
-  const output = new ChunkedOutput(write);
-  const formats = new Map(
-    partitions.map(
-      (partition) => [partition, (json ? jsonLines : plainLines)(life.topic, partition)] as const,
-    ),
+  const topic = args.string('topic') ?? '';
+  const lives = await backup.lives(topic);
+  const isKnown = lives.length > 0 && !(isWhole && lacks(lives, args.string('incarnation')));
+  if (!isKnown && isWhole) return false;
+  if (!isKnown) throw unknownTopic(topic, backup.topics);
+  const { life } = chooseLife(lives, args.string('incarnation'));
+  const partitions = choosePartitions(life, args.list('partition')).map((row) => ({
+    ...row,
+    plan: planStretches(row.copies),
+  }));
+  const missing = partitions.flatMap((row) =>
+    row.plan.missing.map(({ from, to }) => `partition ${row.partition}: ${from} to ${to - 1n}`),
   );
+  if (missing.length > 0) {
+    if (isWhole) return false;
+    context.err(`not at hand, in no source that was looked at: ${missing.slice(0, 10).join('; ')}`);
+  }
+  const output = new ChunkedOutput(write);
   let count = 0;
   const { from } = selection.time;
   try {
-    await source.read(life, { partitions, fromMs: from }, async (partition, batch) => {
-      // The maximum is all that a head tells of the times in it.
-      if (from !== undefined && batch.header.maxTimestamp < from) return;
-      const format = formats.get(partition);
-      for (const record of recordsOf(batch, life, partition)) {
-        if (format === undefined || !isSelected(record, selection)) continue;
-        count += 1;
-        output.add(format(record));
-        if (output.isFull) await output.flush();
+    for (const { partition, copies, plan } of partitions) {
+      const format = (json ? jsonLines : plainLines)(life.topic, partition);
+      const options = { fromMs: from };
+      for await (const batch of readMerged(copies, plan.stretches, options)) {
+        // The maximum is all that a head tells of the times in it.
+        if (from !== undefined && batch.header.maxTimestamp < from) continue;
+        for (const record of recordsOf(batch, life, partition)) {
+          if (!isSelected(record, selection)) continue;
+          count += 1;
+          output.add(format(record));
+          if (output.isFull) await output.flush();
+        }
       }
-    });
+    }
   } finally {
     await output.flush(); // what came before damage is worth having
   }
-  if (count === 0) await refuseEmptySelection(source, life);
+  if (count === 0) await refuseEmptySelection(life);
+  return true;
+}
+
+function lacks(lives: readonly Life[], topicId: string | undefined): boolean {
+  return topicId !== undefined && !lives.some((life) => life.topicId === topicId);
 }
 
 interface Selection {
@@ -110,7 +142,7 @@ interface Selection {
 /** The records of a batch that its place in the log leaves to it. */
 function* recordsOf(
   batch: CoveredBatch,
-  { topic, topicId }: Incarnation,
+  { topic, topicId }: Pick<Life, 'topic' | 'topicId'>,
   partition: number,
 ): Generator<LogRecord, void, void> {
   const { bytes, header, from, to, path } = batch;
@@ -136,17 +168,20 @@ function isSelected(record: LogRecord, { time, key }: Selection): boolean {
 }
 
 /** Nothing was selected: fine for a topic without records, else told with the range that is there. */
-async function refuseEmptySelection(source: RecordSource, life: Incarnation): Promise<void> {
+async function refuseEmptySelection(life: Life): Promise<void> {
   let count = 0;
   let first: bigint | undefined;
   let last: bigint | undefined;
-  await source.read(life, { partitions: life.partitions, fromMs: undefined }, async (partition, batch) => {
-    for (const { timestamp } of recordsOf(batch, life, partition)) {
-      count += 1;
-      if (first === undefined || timestamp < first) first = timestamp;
-      if (last === undefined || timestamp > last) last = timestamp;
+  for (const { partition, copies } of life.partitions) {
+    const { stretches } = planStretches(copies);
+    for await (const batch of readMerged(copies, stretches, { fromMs: undefined })) {
+      for (const { timestamp } of recordsOf(batch, life, partition)) {
+        count += 1;
+        if (first === undefined || timestamp < first) first = timestamp;
+        if (last === undefined || timestamp > last) last = timestamp;
+      }
     }
-  });
+  }
   if (first === undefined || last === undefined) return;
   throw new VarveError(
     'nothing-selected',

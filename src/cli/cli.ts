@@ -47,6 +47,7 @@ async function dispatch(argv: readonly string[], around: Surroundings): Promise<
   const { contextOf } = await import('./context.ts');
   if (command.drains === true) around.beginDraining();
   if (command.streams === true) around.beginStreaming();
+  if (command.outlivesTerminal === true) around.beginOutliving();
   return command.run(contextOf(command, args, around));
 }
 

@@ -18,6 +18,8 @@ export interface Command {
   readonly needs?: readonly Need[];
   /** The command ends by itself once its signal aborts. Without this the first SIGINT or SIGTERM ends the process. */
   readonly drains?: boolean;
+  /** A terminal that hangs up does not end the command. */
+  readonly outlivesTerminal?: boolean;
   /** A closed stdout ends the command with 0. Without this it goes on, for its work and its exit status. */
   readonly streams?: boolean;
   /** Resolves to the exit status; throws a VarveError for everything that has a code. */
@@ -84,6 +86,8 @@ export interface Args {
   readonly list: (name: string) => readonly string[];
   readonly repeated: (name: string) => readonly string[];
   readonly count: (name: string) => number | undefined;
+  /** Everything behind the command's name, as it was typed. */
+  readonly typed: readonly string[];
   /** Positionals, in order. */
   readonly words: readonly string[];
 }
@@ -97,6 +101,8 @@ export interface Surroundings {
   readonly terminal: CommandContext['terminal'] & { readonly stdin: boolean };
   /** Called before a command that drains: from then on the first signal aborts. */
   readonly beginDraining: () => void;
+  /** Called before a command that outlives its terminal: from then on SIGHUP is passed over. */
+  readonly beginOutliving: () => void;
   /** Called before a command that streams: from then on a closed stdout ends the process. */
   readonly beginStreaming: () => void;
   /** Resolves once the chunk may be followed by another. */

@@ -4,7 +4,7 @@ import type { Command } from './command.ts';
 export interface CommandRow {
   readonly name: string;
   readonly summary: string;
-  readonly group: 'Back up' | 'Look' | 'Tend' | 'Set up';
+  readonly group: 'Back up' | 'Restore' | 'Look' | 'Tend' | 'Set up';
   load(): Promise<Command>;
 }
 
@@ -26,6 +26,12 @@ export const commandRows: readonly CommandRow[] = [
     summary: 'Publish what is on the local disk as a snapshot, now',
     group: 'Back up',
     load: async () => (await import('./snapshot.ts')).command,
+  },
+  {
+    name: 'restore',
+    summary: 'Put topics back, from a time to a time, with the offsets of their groups',
+    group: 'Restore',
+    load: async () => (await import('./restore.ts')).command,
   },
   {
     name: 'list',

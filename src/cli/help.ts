@@ -3,7 +3,13 @@ import { commandRows, type CommandRow } from './commands.ts';
 import { globalOptions } from './options.ts';
 import { tableLines, wrap } from './output.ts';
 
-const groups = ['Back up', 'Look', 'Tend', 'Set up'] as const satisfies readonly CommandRow['group'][];
+const groups = [
+  'Back up',
+  'Restore',
+  'Look',
+  'Tend',
+  'Set up',
+] as const satisfies readonly CommandRow['group'][];
 
 /** From the table alone: no command is loaded for it. */
 export function topHelp(columns: number): string {

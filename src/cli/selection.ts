@@ -2,6 +2,7 @@ import { messageOf, VarveError } from '../errors.ts';
 import { nearest } from '../config/config.ts';
 import { codeOf, type Host } from '../host/host.ts';
 import { incarnationsOf, listIncarnations, readIdentity, type Incarnation } from '../local/local.ts';
+import type { BackedUpPartition, Life } from '../restore/restore.ts';
 import { listed } from './names.ts';
 
 /** Runs what reads the local folder; what the operating system has against it is told as such. */
@@ -37,35 +38,24 @@ export async function livesOf(host: Host, folder: string, topic: string): Promis
   );
 }
 
-/** The one that was named, else the newest. */
-export function chooseLife(lives: readonly Incarnation[], topicId: string | undefined): Incarnation {
-  const found = topicId === undefined ? lives.at(-1) : lives.find((life) => life.topicId === topicId);
-  if (found !== undefined) return found;
-  const known = lives.map((life) => `${life.topicId} (first seen ${life.firstSeen ?? 'unknown'})`);
-  throw new VarveError(
-    'nothing-selected',
-    `no incarnation ${JSON.stringify(topicId)} of topic ${lives[0]?.topic ?? ''} in this backup; there are ${listed(known)}`,
-    { hint: 'name one of them, or leave --incarnation out for the newest' },
-  );
-}
-
 /** The partitions that were named, else all; in ascending order, each once. */
-export function choosePartitions(life: Incarnation, wanted: readonly string[]): readonly number[] {
+export function choosePartitions(life: Life, wanted: readonly string[]): readonly BackedUpPartition[] {
   if (wanted.length === 0) return life.partitions;
+  const there = life.partitions.map(({ partition }) => partition);
   const numbers = wanted.map((word) => {
     if (/^\d{1,9}$/.test(word)) return Number(word);
     throw new VarveError('usage', `--partition: expected a partition's number, got ${JSON.stringify(word)}`, {
       hint: 'partitions are numbered from 0; the option repeats and takes commas',
     });
   });
-  const missing = numbers.find((number) => !life.partitions.includes(number));
+  const missing = numbers.find((number) => !there.includes(number));
   if (missing !== undefined) {
-    const known = life.partitions.length === 0 ? 'none' : listed(life.partitions.map(String));
+    const known = there.length === 0 ? 'none' : listed(there.map(String));
     throw new VarveError(
       'nothing-selected',
       `no partition ${missing} of topic ${life.topic} in this backup; there are ${known}`,
       { hint: 'name one of them, or leave --partition out for all' },
     );
   }
-  return life.partitions.filter((partition) => numbers.includes(partition));
+  return life.partitions.filter(({ partition }) => numbers.includes(partition));
 }

@@ -1,147 +1,255 @@
 import { localFolderOf, type Config } from '../config/config.ts';
 import { VarveError } from '../errors.ts';
+import { snapshotSettings } from '../daemon/daemon.ts';
+import type { Host } from '../host/host.ts';
 import {
+  listIncarnations,
   listSegments,
   partitionFolder,
   readCoverage,
+  readIdentity,
   readPartition,
-  type CoveredBatch,
   type Incarnation,
 } from '../local/local.ts';
-import { scanBatches } from '../log/log.ts';
-import type { PartitionToRead, ReadBatch, SnapshotChoice, SnapshotDetail } from '../target/target.ts';
+import type { Backup, Copy, Life, Range } from '../restore/restore.ts';
+import { ReadingSession, type SnapshotChoice, type SnapshotDetail } from '../target/target.ts';
 import type { CommandContext } from './command.ts';
-import { askTarget } from './repository.ts';
-import { livesOf } from './selection.ts';
+import { askTarget, recall } from './repository.ts';
 import { snapshotChoice } from './snapshot-choice.ts';
 
-/** Where records are read from, partition by partition, each offset once. */
-export interface RecordSource {
-  /** The lives of a topic, the newest last; at least one. */
-  lives(topic: string): Promise<readonly Incarnation[]>;
-  read(
-    life: Incarnation,
-    range: { readonly partitions: readonly number[]; readonly fromMs: bigint | undefined },
-    onBatch: (partition: number, batch: CoveredBatch) => Promise<void>,
-  ): Promise<void>;
+export interface SourceChoice {
+  /** Read snapshots of this moment alone, not the local files. */
+  readonly snapshot: string | undefined;
+  readonly instance: string | undefined;
+  readonly localOnly: boolean;
 }
 
-const newest: SnapshotChoice = { text: 'latest', timeMs: undefined };
-
-/** The local files; what was freed of them because a snapshot holds it comes from the newest one. */
-export class LocalSource implements RecordSource {
-  readonly #context: CommandContext;
-  readonly #config: Config;
-
-  constructor(context: CommandContext, config: Config) {
-    this.#context = context;
-    this.#config = config;
-  }
-
-  async lives(topic: string): Promise<readonly Incarnation[]> {
-    return await livesOf(this.#context.host, localFolderOf(this.#config), topic);
-  }
-
-  async read(...[life, range, onBatch]: Parameters<RecordSource['read']>): Promise<void> {
-    const { host, args } = this.#context;
-    const folder = localFolderOf(this.#config);
-    const { topic, topicId } = life;
-    const isAlone = args.flag('local-only') || this.#config.repository.dir === undefined;
-    for (const partition of range.partitions) {
-      const key = { topic, topicId, partition };
-      const below = isAlone ? undefined : await freedBelow(host.disk, folder, key);
-      if (below !== undefined) {
-        const asked = { choice: newest, topicId, partitions: [{ partition, below }], fromMs: range.fromMs };
-        await readSnapshot(this.#context, this.#config, asked, onBatch);
-      }
-      for await (const batch of readPartition(host.disk, folder, key)) await onBatch(partition, batch);
-    }
-  }
-}
-
-/** The offset below which the journal tells of more than the files hold; undefined where they hold all of it. */
-async function freedBelow(
-  disk: CommandContext['host']['disk'],
-  folder: string,
-  key: { topic: string; topicId: string; partition: number },
-): Promise<bigint | undefined> {
-  const coverage = await readCoverage(disk, folder, key);
-  const first = coverage?.ranges[0];
-  if (coverage === undefined || first === undefined) return undefined;
-  const [segment] = await listSegments(disk, partitionFolder(folder, key));
-  const base = segment?.base ?? coverage.ranges.at(-1)?.to ?? 0n;
-  return base > first.from ? base : undefined;
-}
-
-/** One snapshot, as if there were no local files. */
-export class SnapshotOnly implements RecordSource {
-  readonly #context: CommandContext;
-  readonly #config: Config;
-  readonly #choice: SnapshotChoice;
-  #detail: SnapshotDetail | undefined;
-
-  constructor(context: CommandContext, config: Config, text: string) {
-    this.#context = context;
-    this.#config = config;
-    this.#choice = snapshotChoice(text, '--snapshot');
-  }
-
-  async lives(topic: string): Promise<readonly Incarnation[]> {
-    this.#detail = await askTarget(this.#context, {
-      config: this.#config,
-      order: 'show',
-      params: this.#choice,
-    });
-    const { manifest, row } = this.#detail;
-    const found = manifest.incarnations
-      .filter((life) => life.topic === topic)
-      .map(({ topicId, firstSeen, partitions }) => ({
-        topic,
-        topicId,
-        firstSeen: firstSeen ?? undefined,
-        partitions: partitions.map(({ partition }) => partition),
-      }))
-      .toSorted((a, b) => ((a.firstSeen ?? '') < (b.firstSeen ?? '') ? -1 : 1));
-    if (found.length > 0) return found;
-    const names = [...new Set(manifest.incarnations.map((life) => life.topic))].slice(0, 10);
-    throw new VarveError(
-      'nothing-selected',
-      `no topic ${JSON.stringify(topic)} in snapshot ${row.id}; there are ${names.join(', ') || 'none'}`,
-      { hint: `varve list ${row.id} shows them all` },
-    );
-  }
-
-  async read(...[life, range, onBatch]: Parameters<RecordSource['read']>): Promise<void> {
-    const id = this.#detail?.row.id ?? this.#choice.text;
-    const partitions = range.partitions.map((partition) => ({ partition, below: undefined }));
-    const choice = { text: id, timeMs: undefined };
-    const asked = { choice, topicId: life.topicId, partitions, fromMs: range.fromMs };
-    await readSnapshot(this.#context, this.#config, asked, onBatch);
-  }
-}
-
-async function readSnapshot(
+/** All that can be read: the local files and the newest snapshot of each instance, or what was chosen of them. */
+export async function openBackup(
   context: CommandContext,
   config: Config,
-  asked: {
-    choice: SnapshotChoice;
-    topicId: string;
-    partitions: readonly PartitionToRead[];
-    fromMs: bigint | undefined;
+  o: SourceChoice & { warn: (message: string) => void },
+): Promise<OpenBackup> {
+  if (o.localOnly && o.snapshot !== undefined) {
+    throw new VarveError('usage', 'expected --snapshot or --local-only, got both', {
+      hint: 'a snapshot is in the repository: leave --local-only out',
+    });
+  }
+  const hasLocal = config.local.dir !== undefined && o.snapshot === undefined;
+  const hasRepository = config.repository.dir !== undefined && !o.localOnly;
+  if (!hasLocal && !hasRepository) {
+    throw new VarveError(
+      'config',
+      'there is nothing to read from: neither local.dir nor repository.dir is set',
+      {
+        hint: 'set repository.dir and its key, or local.dir',
+      },
+    );
+  }
+  const local = hasLocal ? await lookAtLocal(context.host, localFolderOf(config)) : undefined;
+  const choice = o.snapshot === undefined ? undefined : snapshotChoice(o.snapshot, '--snapshot');
+  const snapshots = hasRepository ? await lookAtSnapshots(context, { config, choice, ...o }) : [];
+  return new OpenBackup(context, { config, local, snapshots });
+}
+
+interface LocalFacts {
+  readonly folder: string;
+  readonly cluster: string | undefined;
+  readonly incarnations: readonly Incarnation[];
+}
+
+async function lookAtLocal({ disk }: Host, folder: string): Promise<LocalFacts> {
+  const identity = await readIdentity(disk, folder); // refuses a format that is newer than this program
+  return {
+    folder,
+    cluster: identity?.cluster ?? undefined,
+    incarnations: await listIncarnations(disk, folder),
+  };
+}
+
+async function lookAtSnapshots(
+  context: CommandContext,
+  o: {
+    config: Config;
+    choice: SnapshotChoice | undefined;
+    instance: string | undefined;
+    warn: (message: string) => void;
   },
-  onBatch: (partition: number, batch: CoveredBatch) => Promise<void>,
-): Promise<void> {
-  await askTarget(context, {
-    config,
-    order: 'read',
-    params: asked,
-    async onItem(item) {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what this very order gives
-      const { partition, from, to, path, ...sent } = item as ReadBatch;
-      const bytes = Buffer.from(sent.bytes);
-      const [header] = scanBatches(bytes).batches;
-      if (header === undefined) throw new Error('a batch without a head came from the child process');
-      await onBatch(partition, { bytes, header, from, to, path });
-    },
-  });
+): Promise<readonly SnapshotDetail[]> {
+  const { config, choice, instance, warn } = o;
+  const memory = await recall(context, config);
+  const asked = { instance, memory, ...(choice !== undefined && { choice }) };
+  const { overview, newest } = await askTarget(context, { config, order: 'overview', params: asked });
+  for (const { instance: name, id, problem } of overview.problems) warn(`${name}/${id}: ${problem}`);
+  if (choice !== undefined && newest.length === 0) {
+    throw new VarveError('nothing-selected', `there is no snapshot ${choice.text}`, {
+      hint: 'varve list shows those that are there, and their views',
+    });
+  }
+  return newest.toSorted((a, b) => b.row.takenMs - a.row.takenMs);
+}
+
+/** Holds a child process while snapshots are read. */
+export class OpenBackup implements Backup, AsyncDisposable {
+  readonly #context: CommandContext;
+  readonly #config: Config;
+  readonly #local: LocalFacts | undefined;
+  readonly #details: readonly SnapshotDetail[];
+  #session: ReadingSession | undefined;
+
+  constructor(
+    context: CommandContext,
+    o: { config: Config; local: LocalFacts | undefined; snapshots: readonly SnapshotDetail[] },
+  ) {
+    this.#context = context;
+    this.#config = o.config;
+    this.#local = o.local;
+    this.#details = o.snapshots;
+  }
+
+  get topics(): readonly string[] {
+    const names = new Set(this.#local?.incarnations.map(({ topic }) => topic));
+    for (const { manifest } of this.#details) for (const { topic } of manifest.incarnations) names.add(topic);
+    return [...names].toSorted();
+  }
+
+  get snapshots(): Backup['snapshots'] {
+    return this.#details.map(({ row: { instance, id } }) => ({ instance, id }));
+  }
+
+  get groups(): Backup['groups'] {
+    return this.#savedGroups?.groups;
+  }
+
+  get groupsReadMs(): number | undefined {
+    return this.#savedGroups?.readMs;
+  }
+
+  /** Of the blocks that were opened; known once it is closed. */
+  get openedBytes(): number {
+    return this.#session?.openedBytes ?? 0;
+  }
+
+  async lives(topic: string): Promise<readonly Life[]> {
+    const ids = new Map<string, { firstSeen: string | undefined }>();
+    const note = (topicId: string, firstSeen: string | undefined): void => {
+      const known = ids.get(topicId)?.firstSeen;
+      const isEarlier = known === undefined || (firstSeen !== undefined && firstSeen < known);
+      ids.set(topicId, { firstSeen: isEarlier ? firstSeen : known });
+    };
+    for (const life of this.#local?.incarnations ?? [])
+      if (life.topic === topic) note(life.topicId, life.firstSeen);
+    for (const { manifest } of this.#details)
+      for (const life of manifest.incarnations)
+        if (life.topic === topic) note(life.topicId, life.firstSeen ?? undefined);
+    const lives: Life[] = [];
+    for (const [topicId, { firstSeen }] of ids) lives.push(await this.#life({ topic, topicId, firstSeen }));
+    return lives.toSorted((a, b) => ((a.firstSeen ?? '') < (b.firstSeen ?? '') ? -1 : 1));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session?.[Symbol.asyncDispose]();
+  }
+
+  get #savedGroups(): SnapshotDetail['manifest']['groups'] | undefined {
+    return this.#details.find(({ manifest }) => manifest.groups !== null)?.manifest.groups ?? undefined;
+  }
+
+  async #life(head: { topic: string; topicId: string; firstSeen: string | undefined }): Promise<Life> {
+    const { topic, topicId } = head;
+    const local = this.#local?.incarnations.find((life) => life.topic === topic && life.topicId === topicId);
+    const held = this.#details.flatMap((detail) => {
+      const row = detail.manifest.incarnations.find((life) => life.topicId === topicId);
+      return row === undefined ? [] : [{ detail, row }];
+    });
+    const numbers = new Set(local?.partitions);
+    for (const { row } of held) for (const { partition } of row.partitions) numbers.add(partition);
+    const partitions = [];
+    let firstMs: bigint | undefined;
+    let lastMs: bigint | undefined;
+    for (const partition of [...numbers].toSorted((a, b) => a - b)) {
+      const copies: Copy[] = [];
+      if (local?.partitions.includes(partition) === true) {
+        const copy = await this.#localCopy({ topic, topicId, partition });
+        copies.push(copy);
+        firstMs = least(firstMs, await firstTimeOf(copy));
+      }
+      for (const { detail, row } of held) {
+        const found = row.partitions.find((one) => one.partition === partition);
+        if (found === undefined) continue;
+        copies.push(this.#sealedCopy(detail, { topicId, partition }));
+        firstMs = least(firstMs, found.firstMs ?? undefined);
+        if (found.lastMs !== null && (lastMs === undefined || found.lastMs > lastMs)) lastMs = found.lastMs;
+      }
+      partitions.push({ partition, copies });
+    }
+    const settings = held.find(({ row }) => row.settings !== null)?.row.settings ?? undefined;
+    const cluster = held[0]?.detail.manifest.cluster ?? this.#local?.cluster;
+    return { ...head, cluster, settings, partitions, firstMs, lastMs };
+  }
+
+  async #localCopy(key: { topic: string; topicId: string; partition: number }): Promise<Copy> {
+    const { disk } = this.#context.host;
+    const folder = this.#local?.folder ?? '';
+    const [segment] = await listSegments(disk, partitionFolder(folder, key));
+    const coverage = (await readCoverage(disk, folder, key)) ?? {
+      ranges: segment === undefined ? [] : [{ from: segment.base, to: endless }],
+      epochs: [],
+      gaps: [],
+      truncations: [],
+    };
+    // What the journal tells of and the files do not hold was freed, the oldest first.
+    const base = segment?.base ?? coverage.ranges.at(-1)?.to ?? 0n;
+    const absent = coverage.ranges.flatMap(({ from, to }): Range[] =>
+      from < base ? [{ from, to: to < base ? to : base }] : [],
+    );
+    return {
+      name: 'the local files',
+      coverage,
+      absent,
+      read: ({ first, below }) => readPartition(disk, folder, key, { first, below }),
+    };
+  }
+
+  #sealedCopy({ row, manifest }: SnapshotDetail, key: { topicId: string; partition: number }): Copy {
+    const found = manifest.incarnations
+      .find(({ topicId }) => topicId === key.topicId)
+      ?.partitions.find(({ partition }) => partition === key.partition);
+    const absent = manifest.expired
+      .filter(({ topicId, partition }) => topicId === key.topicId && partition === key.partition)
+      .map(({ from, to }) => ({ from, to }));
+    return {
+      name: `snapshot ${row.id} of instance ${row.instance}`,
+      coverage: found?.coverage ?? { ranges: [], epochs: [], gaps: [], truncations: [] },
+      absent,
+      read: ({ first, below, fromMs }) =>
+        this.#reading().read({ ...key, instance: row.instance, snapshot: row.id, first, below, fromMs }),
+    };
+  }
+
+  #reading(): ReadingSession {
+    const { host, signal } = this.#context;
+    this.#session ??= new ReadingSession(host, { settings: snapshotSettings(this.#config), signal });
+    return this.#session;
+  }
+}
+
+/** Above every offset. */
+const endless = 2n ** 63n - 1n;
+
+async function firstTimeOf({ coverage, absent, read }: Copy): Promise<bigint | undefined> {
+  const first = absent.at(-1)?.to ?? coverage.ranges[0]?.from;
+  if (first === undefined) return undefined;
+  try {
+    for await (const { header } of read({ first, below: endless, fromMs: undefined }))
+      return header.baseTimestamp;
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code !== 'damage') throw error; // told when it is read in earnest
+  }
+  return undefined;
+}
+
+function least(a: bigint | undefined, b: bigint | undefined): bigint | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a < b ? a : b;
 }

@@ -7,6 +7,7 @@ import type { FrameCodec } from './frame.ts';
 import { checkMagic, headerBytes, openHead } from './header.ts';
 import { nameOfObject, type ObjectIdentity } from './identity.ts';
 import type { Key } from './key.ts';
+import type { BlockPool } from './pool.ts';
 
 export interface Opening {
   readonly identity: ObjectIdentity;
@@ -18,6 +19,8 @@ export interface Opening {
 export interface BlockOpener {
   /** `sealed` is what the length before it counts. Throws damage unless this is the block that was sealed there. */
   open(sealed: Buffer, position: BlockPosition): Buffer;
+  /** The same in a thread of the pool. */
+  openIn(pool: BlockPool, sealed: Buffer, position: BlockPosition): Promise<Buffer>;
 }
 
 /** Checks the head; the blocks then open in any order. */
@@ -28,11 +31,21 @@ export function openBlocks(header: Buffer, { identity, findKey, codec }: Opening
       const frame = unsealBlock(objectKey, { number, last }, sealed);
       if (frame === undefined) throw wrongBlock(objectKey, identity, { number, last }, sealed);
       const raw = codec.decompress(frame, last ? Math.min(number, 1) : blockBytes);
-      if (raw === undefined)
-        throw blockDamaged(identity, number, 'is authentic, but not one whole frame of the expected size');
+      if (raw === undefined) throw notAFrame(identity, number);
+      return raw;
+    },
+    async openIn(pool, sealed, { number, last }) {
+      const rawBytesMin = last ? Math.min(number, 1) : blockBytes;
+      const raw = await pool.open(objectKey, { number, last }, { sealed, rawBytesMin });
+      if (raw === 'sealed') throw wrongBlock(objectKey, identity, { number, last }, sealed);
+      if (raw === 'frame') throw notAFrame(identity, number);
       return raw;
     },
   };
+}
+
+function notAFrame(identity: ObjectIdentity, number: number): SealedDamage {
+  return blockDamaged(identity, number, 'is authentic, but not one whole frame of the expected size');
 }
 
 /** A block that opens with the other flag tells that the object's end is at the wrong place. */

@@ -69,6 +69,22 @@ export interface Cluster extends AsyncDisposable {
   savedGroups(options: { without: (group: string) => boolean; signal?: AbortSignal }): Promise<SavedGroup[]>;
   /** What is set on the topics themselves, in the names' order; a change may reach the broker asked a moment late. */
   topicConfigs(names: readonly string[], options?: { signal?: AbortSignal }): Promise<TopicConfigs[]>;
+  /** What applies to each topic, from whatever level it comes, in the names' order. */
+  effectiveConfigs(names: readonly string[], options?: { signal?: AbortSignal }): Promise<TopicConfigs[]>;
+  /** One row per topic, in their order. What fails is in its row. */
+  createTopics(topics: readonly NewTopic[], options?: ChangeOptions): Promise<CreatedTopic[]>;
+  /** By topic id. What fails is in its row. */
+  deleteTopics(topicIds: readonly string[], options?: { signal?: AbortSignal }): Promise<DeletedTopic[]>;
+  /** What is not named stays as it is. What fails is in its row, and nothing of that row was changed. */
+  changeTopicConfigs(changes: readonly TopicChange[], options?: ChangeOptions): Promise<ChangedTopic[]>;
+  /** A fresh one, for producing without transactions. */
+  producerIdentity(options?: { signal?: AbortSignal }): Promise<ProducerIdentity>;
+  /** Of every group there is. */
+  groupNames(options?: { signal?: AbortSignal }): Promise<string[]>;
+  /** How groups stand now, of the classic and of the new protocol; one that is not there is Dead. */
+  groupStates(groups: readonly string[], options?: { signal?: AbortSignal }): Promise<GroupState[]>;
+  /** A connection to that broker for producing alone. Once it has failed it stays failed: make another. */
+  producer(brokerId: number): Promise<Producer>;
   /** A connection to that broker for fetching alone. Once it has failed it stays failed: make another. */
   fetcher(brokerId: number): Promise<Fetcher>;
 }
@@ -196,6 +212,104 @@ export interface CommitResult {
   readonly topic: string;
   readonly partition: number;
   readonly errorCode: number;
+}
+
+interface ChangeOptions {
+  /** Ask whether it could be done, and do nothing. */
+  readonly validateOnly?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface NewTopic {
+  readonly topic: string;
+  readonly partitions: number;
+  /** -1: as the cluster is set. */
+  readonly replicationFactor: number;
+  readonly configs: readonly (readonly [name: string, value: string])[];
+}
+
+interface RowEnd {
+  readonly errorCode: number;
+  /** In the broker's own words. */
+  readonly message: string | undefined;
+}
+
+export interface CreatedTopic extends RowEnd {
+  readonly topic: string;
+  readonly topicId: string;
+  /** What applies to it, or would apply; empty where the broker does not tell. */
+  readonly configs: readonly { readonly name: string; readonly value: string }[];
+}
+
+export interface DeletedTopic extends RowEnd {
+  readonly topicId: string;
+}
+
+export interface TopicChange {
+  readonly topic: string;
+  /** Undefined takes the topic's own value away. */
+  readonly configs: readonly (readonly [name: string, value: string | undefined])[];
+}
+
+export interface ChangedTopic extends RowEnd {
+  readonly topic: string;
+}
+
+export interface ProducerIdentity {
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+}
+
+export interface GroupState {
+  readonly group: string;
+  readonly errorCode: number;
+  /** In the broker's words; `Dead` where there is no such group. */
+  readonly state: string;
+  readonly members: readonly {
+    readonly clientId: string;
+    readonly host: string;
+    /** Subscribed to, or assigned. */
+    readonly topics: readonly string[];
+  }[];
+}
+
+export interface Producer extends AsyncDisposable {
+  readonly brokerId: number;
+  /** Requests leave in the order in which they are asked for. Rejects where it is not known whether they arrived. */
+  produce(request: {
+    readonly partitions: readonly PartitionToProduce[];
+    readonly timeoutMs: number;
+  }): Promise<ProducedRow[]>;
+}
+
+export interface PartitionToProduce {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  /** One batch, whole. */
+  readonly batch: Buffer;
+}
+
+export interface ProducedRow extends RowEnd {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly baseOffset: bigint;
+}
+
+/** By topic id, or by name where the broker is older than that. */
+export interface ProduceRequest {
+  readonly timeoutMs: number;
+  readonly partitions: readonly {
+    readonly topicKey: string;
+    readonly partition: number;
+    readonly batch: Buffer;
+  }[];
+}
+
+export interface ProducedPartition extends RowEnd {
+  readonly topicKey: string;
+  readonly partition: number;
+  readonly baseOffset: bigint;
 }
 
 export interface Fetcher extends AsyncDisposable {

@@ -4,36 +4,60 @@ import {
   noAnswer,
   type Cluster,
   type CommitResult,
+  type ChangedTopic,
   type CommittedOffset,
+  type CreatedTopic,
+  type DeletedTopic,
   type EpochEnd,
   type EpochQuestion,
   type Fetcher,
+  type GroupState,
   type Isolation,
   type ListedOffset,
   type Metadata,
+  type NewTopic,
   type OffsetQuestion,
   type OffsetToCommit,
+  type Producer,
+  type ProducerIdentity,
   type SavedGroup,
+  type TopicChange,
   type TopicConfigs,
 } from './api.ts';
 import { connect, type Surroundings } from './connect.ts';
 import type { Connections } from './connections.ts';
 import { BrokerFetcher } from './fetcher.ts';
 import { Groups } from './groups.ts';
+import { groupStates } from './group-states.ts';
+import { kafkaError } from './errors-of-kafka.ts';
 import { askLeaders } from './leaders.ts';
-import type { FrameMemory } from './memory.ts';
-import { describeConfigsMessage } from './messages/describe-configs.ts';
+import { plainMemory, type FrameMemory } from './memory.ts';
+import { alterConfigsMessage } from './messages/alter-configs.ts';
+import { createTopicsMessage } from './messages/create-topics.ts';
+import { deleteTopicsMessage } from './messages/delete-topics.ts';
+import { describeConfigsMessage, type DescribedTopic } from './messages/describe-configs.ts';
+import { initProducerIdMessage } from './messages/init-producer-id.ts';
 import { listOffsetsMessage } from './messages/list-offsets.ts';
+import type { Message } from './messages/message.ts';
 import { metadataMessage } from './messages/metadata.ts';
 import { offsetForLeaderEpochMessage } from './messages/offset-for-leader-epoch.ts';
 import { pause } from './pause.ts';
-import { savedGroups } from './saved-groups.ts';
+import { BrokerProducer } from './producer.ts';
+import { groupNames, savedGroups, type SavedGroupsPorts } from './saved-groups.ts';
 import { topicConfigs } from './topic-configs.ts';
 import type { Wire } from './wire.ts';
 
 interface Waiting {
   readonly signal?: AbortSignal | undefined;
 }
+
+interface Changing extends Waiting {
+  readonly validateOnly?: boolean;
+}
+
+const changeTimeoutMs = 30_000;
+const producerAttemptsMax = 20;
+const producerPauseMs = 100;
 
 export interface ClusterOptions {
   readonly around: Surroundings;
@@ -52,8 +76,10 @@ export class ConnectedCluster implements Cluster {
   readonly #bootstrap: readonly Address[];
   readonly #groups: Groups;
   readonly #fetchers = new Set<BrokerFetcher>();
+  readonly #producers = new Set<BrokerProducer>();
   readonly #closing = new AbortController();
   #brokers = new Map<number, Address>();
+  #controllerId = -1;
 
   constructor(options: ClusterOptions) {
     this.clusterId = options.first.clusterId;
@@ -141,23 +167,87 @@ export class ConnectedCluster implements Cluster {
     signal?: AbortSignal;
   }): Promise<SavedGroup[]> {
     const { without, signal } = options;
-    const signals = [this.#closing.signal, ...(signal ? [signal] : [])];
     // A broker that came since the last look coordinates groups, too.
     await this.metadata({ topics: [], ...(signal && { signal }) });
-    const ports = {
-      brokers: [...this.#brokers.values()],
-      to: async (address: Address): Promise<Wire> => this.#connections.to(address),
-      anyBroker: async <T>(run: (wire: Wire) => Promise<T>): Promise<T> => this.#atAnyBroker(run, signal),
-      pause: async (delayMs: number): Promise<void> => pause(this.#around.ports, { delayMs, signals }),
-      signal,
-    };
-    return savedGroups(ports, without);
+    return savedGroups(this.#groupPorts(signal), without);
   }
 
-  async topicConfigs(names: readonly string[], { signal }: Waiting = {}): Promise<TopicConfigs[]> {
-    return topicConfigs(names, async (chunk) =>
-      this.#atAnyBroker(async (wire) => wire.call(describeConfigsMessage, chunk, { signal }), signal),
+  async groupNames({ signal }: Waiting = {}): Promise<string[]> {
+    await this.metadata({ topics: [], ...(signal && { signal }) });
+    return groupNames(this.#groupPorts(signal));
+  }
+
+  async groupStates(groups: readonly string[], { signal }: Waiting = {}): Promise<GroupState[]> {
+    return groupStates(this.#groupPorts(signal), groups);
+  }
+
+  async topicConfigs(names: readonly string[], waiting: Waiting = {}): Promise<TopicConfigs[]> {
+    return topicConfigs(names, 'own', this.#describing(waiting));
+  }
+
+  async effectiveConfigs(names: readonly string[], waiting: Waiting = {}): Promise<TopicConfigs[]> {
+    return topicConfigs(names, 'effective', this.#describing(waiting));
+  }
+
+  async createTopics(
+    topics: readonly NewTopic[],
+    { validateOnly = false, signal }: Changing = {},
+  ): Promise<CreatedTopic[]> {
+    if (topics.length === 0) return [];
+    const request = { topics, validateOnly, timeoutMs: changeTimeoutMs };
+    const rows = await this.#atController(createTopicsMessage, request, signal);
+    return topics.map(
+      ({ topic }) =>
+        rows.find((row) => row.topic === topic) ?? unanswered({ topic, topicId: '', configs: [] }),
     );
+  }
+
+  async deleteTopics(topicIds: readonly string[], { signal }: Waiting = {}): Promise<DeletedTopic[]> {
+    if (topicIds.length === 0) return [];
+    const request = { topicIds, timeoutMs: changeTimeoutMs };
+    const rows = await this.#atController(deleteTopicsMessage, request, signal);
+    return topicIds.map((topicId) => rows.find((row) => row.topicId === topicId) ?? unanswered({ topicId }));
+  }
+
+  async changeTopicConfigs(
+    changes: readonly TopicChange[],
+    { validateOnly = false, signal }: Changing = {},
+  ): Promise<ChangedTopic[]> {
+    if (changes.length === 0) return [];
+    const rows = await this.#atController(alterConfigsMessage, { changes, validateOnly }, signal);
+    return changes.map(({ topic }) => rows.find((row) => row.topic === topic) ?? unanswered({ topic }));
+  }
+
+  async producerIdentity({ signal }: Waiting = {}): Promise<ProducerIdentity> {
+    for (let attempt = 1; ; attempt += 1) {
+      const { errorCode, ...identity } = await this.#atAnyBroker(
+        async (wire) => wire.call(initProducerIdMessage, undefined, { signal }),
+        signal,
+      );
+      if (errorCode === 0) return identity;
+      const { name, text, retryable } = kafkaError(errorCode);
+      if (!retryable || attempt === producerAttemptsMax) {
+        throw new VarveError('kafka-refused', `no producer id is to be had: ${text} (${name})`, {
+          retryable,
+          hint: 'Grant this user IDEMPOTENT_WRITE on the cluster, or WRITE on the topic.',
+        });
+      }
+      const signals = [this.#closing.signal, ...(signal ? [signal] : [])];
+      await pause(this.#around.ports, { delayMs: producerPauseMs * attempt, signals });
+    }
+  }
+
+  async producer(brokerId: number): Promise<Producer> {
+    const address = await this.#addressOf(brokerId, {});
+    const { signal } = this.#closing;
+    const wire = await connect(this.#around, { address, memory: plainMemory, signal });
+    const producer: BrokerProducer = new BrokerProducer({
+      brokerId,
+      wire,
+      onGone: () => this.#producers.delete(producer),
+    });
+    this.#producers.add(producer);
+    return producer;
   }
 
   async fetcher(brokerId: number): Promise<Fetcher> {
@@ -181,14 +271,43 @@ export class ConnectedCluster implements Cluster {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error('closed by us'));
-    await Promise.all([...this.#fetchers].map(async (fetcher) => fetcher[Symbol.asyncDispose]()));
+    const own = [...this.#fetchers, ...this.#producers];
+    await Promise.all(own.map(async (one) => one[Symbol.asyncDispose]()));
     await this.#connections.close();
   }
 
-  #learn({ brokers }: Metadata): void {
+  #learn({ brokers, controllerId }: Metadata): void {
     if (brokers.length === 0) return;
+    this.#controllerId = controllerId;
     this.#brokers = new Map(brokers.map(({ id, host, port }) => [id, { host, port }]));
     this.#connections.keepOnly([...this.#brokers.values(), ...this.#bootstrap]);
+  }
+
+  #describing({ signal }: Waiting): (names: readonly string[]) => Promise<readonly DescribedTopic[]> {
+    return async (names) =>
+      this.#atAnyBroker(async (wire) => wire.call(describeConfigsMessage, names, { signal }), signal);
+  }
+
+  #groupPorts(signal: AbortSignal | undefined): SavedGroupsPorts {
+    const signals = [this.#closing.signal, ...(signal ? [signal] : [])];
+    return {
+      brokers: [...this.#brokers.values()],
+      to: async (address) => this.#connections.to(address),
+      anyBroker: async (run) => this.#atAnyBroker(run, signal),
+      pause: async (delayMs) => pause(this.#around.ports, { delayMs, signals }),
+      signal,
+    };
+  }
+
+  /** Where brokers pass such requests on, any of them is told as the controller. */
+  async #atController<Request, Response>(
+    message: Message<Request, Response>,
+    request: Request,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
+    await this.metadata({ topics: [], ...(signal && { signal }) });
+    const wire = await this.#toBroker(this.#controllerId, { signal });
+    return wire.call(message, request, { signal, waitMs: changeTimeoutMs });
   }
 
   async #toBroker(id: number, waiting: Waiting): Promise<Wire> {
@@ -223,6 +342,10 @@ export class ConnectedCluster implements Cluster {
     }
     throw noneAnswered(failures);
   }
+}
+
+function unanswered<Row>(row: Row): Row & { errorCode: number; message: undefined } {
+  return { ...row, errorCode: noAnswer, message: undefined };
 }
 
 /** One error for all brokers, naming each with its own cause; the hint is that of the failure that says most. */

@@ -13,17 +13,23 @@ import {
 import { readCredentials, type Credentials } from './credentials.ts';
 import { diagnose, type Stage } from './diagnosis.ts';
 import type { FrameMemory } from './memory.ts';
+import { alterConfigsMessage } from './messages/alter-configs.ts';
+import { createTopicsMessage } from './messages/create-topics.ts';
+import { deleteTopicsMessage } from './messages/delete-topics.ts';
 import { describeConfigsMessage } from './messages/describe-configs.ts';
+import { describeGroupsMessage } from './messages/describe-groups.ts';
 import { fetchMessage } from './messages/fetch.ts';
 import { findCoordinatorsMessage } from './messages/find-coordinators.ts';
+import { initProducerIdMessage } from './messages/init-producer-id.ts';
 import { listGroupsMessage } from './messages/list-groups.ts';
 import { listOffsetsMessage } from './messages/list-offsets.ts';
 import { metadataMessage } from './messages/metadata.ts';
 import { offsetCommitMessage } from './messages/offset-commit.ts';
 import { offsetFetchMessage } from './messages/offset-fetch.ts';
 import { offsetForLeaderEpochMessage } from './messages/offset-for-leader-epoch.ts';
+import { produceByNameMessage } from './messages/produce.ts';
 import { aborted, lost } from './failures.ts';
-import { Wire } from './wire.ts';
+import { Wire, type TakeOver } from './wire.ts';
 
 /** What every connection of one cluster has in common. */
 export interface Surroundings {
@@ -113,7 +119,7 @@ class Handshake {
     tameRequestQueue(this.#connection);
   }
 
-  async run(): Promise<{ throttledUntilMs: number; retireAtMs: number }> {
+  async run(): Promise<TakeOver> {
     const { client, ports } = this.#around;
     const connection = this.#connection;
     await connection.connect();
@@ -131,7 +137,7 @@ class Handshake {
       const lifetimeMs = Number(connection.sessionLifetime.toString());
       if (lifetimeMs > 0) retireAtMs = beganAtMs + lifetimeMs * sessionPart;
     }
-    return { throttledUntilMs: connection.requestQueue.throttledUntil, retireAtMs };
+    return { throttledUntilMs: connection.requestQueue.throttledUntil, retireAtMs, versions };
   }
 
   /** The library keeps timers of its own until it is told. */
@@ -175,6 +181,12 @@ const spoken = [
   findCoordinatorsMessage,
   listGroupsMessage,
   describeConfigsMessage,
+  alterConfigsMessage,
+  createTopicsMessage,
+  deleteTopicsMessage,
+  describeGroupsMessage,
+  initProducerIdMessage,
+  produceByNameMessage,
 ];
 
 function checkVersions(broker: string, versions: Record<string, VersionRange>): void {

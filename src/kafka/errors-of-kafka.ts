@@ -4,7 +4,8 @@ import { noAnswer } from './api.ts';
  * What to do about an error code: `metadata`: ask who leads, again; `authorization`: the operator must grant something;
  * `missing`: the topic, partition or group is not there; `range`: the offset is outside the log; `epoch`: the leader
  * epoch is not the leader's; `corrupt`: the broker cannot read its own log; `coordinator`: ask who coordinates, again;
- * `refused`: the request itself is at fault; `unavailable`: the broker cannot do it now.
+ * `refused`: the request itself is at fault; `sequence`: the producer is not where the broker believes it to be;
+ * `unavailable`: the broker cannot do it now.
  */
 type KafkaErrorKind =
   | 'ok'
@@ -16,6 +17,7 @@ type KafkaErrorKind =
   | 'corrupt'
   | 'coordinator'
   | 'refused'
+  | 'sequence'
   | 'unavailable'
   | 'unknown';
 
@@ -87,19 +89,34 @@ const byCode: ReadonlyMap<number, Row> = new Map<number, Row>([
   [29, ['TOPIC_AUTHORIZATION_FAILED', 'authorization', 'never', 'we may not read this topic']],
   [30, ['GROUP_AUTHORIZATION_FAILED', 'authorization', 'never', 'we may not use this group']],
   [31, ['CLUSTER_AUTHORIZATION_FAILED', 'authorization', 'never', 'we may not do this to the cluster']],
+  [32, ['INVALID_TIMESTAMP', 'refused', 'never', 'the topic does not accept the time of a record']],
   [33, ['UNSUPPORTED_SASL_MECHANISM', 'authorization', 'never', 'the listener does not have this mechanism']],
   [34, ['ILLEGAL_SASL_STATE', 'authorization', 'never', 'the listener does not authenticate, or not now']],
   [35, ['UNSUPPORTED_VERSION', 'refused', 'never', 'the broker does not know this version of the request']],
+  [36, ['TOPIC_ALREADY_EXISTS', 'refused', 'never', 'a topic of this name exists']],
+  [37, ['INVALID_PARTITIONS', 'refused', 'never', 'the number of partitions is not allowed']],
+  [
+    38,
+    ['INVALID_REPLICATION_FACTOR', 'refused', 'never', 'there are not enough brokers for so many replicas'],
+  ],
+  [39, ['INVALID_REPLICA_ASSIGNMENT', 'refused', 'never', 'the replicas cannot be placed like this']],
+  [40, ['INVALID_CONFIG', 'refused', 'never', 'the cluster does not accept a setting']],
   [41, ['NOT_CONTROLLER', 'metadata', 'again', 'the broker is not the controller']],
   [42, ['INVALID_REQUEST', 'refused', 'never', 'the broker found the request malformed']],
   [43, ['UNSUPPORTED_FOR_MESSAGE_FORMAT', 'refused', 'never', 'the log is in a format too old for this']],
+  [44, ['POLICY_VIOLATION', 'refused', 'never', 'a policy of the cluster forbids it']],
+  [45, ['OUT_OF_ORDER_SEQUENCE_NUMBER', 'sequence', 'never', 'the batch does not follow the one before it']],
+  [46, ['DUPLICATE_SEQUENCE_NUMBER', 'sequence', 'never', 'the batch was written before']],
+  [47, ['INVALID_PRODUCER_EPOCH', 'sequence', 'never', 'another producer has taken the place of this one']],
+  [51, ['CONCURRENT_TRANSACTIONS', 'coordinator', 'again', 'another transaction is still being ended']],
   [56, ['KAFKA_STORAGE_ERROR', 'corrupt', 'again', 'the broker has trouble with its disk']],
   [58, ['SASL_AUTHENTICATION_FAILED', 'authorization', 'never', 'the credentials are wrong']],
-  [59, ['UNKNOWN_PRODUCER_ID', 'refused', 'never', 'the broker has forgotten the producer']],
+  [59, ['UNKNOWN_PRODUCER_ID', 'sequence', 'never', 'the broker has forgotten the producer']],
   [69, ['GROUP_ID_NOT_FOUND', 'missing', 'never', 'there is no such group']],
   [70, ['FETCH_SESSION_ID_NOT_FOUND', 'unavailable', 'again', 'the broker has forgotten the fetch session']],
   [71, ['INVALID_FETCH_SESSION_EPOCH', 'unavailable', 'again', 'the fetch session is at another epoch']],
   [72, ['LISTENER_NOT_FOUND', 'metadata', 'again', 'the leader has no listener of this name']],
+  [73, ['TOPIC_DELETION_DISABLED', 'refused', 'never', 'the cluster does not let topics be deleted']],
   [74, ['FENCED_LEADER_EPOCH', 'epoch', 'again', 'our leader epoch is older than the broker knows']],
   [75, ['UNKNOWN_LEADER_EPOCH', 'epoch', 'again', 'our leader epoch is newer than the broker knows']],
   [78, ['OFFSET_NOT_AVAILABLE', 'epoch', 'again', 'the new leader does not know its high watermark yet']],

@@ -17,15 +17,16 @@ export interface Answer<T> {
   release(): void;
 }
 
-/** The bytes of a request without its header, and how to read the answer behind its header and its throttle time. */
+/** The bytes of a request without its header, and how to read the answer behind its header. */
 export interface Exchange<T> {
   readonly name: string;
   readonly apiKey: number;
   readonly apiVersion: number;
   /** Flexible versions have tagged fields in both headers. */
   readonly flexible: boolean;
+  readonly bytesExpected: number | undefined;
   readonly write: (to: Writer) => void;
-  readonly read: (frame: Buffer, at: number) => T;
+  readonly read: (frame: Buffer, at: number) => { value: T; throttleMs: number };
 }
 
 /** A message as an exchange. */
@@ -39,12 +40,16 @@ export function exchangeOf<Request, Response>(
     apiKey: message.apiKey,
     apiVersion: message.version,
     flexible: true,
+    bytesExpected: message.bytesExpected?.(request),
     write: (to) => message.write(request, to),
     read: (frame, at) => {
       const from = new Reader(frame, { what: whatOf(message.name, broker), at });
+      const before = message.throttle === 'last' ? 0 : from.int32();
       const value = message.read(from);
+      const behind = message.throttle === 'last' ? from.int32() : 0;
+      if (message.throttle === 'last') from.tags();
       from.end();
-      return value;
+      return { value, throttleMs: before + behind };
     },
   };
 }
@@ -59,20 +64,21 @@ export function rawExchange(request: {
   return {
     ...request,
     flexible: false,
+    bytesExpected: request.body.length,
     write: (to) => to.raw(request.body),
-    read: (frame, at) => Buffer.from(frame.subarray(at - throttleBytes)),
+    read: (frame, at) => ({ value: Buffer.from(frame.subarray(at)), throttleMs: frame.readInt32BE(at) }),
   };
 }
 
 const correlationIdBytes = 4;
-const throttleBytes = 4;
+const headerBytesExpected = 256;
 
 /** The request header: version 2 where the message is flexible, else version 1; the first four bytes are the length. */
 export function requestBytes<T>(
   exchange: Exchange<T>,
   header: { correlationId: number; clientId: string },
 ): Buffer {
-  const to = new Writer();
+  const to = new Writer((exchange.bytesExpected ?? 0) + headerBytesExpected);
   to.int32(0).int16(exchange.apiKey).int16(exchange.apiVersion).int32(header.correlationId);
   to.headerString(header.clientId);
   if (exchange.flexible) to.noTags();
@@ -90,8 +96,7 @@ export function readAnswer<T>(
 ): { value: T; throttleMs: number } {
   const header = new Reader(bytes, { what: whatOf(exchange.name, broker), at: correlationIdBytes });
   if (exchange.flexible) header.tags();
-  const throttleMs = header.int32();
-  return { throttleMs, value: exchange.read(bytes, header.at) };
+  return exchange.read(bytes, header.at);
 }
 
 function whatOf(name: string, broker: string): string {

@@ -20,7 +20,7 @@ export interface SavedGroupsPorts {
 /** So many groups in one request: an answer with all partitions of a large cluster in each stays within bounds. */
 const groupsPerRequestMax = 50;
 /** A coordinator that was just elected loads its groups first, and a group may move between being found and asked. */
-const attemptsMax = 5;
+export const attemptsMax = 5;
 /** Before the second attempt; each later pause is twice the one before, 1.5 seconds in all. */
 const firstPauseMs = 100;
 const groupIdNotFound = 69;
@@ -44,6 +44,12 @@ export async function savedGroups(
     .filter(({ offsets, failure }) => offsets.length > 0 || failure !== undefined);
 }
 
+/** Every group there is, whatever it holds. */
+export async function groupNames(ports: SavedGroupsPorts): Promise<string[]> {
+  const listed = await Promise.all(ports.brokers.map(async (broker) => listAt(ports, broker)));
+  return [...new Set(listed.flat().map(({ group }) => group))].toSorted();
+}
+
 type Answer = Pick<SavedGroup, 'offsets' | 'failure'>;
 
 async function listAt(ports: SavedGroupsPorts, broker: Address): Promise<readonly ListedGroup[]> {
@@ -58,7 +64,7 @@ async function listAt(ports: SavedGroupsPorts, broker: Address): Promise<readonl
   }
 }
 
-async function pauseAfter({ pause }: SavedGroupsPorts, attempt: number): Promise<void> {
+export async function pauseAfter({ pause }: SavedGroupsPorts, attempt: number): Promise<void> {
   await pause(firstPauseMs * 2 ** (attempt - 1));
 }
 
@@ -104,7 +110,8 @@ interface Coordinators {
   readonly lost: readonly { readonly group: string; readonly errorCode: number }[];
 }
 
-async function findAll(
+/** Who coordinates each group now. */
+export async function findAll(
   { anyBroker, signal }: SavedGroupsPorts,
   groups: readonly string[],
 ): Promise<Coordinators> {
@@ -162,7 +169,7 @@ function withoutError(row: CommittedOffset): SavedGroup['offsets'][number] {
 }
 
 /** A broker that could not be asked has cost a time limit already: once more is enough. */
-function mayPass(errorCode: number, attempt: number): boolean {
+export function mayPass(errorCode: number, attempt: number): boolean {
   if (errorCode === noAnswer) return attempt === 1;
   return kafkaError(errorCode).kind === 'coordinator';
 }

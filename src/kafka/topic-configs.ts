@@ -7,9 +7,10 @@ import type { DescribedTopic } from './messages/describe-configs.ts';
 /** A broker answers with all that a topic has, also what is not its own: some kilobytes for each. */
 const topicsPerRequestMax = 500;
 
-/** What is set on each topic itself, one row per name, in the names' order. */
+/** What is set on each topic itself, or all that applies to it; one row per name, in the names' order. */
 export async function topicConfigs(
   names: readonly string[],
+  which: 'own' | 'effective',
   describe: (names: readonly string[]) => Promise<readonly DescribedTopic[]>,
 ): Promise<TopicConfigs[]> {
   const rows = new Map<string, DescribedTopic>();
@@ -19,7 +20,9 @@ export async function topicConfigs(
   return names.map((topic) => {
     const { errorCode, configs } = rows.get(topic) ?? { errorCode: noAnswer, configs: [] };
     if (errorCode !== 0) return { topic, configs: [], failure: failureOf(topic, errorCode) };
-    return { topic, configs: configs.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
+    const wanted = configs.filter(({ isOwn }) => isOwn || which === 'effective');
+    const sorted = wanted.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    return { topic, configs: sorted.map(({ name, value }) => ({ name, value })) };
   });
 }
 

@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { VarveError } from '../errors.ts';
 import type { KafkaPorts } from './api.ts';
 import { Assembler, type Frame } from './assembler.ts';
+import type { VersionRange } from './client.ts';
 import {
   exchangeOf,
   rawExchange,
@@ -24,6 +25,14 @@ export interface WireOptions {
   readonly memory: FrameMemory;
   readonly requestTimeoutMs: number;
   readonly frameBytesMax?: number;
+}
+
+/** What the handshake found out. */
+export interface TakeOver {
+  readonly throttledUntilMs: number;
+  readonly retireAtMs: number;
+  /** What the broker speaks, by api key. */
+  readonly versions: Readonly<Record<string, VersionRange>>;
 }
 
 interface HandshakeListener {
@@ -68,6 +77,7 @@ export class Wire {
   #inFlight: Pending[] = [];
   #correlationId = 0;
   #throttledUntilMs = 0;
+  #versions: TakeOver['versions'] = {};
   #throttleTimer: { cancel(): void } | undefined;
   #retireAtMs = Infinity;
   #retiring = false;
@@ -83,6 +93,12 @@ export class Wire {
       onBadLength: (length) => this.close(badLength(this.broker, length)),
       onReady: () => this.#socket?.resume(),
     });
+  }
+
+  /** Whether the broker speaks this version of this message. */
+  speaks({ apiKey, version }: { readonly apiKey: number; readonly version: number }): boolean {
+    const range = this.#versions[String(apiKey)];
+    return range !== undefined && range.minVersion <= version && version <= range.maxVersion;
   }
 
   get dead(): boolean {
@@ -136,13 +152,14 @@ export class Wire {
   }
 
   /** The handshake is over: from here on the wire's own requests. */
-  takeOver(options: { throttledUntilMs: number; retireAtMs: number }): void {
+  takeOver(options: TakeOver): void {
     if (this.#state === 'dead') throw this.#failure ?? new Error('dead without a reason');
     if (this.#state !== 'handshake') throw new Error(`a wire in state ${this.#state} cannot be taken over`);
     this.#state = 'open';
     this.#handshake = undefined;
     this.#throttledUntilMs = options.throttledUntilMs;
     this.#retireAtMs = options.retireAtMs;
+    this.#versions = options.versions;
   }
 
   /** Sends a request and holds the memory of its answer until that is released. */

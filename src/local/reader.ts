@@ -30,19 +30,28 @@ const endless = 2n ** 63n;
 
 /**
  * Reads what one partition's local files hold, in offset order, each offset once, while a sink may be writing them.
- * Throws `damage` for a batch that is not what was written; the torn end of the newest file is not damage.
+ * Throws `damage` for a batch that is not what was written; the torn end of the newest file is not damage. Each batch
+ * is a view of memory that nobody else uses.
  */
 export async function* readPartition(
   disk: Disk,
   localFolder: string,
   key: PartitionKey,
+  range: { readonly first?: bigint; readonly below?: bigint } = {},
 ): AsyncGenerator<CoveredBatch, void, undefined> {
   const folder = partitionFolder(localFolder, key);
   // The journal first: the files listed after it hold all that it tells of.
   const coverage = await readJournal(disk, folder);
   const segments = await listSegments(disk, folder);
   const journalled = coverage?.ranges.at(-1)?.to ?? 0n;
-  for (const stretch of stretchesOf(coverage ?? nothingCovered)) {
+  const { first = 0n, below = endless } = range;
+  for (const all of stretchesOf(coverage ?? nothingCovered)) {
+    if (all.to <= first || all.from >= below) continue;
+    const stretch = {
+      ...all,
+      from: all.from > first ? all.from : first,
+      to: all.to < below ? all.to : below,
+    };
     const inBranch = segments.filter((segment) => segment.branch === stretch.branch);
     yield* readStretch(disk, { key, segments: inBranch, newest: segments.at(-1), journalled }, stretch);
   }

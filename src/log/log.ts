@@ -4,7 +4,7 @@
  * It promises: it is pure, it reads nothing outside the bytes it is given, it allocates nothing because a length says
  * so, and whatever the bytes are it comes to an end with batches, a named problem or a `damage` error. Finding and
  * checking look at heads and checksums only; no record is decoded there.
- * It never changes a byte it was given, and keys, values and header names are never taken for text.
+ * It never changes a byte it was given (but where it stamps a batch with its producer), and keys, values and header names are never taken for text.
  */
 export {
   batchHeaderBytes,
@@ -19,6 +19,7 @@ export {
 } from './header.ts';
 export { checkBatch, scanBatches, type BatchProblem, type Scan } from './scan.ts';
 export { filterCommitted, type AbortedTransaction, type Committed } from './committed.ts';
+export { BatchEncoder, isReusable, rawRecords, stampBatch, type RawRecord, type Stamp } from './encode.ts';
 export { decodeRecords, type DecodeLimits, type LogRecord, type RecordHeader } from './records.ts';
 export { inflatedBytesMax } from './inflate.ts';
 export { survivingPieces, type BatchRange, type Piece, type Truncation } from './branches.ts';

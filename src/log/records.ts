@@ -46,7 +46,7 @@ export function* decodeRecords(
   const where = `the batch at offset ${header.baseOffset}`;
   const section = inflatedSection(bytes, header, {
     where,
-    bytesMax: limits.inflatedBytesMax ?? inflatedBytesMax,
+    ...limits,
   });
   const cursor = new RecordCursor(section, { from: 0, to: section.length }, where);
   if (header.recordCount < 0)
@@ -69,10 +69,11 @@ export function* decodeRecords(
     throw cursor.damage(`expected ${header.recordCount}, got ${cursor.left} more bytes behind them`);
 }
 
-function inflatedSection(
+/** What stands behind the head of a checked batch, inflated. */
+export function inflatedSection(
   bytes: Buffer,
   header: BatchHeader,
-  options: { where: string; bytesMax: number },
+  options: DecodeLimits & { where: string },
 ): Buffer {
   const section = bytes.subarray(header.position + batchHeaderBytes, header.position + header.byteLength);
   const codec = codecOf(header);
@@ -86,7 +87,7 @@ function inflatedSection(
   // What compaction leaves of a batch without its records has no section to inflate, whatever its codec was.
   if (section.length === 0) return section;
   try {
-    return inflate(codec, section, options.bytesMax);
+    return inflate(codec, section, options.inflatedBytesMax ?? inflatedBytesMax);
   } catch (error) {
     if (!(error instanceof VarveError)) throw error;
     const hint = error.hint ?? producerHint;

@@ -1,6 +1,12 @@
 /** Opening what is in a pack: its index, and the blocks of one segment, any of them first. */
 import { join } from 'node:path';
-import { headerBytes, openBlocks, sealedBlockBytesMax, type ObjectIdentity } from '../crypto/crypto.ts';
+import {
+  headerBytes,
+  openBlocks,
+  sealedBlockBytesMax,
+  type BlockPool,
+  type ObjectIdentity,
+} from '../crypto/crypto.ts';
 import { VarveError } from '../errors.ts';
 import { codeOf, type Disk, type DiskFile } from '../host/host.ts';
 import type { Pack } from './manifest.ts';
@@ -64,11 +70,14 @@ function checkPlace(segment: IndexedSegment, pack: Pack): void {
   );
 }
 
-/** The raw blocks of a segment, from one on, in order. Throws damage. */
+/** Blocks that are being opened ahead of the one that is wanted. */
+const blocksAheadMax = 4;
+
+/** The raw blocks of a segment, from one on, in order; with a pool, opened ahead in its threads. Throws damage. */
 export async function* openSegmentBlocks(
   file: DiskFile,
   repository: Repository,
-  o: { segment: IndexedSegment; pack: string; fromBlock: number },
+  o: { segment: IndexedSegment; pack: string; fromBlock: number; pool?: BlockPool | undefined },
 ): AsyncGenerator<Buffer, void, undefined> {
   const { segment } = o;
   const { topic, topicId, partition, base, next } = segment;
@@ -87,6 +96,7 @@ export async function* openSegmentBlocks(
   const { codec } = repository;
   const opener = openBlocks(header, { identity, findKey: (id) => repository.findKey(id), codec });
   let position = segment.position + headerBytes;
+  const ahead: Promise<Buffer>[] = [];
   for (const [number, block] of segment.blocks.entries()) {
     if (block.sealedBytes > sealedBlockBytesMax)
       throw damaged(o.pack, `a block of ${block.sealedBytes} bytes in its index`);
@@ -99,11 +109,19 @@ export async function* openSegmentBlocks(
           o.pack,
           `block ${number} of segment ${base} of ${topic}/${partition} has another length`,
         );
-      const last = number === segment.blocks.length - 1;
-      yield opener.open(sealed.subarray(lengthBytes), { number, last });
+      const at = { number, last: number === segment.blocks.length - 1 };
+      if (o.pool === undefined) yield opener.open(sealed.subarray(lengthBytes), at);
+      else {
+        const opening = opener.openIn(o.pool, sealed.subarray(lengthBytes), at);
+        opening.catch(() => undefined); // told when its turn comes
+        ahead.push(opening);
+        const first = ahead.length > blocksAheadMax ? ahead.shift() : undefined;
+        if (first !== undefined) yield await first;
+      }
     }
     position += bytes;
   }
+  for (const opening of ahead) yield await opening;
 }
 
 async function fill(file: DiskFile, buffer: Buffer, o: { position: number; pack: string }): Promise<void> {

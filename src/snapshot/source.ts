@@ -1,5 +1,5 @@
 /** Reading records back out of a snapshot, each offset once, from the packs that hold it. */
-import { blockBytes } from '../crypto/crypto.ts';
+import { blockBytes, type BlockPool } from '../crypto/crypto.ts';
 import { VarveError } from '../errors.ts';
 import type { Disk, DiskFile } from '../host/host.ts';
 import type { CoveredBatch } from '../local/local.ts';
@@ -32,18 +32,23 @@ export class SnapshotSource {
   readonly #disk: Disk;
   readonly #repository: Repository;
   readonly #manifest: Manifest;
-  #segments: Map<string, HeldSegment[]> | undefined;
+  readonly #pool: BlockPool | undefined;
+  #segments: Promise<Map<string, HeldSegment[]>> | undefined;
+  /** Of the blocks that were opened. */
+  openedBytes = 0;
 
-  constructor(disk: Disk, repository: Repository, manifest: Manifest) {
+  /** With a pool, blocks are opened ahead in its threads. */
+  constructor(disk: Disk, repository: Repository, manifest: Manifest, pool?: BlockPool) {
     this.#disk = disk;
     this.#repository = repository;
     this.#manifest = manifest;
+    this.#pool = pool;
   }
 
   /** In offset order. Batches whose largest timestamp is before `fromMs` may be left out. Throws damage. */
   async *read(
     key: PartitionOfTopic,
-    o: { fromMs?: bigint; below?: bigint } = {},
+    o: { fromMs?: bigint; first?: bigint; below?: bigint } = {},
   ): AsyncGenerator<CoveredBatch, void, undefined> {
     const row = this.#rowOf(key);
     if (row === undefined) return;
@@ -55,12 +60,13 @@ export class SnapshotSource {
         .toSorted(
           (a, b) => compare(a.segment.base, b.segment.base) || compare(a.segment.next, b.segment.next),
         );
-      let next = from;
+      let next = o.first !== undefined && o.first > from ? o.first : from;
       for (const { segment, pack } of inBranch) {
         if (segment.next <= next) continue;
         if ((to !== undefined && segment.base >= to) || (o.below !== undefined && segment.base >= o.below))
           break;
-        for await (const { bytes, header } of this.#batches(segment, { pack, fromMs: o.fromMs })) {
+        const wanted = { pack, fromMs: o.fromMs, next };
+        for await (const { bytes, header } of this.#batches(segment, wanted)) {
           if (lastOffsetOf(header) < next) continue;
           const start = header.baseOffset > next ? header.baseOffset : next;
           const behind = least(nextOffsetOf(header), to, o.below);
@@ -83,7 +89,11 @@ export class SnapshotSource {
   }
 
   async #index(): Promise<Map<string, HeldSegment[]>> {
-    if (this.#segments !== undefined) return this.#segments;
+    this.#segments ??= this.#readIndexes();
+    return await this.#segments;
+  }
+
+  async #readIndexes(): Promise<Map<string, HeldSegment[]>> {
     const segments = new Map<string, HeldSegment[]>();
     for (const pack of this.#manifest.packs) {
       const index = await readIndex(this.#disk, this.#repository, { snapshot: this.#folder, pack });
@@ -94,7 +104,6 @@ export class SnapshotSource {
         else known.push({ segment, pack });
       }
     }
-    this.#segments = segments;
     return segments;
   }
 
@@ -104,13 +113,19 @@ export class SnapshotSource {
 
   async *#batches(
     segment: IndexedSegment,
-    { pack, fromMs }: { pack: Pack; fromMs: bigint | undefined },
+    { pack, fromMs, next }: { pack: Pack; fromMs: bigint | undefined; next: bigint },
   ): AsyncGenerator<{ bytes: Buffer; header: BatchHeader }, void, undefined> {
     if (fromMs !== undefined && segment.lastMs < fromMs) return;
-    const fromBlock = fromMs === undefined ? 0 : firstBlockWithin(segment, fromMs);
+    const fromBlock = Math.max(
+      fromMs === undefined ? 0 : firstBlockWithin(segment, fromMs),
+      lastBlockBefore(segment, next),
+    );
+    this.openedBytes += segment.blocks
+      .slice(fromBlock)
+      .reduce((sum, { sealedBytes }) => sum + sealedBytes, 0);
     const file = await openPack(this.#disk, { snapshot: this.#folder, path: pack.path });
     try {
-      yield* batchesOf(file, this.#repository, { segment, pack: pack.path, fromBlock });
+      yield* batchesOf(file, this.#repository, { segment, pack: pack.path, fromBlock, pool: this.#pool });
     } finally {
       await file.close();
     }
@@ -125,11 +140,19 @@ function firstBlockWithin({ blocks }: IndexedSegment, fromMs: bigint): number {
   return index < 0 ? blocks.length : index;
 }
 
+/** The last block in which a batch begins at this offset or before it: what is wanted does not begin earlier. */
+function lastBlockBefore({ blocks }: IndexedSegment, offset: bigint): number {
+  const index = blocks.findLastIndex(
+    ({ firstBatchAt, firstBatchOffset }) => firstBatchAt >= 0 && firstBatchOffset <= offset,
+  );
+  return Math.max(0, index);
+}
+
 /** The whole batches of a segment, from the first that begins in a block on, each checked. */
 export async function* batchesOf(
   file: DiskFile,
   repository: Repository,
-  o: { segment: IndexedSegment; pack: string; fromBlock: number },
+  o: { segment: IndexedSegment; pack: string; fromBlock: number; pool?: BlockPool | undefined },
 ): AsyncGenerator<{ bytes: Buffer; header: BatchHeader; position: number }, void, undefined> {
   const { segment, pack, fromBlock } = o;
   const skipped = segment.blocks[fromBlock]?.firstBatchAt ?? 0;

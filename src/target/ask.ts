@@ -18,6 +18,8 @@ export interface Order<Name extends OrderName> {
   readonly settings: SnapshotSettings;
   readonly onEvent?: (event: TargetEvent) => void;
   readonly onItem?: (item: unknown) => Promise<void>;
+  /** Given a way to tell the order more, once it has begun. */
+  readonly onBegun?: (tell: (told: unknown) => void) => void;
   readonly signal?: AbortSignal;
   /** A call to the target that takes longer than this hangs. */
   readonly stuckMs?: number;
@@ -103,6 +105,7 @@ class Asking<Name extends OrderName> {
     this.#heardMs = this.#host.clock.nowMs();
     this.#watch(reject);
     this.#send({ kind: 'order', order, params: ready, settings });
+    this.#order.onBegun?.((told) => this.#send({ kind: 'tell', told }));
   }
 
   #hear(

@@ -16,6 +16,7 @@ const watched = new WatchedDisk(systemHost.disk, systemHost.clock);
 const aborting = new AbortController();
 const ended = new AbortController();
 const items = { ahead: 0, onTaken: (): void => undefined };
+const told = { early: new Array<unknown>(), onTold: (early: unknown): void => void told.early.push(early) };
 
 process.on('disconnect', killThisProcess);
 // The terminal's signals reach the whole group; it is the parent that decides.
@@ -26,6 +27,7 @@ process.on('message', (message: ToChild) => {
   if (message.kind === 'order') void obey(message);
   else if (message.kind === 'load') findOrder(message.order).catch(() => undefined); // told once it is asked for
   else if (message.kind === 'abort') aborting.abort();
+  else if (message.kind === 'tell') told.onTold(message.told);
   else {
     items.ahead -= 1;
     items.onTaken();
@@ -38,6 +40,10 @@ async function obey({ order, params, settings }: ToChild & { kind: 'order' }): P
     settings,
     emit: (event) => send({ kind: 'event', event }),
     give,
+    listen(onTold) {
+      for (const early of told.early.splice(0)) onTold(early);
+      told.onTold = onTold;
+    },
     signal: aborting.signal,
     stretch: stretchInChild,
   };

@@ -15,7 +15,6 @@ import {
 import {
   chooseSnapshot,
   overviewOf,
-  SnapshotSource,
   topicsOf,
   verifyRepository,
   type Overview,
@@ -58,22 +57,36 @@ export async function show(context: OrderContext, choice: SnapshotChoice): Promi
   return { row, manifest, topics: topicsOf(manifest) };
 }
 
-/** What `info` and `check` ask in one go: the list, and what the newest snapshot of each instance holds. */
+/**
+ * The list, and what the newest snapshot of each instance holds. With a choice, which is made among the snapshots of
+ * this instance, the newest of each that is not later.
+ */
 export async function overview(
   context: OrderContext,
-  asked: { instance: string | undefined; memory: Memory | undefined },
+  asked: { instance: string | undefined; memory: Memory | undefined; choice?: SnapshotChoice },
 ): Promise<{ overview: Overview; newest: readonly SnapshotDetail[] }> {
   const { host, settings } = context;
   const open = opener(context);
   const found = await overviewOf(host, settings, { ...asked, open });
   const newest: SnapshotDetail[] = [];
+  const untilMs = asked.choice === undefined ? Infinity : momentOf(context, found, asked.choice);
   for (const name of new Set(found.snapshots.map((row) => row.instance))) {
-    const row = found.snapshots.findLast((snapshot) => snapshot.instance === name);
+    const row = found.snapshots.findLast(
+      (snapshot) => snapshot.instance === name && snapshot.takenMs <= untilMs,
+    );
     if (row === undefined) continue;
     const { manifest } = await openManifest(host.disk, await open(name), row.id, { seqGuess: row.seq });
     newest.push({ row, manifest, topics: topicsOf(manifest) });
   }
   return { overview: found, newest };
+}
+
+function momentOf({ settings }: OrderContext, found: Overview, choice: SnapshotChoice): number {
+  if (choice.text === 'latest') return Infinity;
+  const own = found.snapshots.filter(({ instance }) => instance === settings.instance);
+  const named = found.snapshots.filter(({ id }) => id === choice.text);
+  return chosen({ ...found, snapshots: own.length === 0 || named.length > 0 ? found.snapshots : own }, choice)
+    .takenMs;
 }
 
 export async function instances({ host, settings }: OrderContext): Promise<readonly string[]> {
@@ -122,57 +135,7 @@ export async function verify(
   );
 }
 
-export interface PartitionToRead {
-  readonly partition: number;
-  /** Only offsets below this one. */
-  readonly below: bigint | undefined;
-}
-
-/** One batch on its way to the parent. */
-export interface ReadBatch {
-  readonly partition: number;
-  readonly bytes: Buffer;
-  readonly from: bigint;
-  readonly to: bigint;
-  readonly path: string;
-}
-
-/** Gives the batches of the chosen partitions, in order, to the parent. */
-export async function read(
-  context: OrderContext,
-  o: {
-    choice: SnapshotChoice;
-    topicId: string;
-    partitions: readonly PartitionToRead[];
-    fromMs: bigint | undefined;
-  },
-): Promise<number> {
-  const { host } = context;
-  const { manifest } = await show(context, o.choice);
-  const repository = await opener(context)(context.settings.instance);
-  const source = new SnapshotSource(host.disk, repository, manifest);
-  let batches = 0;
-  for (const { partition, below } of o.partitions) {
-    const range = {
-      ...(o.fromMs === undefined ? {} : { fromMs: o.fromMs }),
-      ...(below === undefined ? {} : { below }),
-    };
-    for await (const { bytes, header, from, to, path } of source.read(
-      { topicId: o.topicId, partition },
-      range,
-    )) {
-      context.signal.throwIfAborted();
-      const { position, byteLength } = header;
-      // What is sent is copied as it stands, with all the memory behind a view.
-      const own = Buffer.from(bytes.subarray(position, position + byteLength));
-      await context.give({ partition, bytes: own, from, to, path } satisfies ReadBatch);
-      batches += 1;
-    }
-  }
-  return batches;
-}
-
-function opener({ host, settings, stretch }: OrderContext): (instance: string) => Promise<Repository> {
+export function opener({ host, settings, stretch }: OrderContext): (instance: string) => Promise<Repository> {
   const opened = new Map<string, Promise<Repository>>();
   return async (instance) => {
     const known = opened.get(instance);

@@ -12,6 +12,8 @@ export type ToChild =
       readonly settings: SnapshotSettings;
     }
   | { readonly kind: 'taken' }
+  /** Something more for an order that goes on asking. */
+  | { readonly kind: 'tell'; readonly told: unknown }
   | { readonly kind: 'abort' };
 
 export type FromChild =

@@ -2,6 +2,7 @@
 import type * as Changes from './changing.ts';
 import type { OrderContext } from './context.ts';
 import type * as Looks from './looking.ts';
+import type * as Serves from './serving.ts';
 
 type Changing = typeof Changes;
 type Looking = typeof Looks;
@@ -24,7 +25,7 @@ const rooms = {
   instances: looking,
   probe: looking,
   verify: looking,
-  read: looking,
+  serve: async (): Promise<typeof Serves> => import('./serving.ts'),
 };
 
 type Rooms = typeof rooms;

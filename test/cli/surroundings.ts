@@ -43,6 +43,7 @@ export function surroundings(around: Around, changes: Partial<Surroundings> = {}
     terminal: { stdin: false, stdout: false, stderr: false, columns },
     beginDraining: () => {},
     beginStreaming: () => {},
+    beginOutliving: () => {},
     stdout: async () => {},
     stderr: () => {},
     readLine: async () => '',

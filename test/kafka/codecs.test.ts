@@ -169,7 +169,14 @@ const cases: readonly { name: string; answer: string; read: (bytes: Buffer) => u
       0003 026e 02 0275 01 0107026162 00`,
     read: (bytes) => read(describeConfigsMessage, bytes),
     value: [
-      { topic: 't', errorCode: 0, configs: [{ name: 'a', value: '1' }] },
+      {
+        topic: 't',
+        errorCode: 0,
+        configs: [
+          { name: 'a', value: '1', isOwn: true },
+          { name: 'b', value: '2', isOwn: false },
+        ],
+      },
       { topic: 'u', errorCode: 3, configs: [] },
     ],
   },

@@ -50,7 +50,7 @@ async function opened(
     handshake: { onFrame: () => undefined, onFailure: connected.reject },
   });
   await connected.promise;
-  wire.takeOver({ throttledUntilMs: 0, retireAtMs: Infinity });
+  wire.takeOver({ throttledUntilMs: 0, retireAtMs: Infinity, versions: {} });
   return Object.assign(wire, {
     async [Symbol.asyncDispose]() {
       wire.close();

@@ -16,8 +16,15 @@ import type { Message } from './message.ts';
 export interface DescribedTopic {
   readonly topic: string;
   readonly errorCode: number;
-  /** Those set on the topic itself, but secrets; what it has from the brokers is theirs. */
-  readonly configs: readonly { readonly name: string; readonly value: string }[];
+  /** All that apply, but secrets. */
+  readonly configs: readonly DescribedConfig[];
+}
+
+export interface DescribedConfig {
+  readonly name: string;
+  readonly value: string;
+  /** Set on the topic itself; what else it has is from the brokers. */
+  readonly isOwn: boolean;
 }
 
 const topicResource = 2;
@@ -43,7 +50,7 @@ function readTopic(from: Reader): DescribedTopic {
   from.nullableString();
   from.int8();
   const topic = from.string();
-  const configs: { name: string; value: string }[] = [];
+  const configs: DescribedConfig[] = [];
   from.array(9, () => {
     const name = from.string();
     const value = from.nullableString();
@@ -59,7 +66,7 @@ function readTopic(from: Reader): DescribedTopic {
     from.int8();
     from.nullableString();
     from.tags();
-    if (source === setOnTopic && !isSensitive && value !== undefined) configs.push({ name, value });
+    if (!isSensitive && value !== undefined) configs.push({ name, value, isOwn: source === setOnTopic });
   });
   from.tags();
   return { topic, errorCode, configs };

@@ -3,12 +3,16 @@ import type { Writer } from '../writer.ts';
 
 /**
  * One request and its response, in the one version that this program speaks. All are of the flexible kind, and all
- * responses begin with throttle_time_ms, which the wire reads for itself and the response's reader does not see.
+ * responses begin with throttle_time_ms (or end with it, where `throttle` says so), which the wire reads for itself and the
+ * response's reader does not see.
  */
 export interface Message<Request, Response> {
   readonly name: string;
   readonly apiKey: number;
   readonly version: number;
+  readonly throttle?: 'last';
+  /** How long the request will be, where that is worth knowing before. */
+  bytesExpected?(request: Request): number;
   write(request: Request, to: Writer): void;
   read(from: Reader): Response;
 }

@@ -1,0 +1,196 @@
+import { VarveError } from '../errors.ts';
+import type { RestoreRequest } from '../restore/restore.ts';
+import type { Args, OptionSpec } from './command.ts';
+import { timeRangeOf } from './time.ts';
+
+export const restoreOptions = {
+  topic: { type: 'strings', value: 'T,GLOB', summary: 'These topics; repeatable' },
+  'all-topics': { type: 'flag', summary: 'Every topic of the backup' },
+  'exclude-topic': { type: 'strings', value: 'T,GLOB', summary: 'But not these' },
+  'from-time': { type: 'string', value: 'TIME', summary: 'Only records of this time or later' },
+  'to-time': { type: 'string', value: 'TIME', summary: 'Only records before this time' },
+  partition: { type: 'strings', value: 'P,Q', summary: 'Only these partitions; repeatable' },
+  'to-topic': { type: 'string', value: 'NAME', summary: 'Into a topic of another name' },
+  map: { type: 'strings', value: 'A:B', summary: 'The same for several: source:target; repeatable' },
+  target: { type: 'string', value: 'NAME', summary: 'Into the cluster that the configuration calls so' },
+  'target-brokers': { type: 'strings', value: 'H:P', summary: 'Into the cluster of these brokers' },
+  'target-config': {
+    type: 'string',
+    value: 'FILE',
+    summary: 'How to reach it: a file with the keys of kafka',
+  },
+  'expect-cluster': { type: 'string', value: 'ID', summary: 'Refuse any other cluster than this' },
+  snapshot: {
+    type: 'string',
+    value: 'S',
+    summary: 'As it was then, without the local files: an id, a view such as daily.0, latest, or a time',
+  },
+  instance: { type: 'string', value: 'NAME', summary: 'Snapshots of this instance alone' },
+  incarnation: { type: 'string', value: 'ID', summary: 'An older life of the topic, by its topic id' },
+  'local-only': { type: 'flag', summary: 'Never look at the repository, which may be what hangs' },
+  recreate: { type: 'flag', summary: 'Delete a topic that exists, and make it anew' },
+  append: { type: 'flag', summary: 'Write behind what a topic holds' },
+  group: { type: 'strings', value: 'G', summary: 'Set the offsets of these groups; repeatable' },
+  'all-groups': { type: 'flag', summary: 'Of every group that the backup has on the topics' },
+  'no-groups': { type: 'flag', summary: 'Of none' },
+  'skip-active-groups': { type: 'flag', summary: 'Leave groups as they are that are active, and end with 3' },
+  'groups-to': {
+    type: 'string',
+    value: 'WHERE',
+    choices: ['saved', 'earliest', 'latest'],
+    summary: 'To the records they were at (saved), or to an end of what is restored',
+  },
+  'accept-missing': {
+    type: 'flag',
+    summary: 'Restore what is there where something is missing, and end with 3',
+  },
+  'discard-unsaved': { type: 'flag', summary: 'With --recreate: let live records go that no source has' },
+  salvage: { type: 'flag', summary: 'Go on without what cannot be read, and end with 3' },
+  'replication-factor': { type: 'count', value: 'N', summary: 'Of topics that are made' },
+  'topic-config': {
+    type: 'repeated',
+    value: 'K=V',
+    summary: 'A setting of the topics in the end; repeatable',
+  },
+  'apply-retention': { type: 'flag', summary: 'Also retention that deletes at once what was restored' },
+  throttle: { type: 'string', value: 'RATE', summary: 'At most so much a second, such as 50MB/s' },
+  'no-verify': { type: 'flag', summary: 'Do not read back and compare' },
+  'dry-run': { type: 'flag', summary: 'Show the plan and end' },
+  yes: { type: 'flag', summary: 'Answer the question with yes' },
+  report: { type: 'string', value: 'FILE', summary: 'Write what was done into this file, as JSON' },
+} as const satisfies Record<string, OptionSpec>;
+
+/** What was asked for; contradictions are refused. */
+export function requestOf(args: Args): RestoreRequest {
+  const map = args.list('map').map(pairOf);
+  const topics = args.list('topic');
+  const allTopics = args.flag('all-topics');
+  if (topics.length === 0 && !allTopics && map.length === 0) {
+    throw usage(
+      'expected --topic, --all-topics or --map, got none of them',
+      'varve list latest shows the topics',
+    );
+  }
+  atMostOne(args, ['recreate', 'append']);
+  atMostOne(args, ['all-groups', 'no-groups']);
+  atMostOne(args, ['target', 'target-brokers']);
+  const toTopic = args.string('to-topic');
+  if (toTopic !== undefined && map.length > 0)
+    throw usage('expected --to-topic or --map, got both', 'name each target once');
+  const groups = args.list('group');
+  if (groups.length > 0 && (args.flag('all-groups') || args.flag('no-groups')))
+    throw usage('expected --group, --all-groups or --no-groups, got two of them', 'say it once');
+  const time = timeRangeOf({ from: args.string('from-time'), to: args.string('to-time') });
+  const factor = args.count('replication-factor');
+  if (factor === 0)
+    throw usage('--replication-factor: expected 1 or more, got 0', 'each partition needs a replica');
+  return {
+    topics,
+    allTopics,
+    excludeTopics: args.list('exclude-topic'),
+    fromMs: time.from,
+    toMs: time.to,
+    partitions: args
+      .list('partition')
+      .map(partitionOf)
+      .toSorted((a, b) => a - b),
+    toTopic,
+    map,
+    incarnation: args.string('incarnation'),
+    snapshot: args.string('snapshot'),
+    instance: args.string('instance'),
+    localOnly: args.flag('local-only'),
+    mode: modeOf(args),
+    groups: groupsOf(args, groups),
+    groupsTo: groupsToOf(args.string('groups-to')),
+    skipActiveGroups: args.flag('skip-active-groups'),
+    acceptMissing: args.flag('accept-missing'),
+    discardUnsaved: args.flag('discard-unsaved'),
+    salvage: args.flag('salvage'),
+    replicationFactor: factor,
+    topicConfigs: args.repeated('topic-config').map(settingOf),
+    applyRetention: args.flag('apply-retention'),
+  };
+}
+
+function modeOf(args: Args): RestoreRequest['mode'] {
+  if (args.flag('recreate')) return 'recreate';
+  return args.flag('append') ? 'append' : 'create';
+}
+
+function groupsOf(args: Args, named: readonly string[]): RestoreRequest['groups'] {
+  if (named.length > 0) return named;
+  if (args.flag('no-groups')) return 'none';
+  return args.flag('all-groups') ? 'all' : 'default';
+}
+
+function groupsToOf(word: string | undefined): RestoreRequest['groupsTo'] {
+  return word === 'earliest' || word === 'latest' ? word : 'saved';
+}
+
+function pairOf(text: string): readonly [string, string] {
+  const [source, target, more] = text.split(':');
+  if (source !== undefined && source !== '' && target !== undefined && target !== '' && more === undefined)
+    return [source, target];
+  throw usage(
+    `--map: expected source:target, got ${JSON.stringify(text)}`,
+    'for example --map orders:orders.check',
+  );
+}
+
+function partitionOf(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw usage(
+    `--partition: expected a partition's number, got ${JSON.stringify(text)}`,
+    'partitions are numbered from 0',
+  );
+}
+
+function settingOf(text: string): readonly [string, string] {
+  const equals = text.indexOf('=');
+  if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
+  throw usage(
+    `--topic-config: expected name=value, got ${JSON.stringify(text)}`,
+    'for example --topic-config retention.ms=-1',
+  );
+}
+
+function atMostOne(args: Args, names: readonly string[]): void {
+  const given = names.filter((name) =>
+    name === 'target' ? args.string(name) !== undefined : isGiven(args, name),
+  );
+  if (given.length > 1)
+    throw usage(`expected at most one of --${names.join(', --')}, got ${given.length}`, 'choose one');
+}
+
+function isGiven(args: Args, name: string): boolean {
+  return name === 'target-brokers' ? args.list(name).length > 0 : args.flag(name);
+}
+
+const units = new Map([
+  ['', 1],
+  ['kb', 1e3],
+  ['mb', 1e6],
+  ['gb', 1e9],
+  ['kib', 1024],
+  ['mib', 1024 ** 2],
+  ['gib', 1024 ** 3],
+]);
+
+/** Bytes a second. */
+export function throttleOf(args: Args): number | undefined {
+  const text = args.string('throttle');
+  if (text === undefined) return undefined;
+  const match = /^(\d+(?:\.\d+)?)\s*([kmg]i?b|b)?(?:\/s)?$/i.exec(text);
+  const unit = units.get((match?.[2] ?? '').toLowerCase().replace(/^b$/, ''));
+  const bytes = match === null || unit === undefined ? 0 : Number(match[1]) * unit;
+  if (bytes >= 1) return bytes;
+  throw usage(
+    `--throttle: expected a rate such as 50MB/s, got ${JSON.stringify(text)}`,
+    'bytes a second, with a unit',
+  );
+}
+
+function usage(what: string, hint: string): VarveError {
+  return new VarveError('usage', what.startsWith('--') ? what : `restore: ${what}`, { hint });
+}

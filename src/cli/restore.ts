@@ -1,0 +1,234 @@
+import { localFolderOf, type Config, type KafkaConfig } from '../config/config.ts';
+import { askDaemon, kafkaPorts, kafkaSettings } from '../daemon/daemon.ts';
+import { exitStatusByCode, messageOf, VarveError } from '../errors.ts';
+import { connectCluster, type Cluster } from '../kafka/kafka.ts';
+import { readIdentity } from '../local/local.ts';
+import { StatusLine } from '../observe/observe.ts';
+import { newProgress, runRestore, type RestoreReport, type RestoreRequest } from '../restore/restore.ts';
+import type { Command, CommandContext } from './command.ts';
+import { errorText, escapeControls } from './output.ts';
+import { reportDocument, reportLines, nextSteps } from './restore-report.ts';
+import { planDocument, planLines } from './restore-plan.ts';
+import { RestoreLog } from './restore-log.ts';
+import { restoreOptions, requestOf, throttleOf } from './restore-options.ts';
+import { showRestore } from './restore-progress.ts';
+import { openBackup } from './sources.ts';
+import { targetKafka } from './target-cluster.ts';
+
+export const command: Command = {
+  name: 'restore',
+  summary: 'Put topics back, from a time to a time, with the offsets of their groups',
+  description:
+    'Reads the local files and the newest snapshots together, shows what it will do, asks, does it, reads everything ' +
+    'back and compares, then sets the offsets of consumer groups to the very same records. Whatever stops it, the ' +
+    'same command goes on where it stopped, and no record comes twice.\n' +
+    'A topic that exists and is not empty is refused unless --recreate (deletes it first, after checking that every ' +
+    'live record is in the backup) or --append. Times are RFC 3339 with a zone and are held against each record by its ' +
+    'own timestamp. The last line is RESTORED or NOT RESTORED with the id of the restore.',
+  examples: [
+    ['varve restore --topic orders --dry-run', 'what would be done'],
+    ['varve restore --topic orders --from-time 2026-11-01T00:00Z', 'from a moment on'],
+    [
+      'varve restore --topic orders --to-topic orders.check --no-groups',
+      'beside the live topic, to look at it',
+    ],
+    ["varve restore --topic 'shop.*' --recreate", 'several, over what is there'],
+    [
+      'varve restore --all-topics --snapshot daily.1 --target dr --yes --json',
+      'into another cluster, for programs',
+    ],
+  ],
+  options: restoreOptions,
+  needs: [],
+  drains: true,
+  outlivesTerminal: true,
+  async run(context) {
+    const request = requestOf(context.args);
+    const throttle = throttleOf(context.args);
+    const { config } = await context.loadedConfig([]);
+    const kafka = await targetKafka(context, config);
+    await using cluster = await connectCluster({
+      settings: kafkaSettings(kafka),
+      ports: kafkaPorts(context.host),
+      signal: context.signal,
+      frameBytesInFlightMax,
+    });
+    const expected = context.args.string('expect-cluster');
+    if (expected !== undefined && expected !== cluster.clusterId) {
+      throw new VarveError('wrong-cluster', `expected cluster ${expected}, got ${cluster.clusterId}`, {
+        hint: 'check where the addresses of the brokers lead: nothing was touched',
+      });
+    }
+    return await restoreInto(context, { config, kafka, cluster, request, throttle });
+  },
+};
+
+const frameBytesInFlightMax = 16 * 1024 * 1024;
+
+interface Work {
+  readonly config: Config;
+  readonly kafka: KafkaConfig;
+  readonly cluster: Cluster;
+  readonly request: RestoreRequest;
+  readonly throttle: number | undefined;
+}
+
+async function restoreInto(context: CommandContext, work: Work): Promise<number> {
+  const { config, kafka, cluster, request, throttle } = work;
+  const { args, host, json, signal } = context;
+  const status = new StatusLine(context.errText, context.terminal.columns);
+  await using log = new RestoreLog(host, config.local.dir);
+  const warn = (message: string): void => {
+    status.clear();
+    context.err(`warning: ${escapeControls(message)}`);
+    log.add(`warning: ${message}`);
+  };
+  await cutFirst(context, work, warn);
+  const choice = {
+    snapshot: request.snapshot,
+    instance: request.instance,
+    localOnly: request.localOnly,
+    warn,
+  };
+  const backup = await openBackup(context, config, choice);
+  const progress = newProgress();
+  const shown = showRestore(context, { status, progress, log });
+  let id: string | undefined;
+  let report: RestoreReport | undefined;
+  try {
+    await using _backup = backup;
+    report = await runRestore(
+      request,
+      {
+        command: commandText(context),
+        dryRun: args.flag('dry-run'),
+        isCompared: !args.flag('no-verify'),
+        throttle,
+      },
+      {
+        host,
+        cluster,
+        addresses: kafka.brokers.join(','),
+        backup,
+        localFolder: config.local.dir,
+        signal,
+        progress,
+        warn,
+        async onPlan(plan, goesOn) {
+          status.clear();
+          if (json) await context.out(JSON.stringify(planDocument(plan, goesOn)));
+          else for (const line of planLines(plan, goesOn)) await context.out(line);
+          for (const line of planLines(plan, goesOn)) log.add(line);
+        },
+        async confirm(plan) {
+          status.clear();
+          shown.pause();
+          const replaced = plan.topics
+            .filter(({ action }) => action === 'recreate')
+            .map(({ target }) => target);
+          const isYes =
+            replaced.length > 0
+              ? await confirmEach(context, replaced)
+              : await context.confirm(`Restore ${plan.topics.map(({ target }) => target).join(', ')}?`);
+          shown.go();
+          if (!isYes)
+            throw new VarveError('refused', 'the answer was no: nothing was touched', {
+              hint: 'run it again and answer y, or add --yes',
+            });
+        },
+        async onBegun(begun) {
+          id = begun;
+          await log.begin(begun);
+        },
+      },
+    );
+  } catch (error) {
+    await shown.stop();
+    const known = error instanceof VarveError ? error : undefined;
+    if (id === undefined || known === undefined) {
+      if (id !== undefined && !json) await context.out(`NOT RESTORED ${id}`);
+      throw error;
+    }
+    return await fail(context, { id, error: signal.aborted ? stoppedBy(error) : known, log });
+  }
+  await shown.stop();
+  if (report === undefined) return 0;
+  return await tell(context, { report, openedBytes: backup.openedBytes, log });
+}
+
+/** Typed for each topic that goes: the one answer that nobody gives by accident. */
+async function confirmEach(context: CommandContext, topics: readonly string[]): Promise<boolean> {
+  for (const topic of topics) {
+    const question = `Topic ${topic} is deleted and made anew.`;
+    if (!(await context.confirm(question, { expect: topic }))) return false;
+  }
+  return true;
+}
+
+/** With a daemon that follows this very cluster: what is committed now belongs to the backup, too. */
+async function cutFirst(
+  { host, signal }: CommandContext,
+  { config, cluster, request }: Work,
+  warn: (message: string) => void,
+): Promise<void> {
+  if (config.local.dir === undefined || request.snapshot !== undefined) return;
+  const folder = localFolderOf(config);
+  if ((await readIdentity(host.disk, folder))?.cluster !== cluster.clusterId) return;
+  try {
+    await askDaemon(host, folder, { command: 'backup', snapshot: false }, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    warn(`the daemon could not be asked to save what is committed now: ${messageOf(error)}`);
+  }
+}
+
+function stoppedBy(error: unknown): VarveError {
+  return new VarveError('interrupted', 'stopped before the end', {
+    hint: 'run the same command again: it goes on where this one stopped, and no record comes twice',
+    cause: error,
+  });
+}
+
+async function fail(
+  context: CommandContext,
+  { id, error, log }: { id: string; error: VarveError; log: RestoreLog },
+): Promise<number> {
+  const { code, message, hint, exitStatus } = error;
+  log.add(errorText(error).trimEnd());
+  log.add(`NOT RESTORED ${id}`);
+  if (context.json) {
+    const document = { schema: 'varve.restore/1', type: 'error', id, restored: false };
+    await context.out(JSON.stringify({ ...document, error: { code, message, hint: hint ?? null } }));
+    return exitStatus;
+  }
+  context.errText(errorText(error));
+  await context.out(`NOT RESTORED ${id}`);
+  return exitStatus;
+}
+
+async function tell(
+  context: CommandContext,
+  { report, openedBytes, log }: { report: RestoreReport; openedBytes: number; log: RestoreLog },
+): Promise<number> {
+  const failed = report.topics.filter(({ problem }) => problem !== null);
+  const document = reportDocument(report, openedBytes);
+  const path = context.args.string('report');
+  if (path !== undefined) await writeReport(context, path, document);
+  const last = `${failed.length === 0 ? 'RESTORED' : 'NOT RESTORED'} ${report.id}`;
+  const lines = [...reportLines(report, openedBytes), ...nextSteps(report)];
+  for (const line of [...lines, last]) log.add(line);
+  if (context.json) await context.out(JSON.stringify(document));
+  else for (const line of [...lines, last]) await context.out(escapeControls(line));
+  if (failed.length > 0) return exitStatusByCode.interrupted;
+  return report.incomplete.length > 0 ? exitStatusByCode.incomplete : 0;
+}
+
+async function writeReport({ host, cwd }: CommandContext, path: string, document: object): Promise<void> {
+  const { resolve } = await import('node:path');
+  const { replaceFile } = await import('../host/host.ts');
+  await replaceFile(host, resolve(cwd, path), Buffer.from(`${JSON.stringify(document, null, 2)}\n`));
+}
+
+function commandText({ args }: CommandContext): string {
+  return `varve restore ${args.typed.join(' ')}`;
+}

@@ -1,0 +1,212 @@
+/** Making batches that a broker takes from a producer: the bytes of one that was stored, or some of its records anew. */
+import { crc32c } from '@node-rs/crc32';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import {
+  batchHeaderBytes,
+  checkedFrom,
+  codecOf,
+  lengthPrefixBytes,
+  usesAppendTime,
+  type BatchHeader,
+  type Codec,
+} from './header.ts';
+import { inflatedSection, type DecodeLimits } from './records.ts';
+import { RecordCursor } from './varint.ts';
+
+export interface Stamp {
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+  readonly sequence: number;
+}
+
+/** Transactional, and delete horizon: neither belongs in what a producer sends. */
+const clearedBits = 0x10 | 0x40;
+
+/** Makes the head of a whole batch that of a producer, in place: everything else stays byte for byte. */
+export function stampBatch(batch: Buffer, { producerId, producerEpoch, sequence }: Stamp): void {
+  batch.writeBigInt64BE(0n, 0);
+  batch.writeInt32BE(-1, 12);
+  batch.writeInt16BE(batch.readInt16BE(21) & ~clearedBits, 21);
+  batch.writeBigInt64BE(producerId, 43);
+  batch.writeInt16BE(producerEpoch, 51);
+  batch.writeInt32BE(sequence, 53);
+  batch.writeUInt32BE(crc32c(batch.subarray(checkedFrom)), 17);
+}
+
+/** Whether a broker takes the batch as it is: no record missing, and the times are the producer's. */
+export function isReusable(header: BatchHeader): boolean {
+  return header.recordCount === header.lastOffsetDelta + 1 && !usesAppendTime(header);
+}
+
+/** A record whose key, value and headers are bytes that nobody looks into. */
+export interface RawRecord {
+  readonly offset: bigint;
+  readonly timestamp: bigint;
+  /** From the length of the key on: a view. */
+  readonly body: Buffer;
+}
+
+/** The records of a batch, undecoded but for their numbers. Throws `damage`. */
+export function* rawRecords(
+  bytes: Buffer,
+  header: BatchHeader,
+  limits: DecodeLimits = {},
+): Generator<RawRecord, void, void> {
+  const where = `the batch at offset ${header.baseOffset}`;
+  const section = inflatedSection(bytes, header, { where, ...limits });
+  const cursor = new RecordCursor(section, { from: 0, to: section.length }, where);
+  const appended = usesAppendTime(header);
+  let deltaBefore = -1;
+  for (let count = 0; count < header.recordCount; count += 1) {
+    const length = cursor.varint('record length');
+    const from = cursor.position;
+    cursor.take(length, 'record');
+    const to = cursor.position;
+    cursor.position = from;
+    cursor.byte('record attributes');
+    const timestampDelta = cursor.varlong('timestamp delta');
+    const offsetDelta = cursor.varint('offset delta');
+    if (cursor.position > to || offsetDelta <= deltaBefore || offsetDelta > header.lastOffsetDelta)
+      throw cursor.damage(`record ${count + 1}: its numbers are not those of this batch`);
+    deltaBefore = offsetDelta;
+    const body = section.subarray(cursor.position, to);
+    cursor.position = to;
+    yield {
+      offset: header.baseOffset + BigInt(offsetDelta),
+      timestamp: appended ? header.maxTimestamp : BigInt.asIntN(64, header.baseTimestamp + timestampDelta),
+      body,
+    };
+  }
+  if (cursor.left > 0)
+    throw cursor.damage(`expected ${header.recordCount}, got ${cursor.left} more bytes behind them`);
+}
+
+/**
+ * Puts records into a batch of their own: offsets from 0 without a hole, each with the time it has. A codec that this
+ * program only reads becomes none.
+ */
+export class BatchEncoder {
+  readonly codec: Codec;
+  #bytes: Buffer = Buffer.allocUnsafe(64 * 1024);
+  #at = batchHeaderBytes;
+  #count = 0;
+  #baseTimestamp = 0n;
+  #maxTimestamp = 0n;
+
+  constructor(codec: Codec) {
+    this.codec = codec === 'gzip' || codec === 'zstd' ? codec : 'none';
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Before they are compressed. */
+  get byteLength(): number {
+    return this.#at;
+  }
+
+  add({ timestamp, body }: Pick<RawRecord, 'timestamp' | 'body'>): void {
+    if (this.#count === 0) {
+      this.#baseTimestamp = timestamp;
+      this.#maxTimestamp = timestamp;
+    } else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
+    const timestampDelta = BigInt.asIntN(64, timestamp - this.#baseTimestamp);
+    this.#reserve(body.length + recordHeadBytesMax);
+    const fieldsBytes = 1 + varlongBytes(timestampDelta) + varintBytes(this.#count);
+    this.#varint(fieldsBytes + body.length);
+    this.#bytes[this.#at] = 0;
+    this.#at += 1;
+    this.#varlong(timestampDelta);
+    this.#varint(this.#count);
+    body.copy(this.#bytes, this.#at);
+    this.#at += body.length;
+    this.#count += 1;
+  }
+
+  /** The batch without a producer: it needs a stamp. The encoder is empty again afterwards. */
+  finish(): Buffer {
+    const section = this.#bytes.subarray(batchHeaderBytes, this.#at);
+    const packed = compressed(this.codec, section);
+    const batch = packed ?? this.#bytes.subarray(0, this.#at);
+    batch.writeBigInt64BE(0n, 0);
+    batch.writeInt32BE(batch.length - lengthPrefixBytes, 8);
+    batch.writeInt32BE(-1, 12);
+    batch.writeInt8(2, 16);
+    batch.writeInt16BE(codecNumbers[this.codec], 21);
+    batch.writeInt32BE(this.#count - 1, 23);
+    batch.writeBigInt64BE(this.#baseTimestamp, 27);
+    batch.writeBigInt64BE(this.#maxTimestamp, 35);
+    batch.writeBigInt64BE(-1n, 43);
+    batch.writeInt16BE(-1, 51);
+    batch.writeInt32BE(-1, 53);
+    batch.writeInt32BE(this.#count, 57);
+    batch.writeUInt32BE(crc32c(batch.subarray(checkedFrom)), 17);
+    // What was handed out is the asker's: the next batch gets memory of its own.
+    this.#bytes = Buffer.allocUnsafe(Math.max(64 * 1024, this.codec === 'none' ? this.#at : 0));
+    this.#at = batchHeaderBytes;
+    this.#count = 0;
+    return batch;
+  }
+
+  #reserve(count: number): void {
+    if (this.#at + count <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(this.#at + count, this.#bytes.length * 2));
+    this.#bytes.copy(grown, 0, 0, this.#at);
+    this.#bytes = grown;
+  }
+
+  #varint(value: number): void {
+    let rest = value * 2; // never negative here: the zigzag form is twice the number
+    while (rest > 0x7f) {
+      this.#bytes[this.#at] = (rest % 0x80) | 0x80;
+      this.#at += 1;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#at] = rest;
+    this.#at += 1;
+  }
+
+  #varlong(value: bigint): void {
+    if (value >= 0n && value < varintMax) {
+      this.#varint(Number(value));
+      return;
+    }
+    let rest = zigzag(value);
+    while (rest > 0x7fn) {
+      this.#bytes[this.#at] = Number(rest & 0x7fn) | 0x80;
+      this.#at += 1;
+      rest >>= 7n;
+    }
+    this.#bytes[this.#at] = Number(rest);
+    this.#at += 1;
+  }
+}
+
+const codecNumbers: Record<Codec, number> = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 };
+/** Length, attributes, and both deltas at their longest. */
+const recordHeadBytesMax = 5 + 1 + 10 + 5;
+const varintMax = 2n ** 40n;
+
+function compressed(codec: Codec, section: Buffer): Buffer | undefined {
+  if (codec !== 'gzip' && codec !== 'zstd') return undefined;
+  const packed = codec === 'gzip' ? gzipSync(section) : zstdCompressSync(section);
+  return Buffer.concat([Buffer.alloc(batchHeaderBytes), packed]);
+}
+
+function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value * 2; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes += 1;
+  return bytes;
+}
+
+function varlongBytes(value: bigint): number {
+  if (value >= 0n && value < varintMax) return varintBytes(Number(value));
+  let bytes = 1;
+  for (let rest = zigzag(value); rest > 0x7fn; rest >>= 7n) bytes += 1;
+  return bytes;
+}
+
+function zigzag(value: bigint): bigint {
+  return BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
+}

@@ -1,0 +1,171 @@
+/** What a partition should hold and what it holds: count and content, batch by batch, and record by record where they differ. */
+import { createHash, type Hash } from 'node:crypto';
+import { VarveError } from '../errors.ts';
+import { pause, type Clock } from '../host/host.ts';
+import { kafkaError, type Cluster, type Fetcher } from '../kafka/kafka.ts';
+import {
+  batchHeaderBytes,
+  checkBatch,
+  nextOffsetOf,
+  rawRecords,
+  scanBatches,
+  type BatchHeader,
+} from '../log/log.ts';
+import type { PartitionPlace } from './partition-writer.ts';
+
+/** Of the batches of a partition, in order: a running hash over what a consumer gets, whoever produced them. */
+export class ContentHash {
+  readonly #hash: Hash = createHash('sha256');
+  readonly #head = Buffer.alloc(26);
+  records = 0;
+
+  add(batch: Buffer, header: Pick<BatchHeader, 'position' | 'byteLength' | 'recordCount'>): void {
+    const { position, byteLength, recordCount } = header;
+    // Attributes, last offset delta and both timestamps: not who produced it, nor where it stands.
+    batch.copy(this.#head, 0, position + 21, position + 43);
+    this.#head.writeInt32BE(recordCount, 22);
+    this.#hash.update(this.#head);
+    this.#hash.update(batch.subarray(position + batchHeaderBytes, position + byteLength));
+    this.records += recordCount;
+  }
+
+  digest(): string {
+    return this.#hash.copy().digest('hex');
+  }
+}
+
+/** The same over records one by one, however they were put into batches. */
+export class RecordHash {
+  readonly #hash: Hash = createHash('sha256');
+  readonly #head = Buffer.alloc(12);
+  records = 0;
+
+  add(bytes: Buffer, header: BatchHeader): void {
+    for (const { timestamp, body } of rawRecords(bytes, header)) {
+      this.#head.writeBigInt64BE(timestamp, 0);
+      this.#head.writeInt32BE(body.length, 8);
+      this.#hash.update(this.#head);
+      this.#hash.update(body);
+      this.records += 1;
+    }
+  }
+
+  digest(): string {
+    return this.#hash.copy().digest('hex');
+  }
+}
+
+const fetchBytes = 4 * 1024 * 1024;
+const fetchWaitMs = 500;
+/** So long may a partition keep its readers waiting without anything new. */
+const stuckMs = 60_000;
+
+export interface ReadBackOptions {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly from: bigint;
+  /** Ends when this offset is reached; may grow while it is read. */
+  readonly until: () => { readonly end: bigint; readonly isFinal: boolean };
+  /** Resolves when there may be more to read. */
+  readonly onBatch: (bytes: Buffer, header: BatchHeader) => void;
+}
+
+/** Reads what a partition of the target holds now, in order, whoever leads it. */
+export async function readBack(place: PartitionPlace, o: ReadBackOptions): Promise<void> {
+  const { cluster, clock, signal } = o;
+  const { topic, topicId, partition } = place;
+  let next = o.from;
+  let fetcher: Fetcher | undefined;
+  let heardMs = clock.nowMs();
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const { end, isFinal } = o.until();
+      if (next >= end) {
+        if (isFinal) return;
+        await pause(clock, idlePauseMs, signal);
+        heardMs = clock.nowMs();
+        continue;
+      }
+      try {
+        fetcher ??= await leaderOf(cluster, place, signal);
+        const response = await fetcher.fetch(
+          {
+            maxWaitMs: fetchWaitMs,
+            minBytes: 1,
+            maxBytes: fetchBytes,
+            partitions: [
+              { topicId, partition, leaderEpoch: -1, offset: next, lastEpoch: -1, maxBytes: fetchBytes },
+            ],
+          },
+          signal,
+        );
+        try {
+          const row = response.partitions[0];
+          const errorCode = response.errorCode || (row?.errorCode ?? -1);
+          if (errorCode !== 0) throw fetchError(place, errorCode);
+          const before = next;
+          next = take(row?.records ?? Buffer.alloc(0), { place, next, onBatch: o.onBatch });
+          if (next > before) heardMs = clock.nowMs();
+        } finally {
+          response.release();
+        }
+      } catch (error) {
+        if (signal.aborted || !(error instanceof VarveError) || !error.retryable) throw error;
+        if (clock.nowMs() - heardMs > stuckMs) throw error;
+        await fetcher?.[Symbol.asyncDispose]();
+        fetcher = undefined;
+        await pause(clock, retryPauseMs, signal);
+      }
+    }
+  } finally {
+    await fetcher?.[Symbol.asyncDispose]();
+  }
+}
+
+const idlePauseMs = 20;
+const retryPauseMs = 200;
+
+function take(
+  records: Buffer,
+  o: { place: PartitionPlace; next: bigint; onBatch: ReadBackOptions['onBatch'] },
+): bigint {
+  let { next } = o;
+  for (const header of scanBatches(records).batches) {
+    const problem = checkBatch(records, header);
+    if (problem !== undefined) throw wrongContent(o.place, problem.message);
+    if (nextOffsetOf(header) <= next) continue;
+    o.onBatch(records, header);
+    next = nextOffsetOf(header);
+  }
+  return next;
+}
+
+async function leaderOf(
+  cluster: Cluster,
+  { topic, topicId, partition }: PartitionPlace,
+  signal: AbortSignal,
+): Promise<Fetcher> {
+  const { topics } = await cluster.metadata({ topics: [topic], signal });
+  const found = topics[0];
+  if (found !== undefined && found.errorCode === 0 && found.topicId !== topicId)
+    throw new VarveError('interrupted', `topic ${topic} was made anew while it was being read back`);
+  const leaderId = found?.partitions.find((row) => row.partition === partition)?.leaderId ?? -1;
+  return await cluster.fetcher(leaderId);
+}
+
+function fetchError({ topic, partition }: PartitionPlace, errorCode: number): VarveError {
+  const { name, text, retryable, kind } = kafkaError(errorCode);
+  return new VarveError(
+    kind === 'authorization' ? 'kafka-refused' : 'kafka-unreachable',
+    `${topic}/${partition} cannot be read back: ${text} (${name})`,
+    { retryable, hint: `grant this user READ on topic ${topic}; --no-verify goes without reading back` },
+  );
+}
+
+export function wrongContent({ topic, partition }: PartitionPlace, what: string): VarveError {
+  return new VarveError('damage', `${topic}/${partition} is not what was restored: ${what}`, {
+    hint: 'keep the backup as it is, and restore again with --recreate, or beside it with --to-topic',
+  });
+}

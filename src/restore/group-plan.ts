@@ -1,0 +1,71 @@
+/** Which groups get which offsets, and what stands in the way. Pure. */
+import type { GroupState } from '../kafka/kafka.ts';
+import type { SavedGroup } from '../repository/repository.ts';
+import type { RestoreRequest } from './request.ts';
+
+export interface GroupOffset {
+  readonly target: string;
+  readonly partition: number;
+  /** As it was committed at the source; undefined where the group goes to an end. */
+  readonly sourceOffset: bigint | undefined;
+  readonly metadata: string;
+}
+
+export interface GroupPlan {
+  readonly group: string;
+  readonly offsets: readonly GroupOffset[];
+  readonly to: RestoreRequest['groupsTo'];
+}
+
+export interface ActiveGroup {
+  readonly group: string;
+  readonly state: string;
+  readonly members: readonly { readonly clientId: string; readonly host: string }[];
+}
+
+/** Its own groups, and what is kept of restores. */
+const ownPrefix = 'varve-';
+
+export interface MappedTopic {
+  readonly topic: string;
+  readonly target: string;
+  readonly partitions: readonly number[];
+  /** Whether groups of this topic go along unasked: it comes back under its own name. */
+  readonly byDefault: boolean;
+}
+
+export function planGroups(
+  saved: readonly SavedGroup[],
+  topics: readonly MappedTopic[],
+  request: Pick<RestoreRequest, 'groups' | 'groupsTo'>,
+): GroupPlan[] {
+  const { groups, groupsTo } = request;
+  if (groups === 'none') return [];
+  return saved.flatMap(({ group, offsets }) => {
+    if (group.startsWith(ownPrefix)) return [];
+    if (typeof groups !== 'string' && !groups.includes(group)) return [];
+    const wanted = offsets.flatMap(({ topic, partition, offset, metadata }): GroupOffset[] => {
+      const mapped = topics.find((row) => row.topic === topic);
+      const isAsked = groups !== 'default' || mapped?.byDefault === true;
+      if (mapped === undefined || !isAsked || !mapped.partitions.includes(partition)) return [];
+      const { target } = mapped;
+      return [{ target, partition, sourceOffset: offset, metadata }];
+    });
+    return wanted.length === 0 ? [] : [{ group, offsets: wanted, to: groupsTo }];
+  });
+}
+
+/** Groups that are not to be touched now: those of the plan that live, and those whose members are at a topic. */
+export function activeGroups(
+  plan: readonly GroupPlan[],
+  states: readonly GroupState[],
+  targets: readonly string[],
+): ActiveGroup[] {
+  const planned = new Set(plan.map(({ group }) => group));
+  return states.flatMap(({ group, state, members }) => {
+    if (members.length === 0 || group.startsWith(ownPrefix)) return [];
+    const isThere = members.some(({ topics }) => topics.some((topic) => targets.includes(topic)));
+    if (!planned.has(group) && !isThere) return [];
+    return [{ group, state, members: members.map(({ clientId, host }) => ({ clientId, host })) }];
+  });
+}

@@ -1,0 +1,68 @@
+/** Setting the offsets of groups: looked at just before, each answer read, and read back. */
+import { VarveError } from '../errors.ts';
+import { kafkaError, type Cluster, type OffsetToCommit } from '../kafka/kafka.ts';
+
+export interface GroupChange {
+  readonly group: string;
+  readonly offsets: readonly {
+    readonly topic: string;
+    readonly partition: number;
+    readonly offset: bigint;
+    readonly metadata: string;
+  }[];
+}
+
+export interface GroupOutcome {
+  readonly group: string;
+  readonly offsets: GroupChange['offsets'];
+  /** Why it was left as it was, in words. */
+  readonly problem: string | undefined;
+}
+
+/** One group's trouble is its own. */
+export async function setGroups(
+  cluster: Cluster,
+  changes: readonly GroupChange[],
+  signal: AbortSignal,
+): Promise<GroupOutcome[]> {
+  const outcomes: GroupOutcome[] = [];
+  const names = changes.map(({ group }) => group);
+  const states = new Map((await cluster.groupStates(names, { signal })).map((row) => [row.group, row]));
+  for (const change of changes) {
+    const members = states.get(change.group)?.members ?? [];
+    const who = members.map(({ clientId, host }) => `${clientId} at ${host}`).join(', ');
+    const problem = members.length > 0 ? `it became active: ${who}` : await setGroup(cluster, change, signal);
+    outcomes.push({ ...change, problem });
+  }
+  return outcomes;
+}
+
+async function setGroup(
+  cluster: Cluster,
+  { group, offsets }: GroupChange,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const rows = offsets.map((row): OffsetToCommit => ({ ...row, leaderEpoch: -1 }));
+  try {
+    for (const { topic, partition, errorCode } of await cluster.commitOffsets(group, rows, { signal })) {
+      if (errorCode === 0) continue;
+      const { name, text } = kafkaError(errorCode);
+      return `${topic}/${partition}: ${text} (${name})`;
+    }
+    const now = new Map(
+      (await cluster.committedOffsets(group, { signal })).map((row) => [
+        `${row.partition} ${row.topic}`,
+        row,
+      ]),
+    );
+    for (const { topic, partition, offset, metadata } of offsets) {
+      const found = now.get(`${partition} ${topic}`);
+      if (found?.offset !== offset || found.metadata !== metadata)
+        return `${topic}/${partition}: expected offset ${offset}, read back ${found?.offset ?? 'nothing'}`;
+    }
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code === 'interrupted') throw error;
+    return error.message;
+  }
+}

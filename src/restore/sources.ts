@@ -1,0 +1,136 @@
+/** From what was asked for to the partitions and copies that hold it. */
+import { VarveError } from '../errors.ts';
+import type { Backup, Life, Range } from './backup.ts';
+import { chooseLife, chooseTopics } from './choose.ts';
+import { Ranks } from './cut.ts';
+import type { Journal } from './journal.ts';
+import { lengthOf, type SourceTopic } from './plan.ts';
+import type { RestoreProgress } from './progress.ts';
+import type { RestoreRequest } from './request.ts';
+import { scanPartition } from './stream.ts';
+import { clipStretches, planStretches, without } from './stretches.ts';
+
+/** Every topic that is meant, with its sources. */
+export async function findSources(backup: Backup, request: RestoreRequest): Promise<SourceTopic[]> {
+  const found: SourceTopic[] = [];
+  for (const { topic, target } of chooseTopics(backup.topics, request)) {
+    const lives = await backup.lives(topic);
+    const { life, others } = chooseLife(lives, request.incarnation);
+    const livesOfTarget = target === topic ? lives : await backup.lives(target);
+    found.push(sourceOf({ life, others, livesOfTarget, target }, request.partitions));
+  }
+  return found.toSorted(smallCompactedFirst);
+}
+
+function sourceOf(
+  o: { life: Life; others: readonly Life[]; livesOfTarget: readonly Life[]; target: string },
+  wanted: readonly number[],
+): SourceTopic {
+  const there = o.life.partitions.map(({ partition }) => partition);
+  const missing = wanted.find((partition) => !there.includes(partition));
+  if (missing !== undefined) {
+    throw new VarveError(
+      'nothing-selected',
+      `no partition ${missing} of topic ${o.life.topic} in this backup; there are ${there.join(', ')}`,
+      { hint: 'name one of them, or leave --partition out for all' },
+    );
+  }
+  const partitions = o.life.partitions
+    .filter(({ partition }) => wanted.length === 0 || wanted.includes(partition))
+    .map(({ partition, copies }) => ({ partition, copies, plan: planStretches(copies), scanned: undefined }));
+  return { ...o, partitions };
+}
+
+/** Schemas and the state of connectors are what everything else leans on. */
+function smallCompactedFirst(a: SourceTopic, b: SourceTopic): number {
+  const rank = ({ life }: SourceTopic): number => {
+    const policy = life.settings?.configs.find(([name]) => name === 'cleanup.policy')?.[1] ?? '';
+    return life.partitions.length === 1 && policy.includes('compact') ? 0 : 1;
+  };
+  return rank(a) - rank(b);
+}
+
+/** The sources of a restore that was begun: the same lives and the same offsets as then. */
+export async function sourcesOf(backup: Backup, journal: Journal): Promise<SourceTopic[]> {
+  const found: SourceTopic[] = [];
+  for (const { source, sourceId, target, partitions } of journal.topics) {
+    const lives = await backup.lives(source);
+    const { life, others } = chooseLife(lives, sourceId);
+    const pinned = new Map(partitions.map(({ partition, ranges }) => [partition, ranges]));
+    const rows = life.partitions
+      .filter(({ partition }) => pinned.has(partition))
+      .map(({ partition, copies }) => {
+        const ranges = pinned.get(partition) ?? [];
+        const plan = planStretches(copies);
+        const stretches = clipStretches(plan.stretches, ranges);
+        const lost = ranges.flatMap((range) => without(range, stretches));
+        if (lengthOf(lost) > 0n) throw lostSince(source, partition, lost);
+        return { partition, copies, plan: { ...plan, stretches, missing: [] }, scanned: undefined };
+      });
+    found.push({ life, others, livesOfTarget: [], target, partitions: rows });
+  }
+  return found;
+}
+
+function lostSince(topic: string, partition: number, lost: readonly Range[]): VarveError {
+  const named = lost.map(({ from, to }) => `${from} to ${to - 1n}`).join(', ');
+  return new VarveError(
+    'refused',
+    `${topic}/${partition}: offsets ${named} belong to the restore that was begun, and no source has them any more`,
+    { hint: 'bring the local folder or the snapshot back that had them; or begin again with --recreate' },
+  );
+}
+
+/** Reads everything that is meant, so that counts are exact and damage is known before anything is changed. */
+export async function scanSources(
+  sources: readonly SourceTopic[],
+  o: {
+    request: RestoreRequest;
+    progress: RestoreProgress;
+    signal: AbortSignal;
+    onLost: ((topic: string, partition: number, lost: Range, problem: VarveError) => void) | undefined;
+  },
+): Promise<SourceTopic[]> {
+  const { fromMs, toMs } = o.request;
+  const scanned: SourceTopic[] = [];
+  for (const source of sources) {
+    const partitions = [];
+    for (const row of source.partitions) {
+      const { onLost } = o;
+      const lost =
+        onLost &&
+        ((range: Range, problem: VarveError) => onLost(source.life.topic, row.partition, range, problem));
+      const counts = await scanPartition(
+        { copies: row.copies, stretches: row.plan.stretches, time: { fromMs, toMs }, onLost: lost },
+        { ranks: new Ranks([]), progress: o.progress, signal: o.signal },
+      );
+      partitions.push({ ...row, scanned: counts });
+    }
+    scanned.push({ ...source, partitions });
+  }
+  return scanned;
+}
+
+/** A topic with records of which nothing is selected was hardly meant like that. */
+export function refuseEmpty(sources: readonly SourceTopic[]): void {
+  for (const { life, partitions } of sources) {
+    const scans = partitions.flatMap(({ scanned }) => scanned ?? []);
+    const selected = scans.reduce((sum, { records }) => sum + records, 0);
+    const left = scans.reduce((sum, { before, behind }) => sum + before + behind, 0);
+    if (selected > 0 || left === 0) continue;
+    const timeText = (ms: bigint | undefined): string => momentText(ms);
+    throw new VarveError(
+      'nothing-selected',
+      `nothing of topic ${life.topic} is selected: it has ${left} records${
+        life.firstMs === undefined ? '' : ` from ${timeText(life.firstMs)} to ${timeText(life.lastMs)}`
+      }`,
+      { hint: 'widen the range of times; varve list latest tells the range of each topic' },
+    );
+  }
+}
+
+function momentText(ms: bigint | undefined): string {
+  if (ms === undefined) return 'an unknown time';
+  const isDate = ms >= -8_640_000_000_000_000n && ms <= 8_640_000_000_000_000n;
+  return isDate ? new Date(Number(ms)).toISOString() : `${ms} ms`;
+}

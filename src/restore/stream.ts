@@ -1,0 +1,170 @@
+/** One partition from its sources into the target: merged, cut, stamped, acknowledged, read back and compared. */
+import { VarveError } from '../errors.ts';
+import type { Clock } from '../host/host.ts';
+import type { Cluster, ProducerIdentity } from '../kafka/kafka.ts';
+import { scanBatches } from '../log/log.ts';
+import type { Copy, Range } from './backup.ts';
+import { ContentHash, readBack, RecordHash, wrongContent } from './compare.ts';
+import { Cutter, Ranks, type CutCounts, type TimeSelection } from './cut.ts';
+import { readMerged } from './merge.ts';
+import type { PartitionPlace } from './partition-writer.ts';
+import type { RestoreProgress } from './progress.ts';
+import type { Stretch } from './stretches.ts';
+import type { TargetWriter } from './writer.ts';
+
+export interface PartitionSource {
+  readonly copies: readonly Copy[];
+  readonly stretches: readonly Stretch[];
+  readonly time: TimeSelection;
+  /** Told of what no copy could be read for; without it that is thrown. */
+  readonly onLost: ((lost: Range, problem: VarveError) => void) | undefined;
+}
+
+/** What is read and cut, without anything being written. */
+export async function scanPartition(
+  source: PartitionSource,
+  o: { ranks: Ranks; progress: RestoreProgress; signal: AbortSignal },
+): Promise<CutCounts> {
+  const cutter = new Cutter(source.time, o.ranks);
+  for await (const batch of readMerged(source.copies, source.stretches, {
+    ...source.time,
+    onLost: source.onLost,
+  })) {
+    o.signal.throwIfAborted();
+    for (const { records } of cutter.push(batch)) o.progress.scannedRecords += records;
+  }
+  for (const { records } of cutter.flush()) o.progress.scannedRecords += records;
+  return cutter.counts;
+}
+
+export interface StreamPorts {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly writer: TargetWriter;
+  readonly progress: RestoreProgress;
+  readonly isCompared: boolean;
+}
+
+export interface StreamEnd {
+  readonly counts: CutCounts;
+  readonly ranks: Ranks;
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly content: string | null;
+}
+
+export async function restorePartition(
+  source: PartitionSource,
+  o: {
+    place: PartitionPlace;
+    leaderId: number;
+    start: bigint;
+    /** Up to where an earlier run is known to have come. */
+    there: bigint;
+    identity: ProducerIdentity;
+    groupOffsets: Iterable<bigint>;
+  },
+  ports: StreamPorts,
+): Promise<StreamEnd> {
+  const { cluster, clock, progress, isCompared } = ports;
+  const { place, start } = o;
+  const ranks = new Ranks(o.groupOffsets);
+  const cutter = new Cutter(source.time, ranks);
+  const writer = ports.writer.open(place, o.identity);
+  writer.begin(o);
+  const expected = new ContentHash();
+  const found = new ContentHash();
+  const stopped = new AbortController();
+  const signal = AbortSignal.any([ports.signal, stopped.signal]);
+  let isWritten = false;
+  const reading = isCompared
+    ? readBack(place, {
+        cluster,
+        clock,
+        signal,
+        from: start,
+        until: () => ({ end: writer.acked, isFinal: isWritten }),
+        onBatch(bytes, header) {
+          found.add(bytes, header);
+          progress.comparedRecords += header.recordCount;
+        },
+      })
+    : Promise.resolve();
+  reading.catch((error: unknown) => {
+    if (!stopped.signal.aborted) writer.fail(asVarveError(error));
+  });
+  try {
+    const push = async (batch: { bytes: Buffer; records: number }): Promise<void> => {
+      await writer.push(batch);
+      if (isCompared) expected.add(batch.bytes, wholeOf(batch));
+    };
+    const options = { ...source.time, onLost: source.onLost };
+    for await (const batch of readMerged(source.copies, source.stretches, options)) {
+      ports.signal.throwIfAborted();
+      for (const cut of cutter.push(batch)) await push(cut);
+    }
+    for (const cut of cutter.flush()) await push(cut);
+    await writer.finish();
+    isWritten = true;
+    await reading;
+  } catch (error) {
+    throw writer.failure ?? error;
+  } finally {
+    stopped.abort();
+    await reading.catch(() => undefined);
+    ports.writer.close(writer);
+  }
+  const end = start + BigInt(cutter.counts.records);
+  if (isCompared && expected.digest() !== found.digest()) {
+    if (found.records !== cutter.counts.records)
+      throw wrongContent(place, `expected ${cutter.counts.records} records, read back ${found.records}`);
+    await compareRecords(source, { place, start, end }, ports);
+  }
+  return { counts: cutter.counts, ranks, start, end, content: isCompared ? expected.digest() : null };
+}
+
+/** A broker may put records into other batches than it was sent: then they are compared one by one. */
+async function compareRecords(
+  source: PartitionSource,
+  o: { place: PartitionPlace; start: bigint; end: bigint },
+  { cluster, clock, signal }: StreamPorts,
+): Promise<void> {
+  const expected = new RecordHash();
+  const found = new RecordHash();
+  const cutter = new Cutter(source.time, new Ranks([]));
+  const add = ({ bytes }: { bytes: Buffer }): void => {
+    for (const header of scanBatches(bytes).batches) expected.add(bytes, header);
+  };
+  for await (const batch of readMerged(source.copies, source.stretches, {
+    ...source.time,
+    onLost: source.onLost,
+  }))
+    for (const cut of cutter.push(batch)) add(cut);
+  for (const cut of cutter.flush()) add(cut);
+  await readBack(o.place, {
+    cluster,
+    clock,
+    signal,
+    from: o.start,
+    until: () => ({ end: o.end, isFinal: true }),
+    onBatch: (bytes, header) => found.add(bytes, header),
+  });
+  if (expected.digest() !== found.digest())
+    throw wrongContent(o.place, 'the content of a record differs from the backup');
+}
+
+function wholeOf({ bytes, records }: { bytes: Buffer; records: number }): {
+  position: number;
+  byteLength: number;
+  recordCount: number;
+} {
+  return { position: 0, byteLength: bytes.length, recordCount: records };
+}
+
+function asVarveError(error: unknown): VarveError {
+  if (error instanceof VarveError) return error;
+  return new VarveError('interrupted', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
+}

@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startKafka, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { placeFor } from './place.ts';
+
+let kafka: Kafka;
+beforeAll(async () => {
+  kafka = await startKafka();
+});
+afterAll(async () => {
+  await kafka.stop();
+});
+
+test('a deleted topic comes back equal, with its settings and the offsets of its groups', async () => {
+  const java = await kafka.java();
+  const topic = 'orders';
+  await java.createTopic({
+    topic,
+    partitions: 3,
+    configs: { 'retention.ms': '-1', 'segment.ms': '3600000' },
+  });
+  const records = Array.from({ length: 300 }, (_, index) => ({
+    partition: index % 3,
+    key: `k${index}`,
+    value: `v${index}`,
+    headers: [['n', String(index)] as const],
+  }));
+  await java.produce({ topic, records, compression: 'zstd' });
+  const before = await java.consumeLines({ topic, isolation: 'read_committed' });
+  const ends = (await java.listOffsets(topic)).map(({ latest }) => latest);
+  await java.commitOffsets({
+    group: 'shop',
+    offsets: [
+      { topic, partition: 0, offset: 0n, metadata: '' },
+      { topic, partition: 1, offset: 17n, metadata: 'as of monday' },
+      { topic, partition: 2, offset: ends[2] ?? 0n, metadata: '' },
+    ],
+  });
+  await using place = await placeFor(kafka, { name: topic, include: [topic] });
+  expect(await place.json('backup')).toMatchObject({ status: 0 });
+  await java.deleteTopic(topic);
+
+  const end = await place.run('restore', '--topic', topic, '--yes');
+  expect(end.stderr + end.stdout).toContain('RESTORED');
+  expect(end).toMatchObject({ status: 0, stdout: expect.stringMatching(/\nRESTORED \S+\n$/) });
+  expect(await java.consumeLines({ topic, isolation: 'read_committed' })).toEqual(before);
+  expect(await java.describeConfigs(topic)).toMatchObject({ 'retention.ms': '-1', 'segment.ms': '3600000' });
+  expect(await java.listGroupOffsets('shop')).toEqual([
+    expect.objectContaining({ topic, partition: 0, offset: 0n }),
+    expect.objectContaining({ topic, partition: 1, offset: 17n, metadata: 'as of monday' }),
+    expect.objectContaining({ topic, partition: 2, offset: ends[2] }),
+  ]);
+});
