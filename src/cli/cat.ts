@@ -15,7 +15,7 @@ import { timeText } from '../schedule/schedule.ts';
 import type { Command, CommandContext } from './command.ts';
 import { jsonLines, plainLines } from './records.ts';
 import { choosePartitions, readingFolder } from './selection.ts';
-import { openBackup } from './sources.ts';
+import { checkChoice, openBackup } from './sources.ts';
 import { timeRangeOf, type TimeRange } from './time.ts';
 
 export const command: Command = {
@@ -63,6 +63,7 @@ export const command: Command = {
     const selection = { time, key: key === undefined ? undefined : Buffer.from(key) };
     const snapshot = args.string('snapshot');
     const isLocalOnly = args.flag('local-only');
+    checkChoice({ snapshot, localOnly: isLocalOnly });
     const { config } = await context.loadedConfig(snapshot === undefined ? ['local.dir'] : ['repository']);
     const choice = { snapshot, instance: undefined, localOnly: isLocalOnly, warn: context.err };
     const read = async (): Promise<void> => {

@@ -12,7 +12,7 @@ import { planDocument, planLines } from './restore-plan.ts';
 import { RestoreLog } from './restore-log.ts';
 import { restoreOptions, requestOf, throttleOf } from './restore-options.ts';
 import { showRestore } from './restore-progress.ts';
-import { openBackup } from './sources.ts';
+import { checkChoice, openBackup } from './sources.ts';
 import { targetKafka } from './target-cluster.ts';
 
 export const command: Command = {
@@ -44,6 +44,7 @@ export const command: Command = {
   outlivesTerminal: true,
   async run(context) {
     const request = requestOf(context.args);
+    checkChoice(request);
     const throttle = throttleOf(context.args);
     const { config } = await context.loadedConfig([]);
     const kafka = await targetKafka(context, config);

@@ -11,6 +11,7 @@ import {
   readPartition,
   type Incarnation,
 } from '../local/local.ts';
+import { readMemory } from '../repository/repository.ts';
 import type { Backup, Copy, Life, Range } from '../restore/restore.ts';
 import { ReadingSession, type SnapshotChoice, type SnapshotDetail } from '../target/target.ts';
 import type { CommandContext } from './command.ts';
@@ -24,17 +25,20 @@ export interface SourceChoice {
   readonly localOnly: boolean;
 }
 
+/** Before anything is loaded: what cannot both be meant. */
+export function checkChoice({ localOnly, snapshot }: Pick<SourceChoice, 'localOnly' | 'snapshot'>): void {
+  if (!localOnly || snapshot === undefined) return;
+  throw new VarveError('usage', 'expected --snapshot or --local-only, got both', {
+    hint: 'a snapshot is in the repository: leave --local-only out',
+  });
+}
+
 /** All that can be read: the local files and the newest snapshot of each instance, or what was chosen of them. */
 export async function openBackup(
   context: CommandContext,
   config: Config,
   o: SourceChoice & { warn: (message: string) => void },
 ): Promise<OpenBackup> {
-  if (o.localOnly && o.snapshot !== undefined) {
-    throw new VarveError('usage', 'expected --snapshot or --local-only, got both', {
-      hint: 'a snapshot is in the repository: leave --local-only out',
-    });
-  }
   const hasLocal = config.local.dir !== undefined && o.snapshot === undefined;
   const hasRepository = config.repository.dir !== undefined && !o.localOnly;
   if (!hasLocal && !hasRepository) {
@@ -56,14 +60,19 @@ interface LocalFacts {
   readonly folder: string;
   readonly cluster: string | undefined;
   readonly incarnations: readonly Incarnation[];
+  /** Files are freed only once a snapshot holds them. */
+  readonly mayBeFreed: boolean;
 }
 
-async function lookAtLocal({ disk }: Host, folder: string): Promise<LocalFacts> {
+async function lookAtLocal(host: Host, folder: string): Promise<LocalFacts> {
+  const { disk } = host;
   const identity = await readIdentity(disk, folder); // refuses a format that is newer than this program
+  const mayBeFreed = ((await readMemory(host, folder))?.newest ?? null) !== null;
   return {
     folder,
     cluster: identity?.cluster ?? undefined,
     incarnations: await listIncarnations(disk, folder),
+    mayBeFreed,
   };
 }
 
@@ -200,7 +209,8 @@ export class OpenBackup implements Backup, AsyncDisposable {
     };
     // What the journal tells of and the files do not hold was freed, the oldest first.
     const base = segment?.base ?? coverage.ranges.at(-1)?.to ?? 0n;
-    const absent = coverage.ranges.flatMap(({ from, to }): Range[] =>
+    const ranges = this.#local?.mayBeFreed === true ? coverage.ranges : [];
+    const absent = ranges.flatMap(({ from, to }): Range[] =>
       from < base ? [{ from, to: to < base ? to : base }] : [],
     );
     return {

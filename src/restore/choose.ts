@@ -60,8 +60,8 @@ export function unknownTopic(name: string, known: readonly string[]): VarveError
   const shown = known.slice(0, 10).join(', ');
   const there =
     known.length === 0
-      ? 'it holds none'
-      : `it holds ${shown}${known.length > 10 ? ` and ${known.length - 10} more` : ''}`;
+      ? 'there is none'
+      : `there are ${shown}${known.length > 10 ? ` and ${known.length - 10} more` : ''}`;
   return new VarveError(
     'nothing-selected',
     `no topic ${JSON.stringify(name)} in this backup; ${near === undefined ? '' : `did you mean ${near}? `}${there}`,

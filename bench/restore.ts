@@ -1,0 +1,157 @@
+/**
+ * Restoring against Kafka's own kafka-producer-perf-test (linger 10, batch 128 KiB): the same records into the same
+ * broker, whole process against whole process, in turns. Ours plans, makes the topic, reads everything back and compares.
+ *
+ *   npm run bench -- restore [pairs]
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startKafka, type Kafka } from '../scripts/kafka/kafka.ts';
+import { measure, median, type Measured } from './measure.ts';
+
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const recordsAtOnce = 250_000;
+const producerProps = ['linger.ms=10', 'batch.size=131072'];
+
+const loads = [
+  { topic: 'kilobyte', records: 1_000_000, size: 1024, local: 1.1, sealed: 0.9 },
+  { topic: 'hundred', records: 5_000_000, size: 100, local: 2.0, sealed: 1.7 },
+] as const;
+
+type Load = (typeof loads)[number];
+
+export async function bench(words: readonly string[]): Promise<void> {
+  const pairs = Number(words[0] ?? 3);
+  const only = words[1];
+  const folder = await mkdtemp(join(process.env['BENCH_DIR'] ?? tmpdir(), 'varve-bench-'));
+  try {
+    for (const load of loads) {
+      if (only !== undefined && only !== load.topic) continue;
+      await using kafka = await startKafka({ heapMb: 1024 });
+      await benchLoad(kafka, { load, folder, pairs });
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function benchLoad(kafka: Kafka, o: { load: Load; folder: string; pairs: number }): Promise<void> {
+  const { load, folder, pairs } = o;
+  const java = await kafka.java();
+  await java.createTopic({ topic: load.topic, partitions: 4 });
+  for (let left = load.records; left > 0; left -= recordsAtOnce) {
+    await java.produceLoad({
+      topic: load.topic,
+      records: recordsAtOnce,
+      size: load.size,
+      partitions: 4,
+      lingerMs: 10,
+      batchSize: 131072,
+    });
+  }
+  const file = await configure(kafka, { load, folder });
+  await measure(process.execPath, [main, 'init', '--config', file]);
+  await measure(process.execPath, [main, 'backup', '--config', file]);
+  const ratios: Record<'local' | 'sealed', number[]> = { local: [], sealed: [] };
+  const peaks: number[] = [];
+  const rates: Record<'local' | 'sealed' | 'tool', number[]> = { local: [], sealed: [], tool: [] };
+  const megabytes = (load.records * load.size) / 1e6;
+  for (let pair = 0; pair <= pairs; pair += 1) {
+    const their = await runTool(kafka, { load, pair });
+    rates.tool.push(megabytes / their.seconds);
+    for (const source of ['local', 'sealed'] as const) {
+      const our = await runVarve(kafka, { load, file, source, pair });
+      if (pair === 0) continue;
+      ratios[source].push(their.seconds / our.seconds);
+      rates[source].push(megabytes / our.seconds);
+      peaks.push(our.peakMegabytes);
+    }
+  }
+  const row = {
+    load: `${load.records} records of ${load.size} bytes in 4 partitions`,
+    local: { ratio: round(median(ratios.local)), ratios: ratios.local.map(round), atLeast: load.local },
+    sealed: { ratio: round(median(ratios.sealed)), ratios: ratios.sealed.map(round), atLeast: load.sealed },
+    megabytesPerSecond: {
+      local: Math.round(median(rates.local)),
+      sealed: Math.round(median(rates.sealed)),
+      producerPerfTest: Math.round(median(rates.tool)),
+    },
+    residentMegabytes: Math.round(Math.max(...peaks)),
+    residentMegabytesAtMost: 256,
+  };
+  console.log(JSON.stringify(row, undefined, 2));
+}
+
+async function configure(kafka: Kafka, o: { load: Load; folder: string }): Promise<string> {
+  const { load, folder } = o;
+  const key = join(folder, 'key');
+  await writeFile(key, randomBytes(32));
+  const file = join(folder, `${load.topic}.yaml`);
+  const config = {
+    name: `bench-${load.topic}`,
+    kafka: { brokers: kafka.bootstrap.split(',') },
+    topics: { include: [load.topic] },
+    local: { dir: join(folder, load.topic), minFree: '1MiB' },
+    repository: { dir: join(folder, `${load.topic}-repository`), keyFile: key },
+  };
+  await writeFile(file, JSON.stringify(config)); // JSON is YAML
+  return file;
+}
+
+async function runVarve(
+  kafka: Kafka,
+  o: { load: Load; file: string; source: 'local' | 'sealed'; pair: number },
+): Promise<Measured> {
+  const { load, file, source, pair } = o;
+  const to = `${load.topic}-${source}-${pair}`;
+  const from = source === 'local' ? ['--local-only'] : ['--snapshot', 'latest'];
+  const words = [
+    'restore',
+    '--topic',
+    load.topic,
+    '--to-topic',
+    to,
+    ...from,
+    '--yes',
+    '--json',
+    '--config',
+    file,
+  ];
+  const measured = await measure(process.execPath, [main, ...words]);
+  await (await kafka.java()).deleteTopic(to);
+  return measured;
+}
+
+async function runTool(kafka: Kafka, o: { load: Load; pair: number }): Promise<Measured> {
+  const { load, pair } = o;
+  const topic = `${load.topic}-tool-${pair}`;
+  const java = await kafka.java();
+  await java.createTopic({ topic, partitions: 4 });
+  const words = ['-Xmx512m', '-cp', kafka.libs, 'org.apache.kafka.tools.ProducerPerformance'];
+  const options = [
+    '--topic',
+    topic,
+    '--num-records',
+    String(load.records),
+    '--record-size',
+    String(load.size),
+  ];
+  const measured = await measure('java', [
+    ...words,
+    ...options,
+    '--throughput',
+    '-1',
+    '--producer-props',
+    `bootstrap.servers=${kafka.bootstrap}`,
+    ...producerProps,
+  ]);
+  await java.deleteTopic(topic);
+  return measured;
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
