@@ -24,7 +24,6 @@ export interface Exchange<T> {
   readonly apiVersion: number;
   /** Flexible versions have tagged fields in both headers. */
   readonly flexible: boolean;
-  readonly bytesExpected: number | undefined;
   readonly write: (to: Writer) => void;
   readonly read: (frame: Buffer, at: number) => { value: T; throttleMs: number };
 }
@@ -40,7 +39,6 @@ export function exchangeOf<Request, Response>(
     apiKey: message.apiKey,
     apiVersion: message.version,
     flexible: true,
-    bytesExpected: message.bytesExpected?.(request),
     write: (to) => message.write(request, to),
     read: (frame, at) => {
       const from = new Reader(frame, { what: whatOf(message.name, broker), at });
@@ -64,28 +62,27 @@ export function rawExchange(request: {
   return {
     ...request,
     flexible: false,
-    bytesExpected: request.body.length,
     write: (to) => to.raw(request.body),
     read: (frame, at) => ({ value: Buffer.from(frame.subarray(at)), throttleMs: frame.readInt32BE(at) }),
   };
 }
 
 const correlationIdBytes = 4;
-const headerBytesExpected = 256;
 
 /** The request header: version 2 where the message is flexible, else version 1; the first four bytes are the length. */
 export function requestBytes<T>(
   exchange: Exchange<T>,
   header: { correlationId: number; clientId: string },
-): Buffer {
-  const to = new Writer((exchange.bytesExpected ?? 0) + headerBytesExpected);
+): Buffer[] {
+  const to = new Writer();
   to.int32(0).int16(exchange.apiKey).int16(exchange.apiVersion).int32(header.correlationId);
   to.headerString(header.clientId);
   if (exchange.flexible) to.noTags();
   exchange.write(to);
-  const bytes = to.finish();
-  bytes.writeInt32BE(bytes.length - 4, 0);
-  return bytes;
+  const pieces = to.pieces();
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  pieces[0]?.writeInt32BE(length - 4, 0);
+  return pieces;
 }
 
 /** Reads an answer whole: its header, its throttle time, and what it says. */

@@ -14,6 +14,9 @@ export interface SocketOptions {
 
 export interface BrokerSocket {
   write(bytes: Buffer): void;
+  /** What is written until `uncork` leaves together. */
+  cork(): void;
+  uncork(): void;
   /** Reads on after the assembler had no room. */
   resume(): void;
   destroy(): void;

@@ -43,7 +43,7 @@ interface HandshakeListener {
 interface Pending {
   readonly name: string;
   readonly correlationId: number;
-  readonly bytes: Buffer;
+  readonly pieces: readonly Buffer[];
   readonly limitMs: number;
   readonly trustedBytes: number;
   /** Throws where the frame is malformed. */
@@ -231,7 +231,7 @@ export class Wire {
     this.#waiting.push({
       name: exchange.name,
       correlationId,
-      bytes: requestBytes(exchange, { correlationId, clientId: this.#options.clientId }),
+      pieces: requestBytes(exchange, { correlationId, clientId: this.#options.clientId }),
       limitMs: this.#options.requestTimeoutMs + (options.waitMs ?? 0),
       trustedBytes: options.trustedBytes ?? defaultTrustedBytes,
       settle: (frame) => {
@@ -273,7 +273,9 @@ export class Wire {
     for (const pending of leaving) {
       this.#inFlight.push(pending);
       this.#armTimer(pending);
-      this.#socket?.write(pending.bytes);
+      this.#socket?.cork();
+      for (const piece of pending.pieces) this.#socket?.write(piece);
+      this.#socket?.uncork();
     }
   }
 

@@ -2,6 +2,8 @@
 export class Writer {
   #bytes: Buffer;
   #at = 0;
+  /** What is part of the message without being copied, and where. */
+  readonly #views: { readonly at: number; readonly bytes: Buffer }[] = [];
 
   constructor(capacity = 256) {
     this.#bytes = Buffer.allocUnsafe(capacity);
@@ -95,8 +97,28 @@ export class Writer {
     return this;
   }
 
+  /** As `raw`, but the bytes stay where they are: they must not change until the message has left. */
+  view(bytes: Buffer): this {
+    this.#views.push({ at: this.#at, bytes });
+    return this;
+  }
+
+  /** The message in one piece; only where it holds no views. */
   finish(): Buffer {
+    if (this.#views.length > 0) throw new Error('a message with views comes in pieces');
     return this.#bytes.subarray(0, this.#at);
+  }
+
+  /** The message in order, views in their places. */
+  pieces(): Buffer[] {
+    const pieces: Buffer[] = [];
+    let from = 0;
+    for (const { at, bytes } of this.#views) {
+      pieces.push(this.#bytes.subarray(from, at), bytes);
+      from = at;
+    }
+    pieces.push(this.#bytes.subarray(from, this.#at));
+    return pieces;
   }
 
   #room(length: number): number {

@@ -30,8 +30,8 @@ const endless = 2n ** 63n;
 
 /**
  * Reads what one partition's local files hold, in offset order, each offset once, while a sink may be writing them.
- * Throws `damage` for a batch that is not what was written; the torn end of the newest file is not damage. Each batch
- * is a view of memory that nobody else uses.
+ * Throws `damage` for a batch that is not what was written; the torn end of the newest file is not damage. A batch
+ * stays as it is until the next one is asked for.
  */
 export async function* readPartition(
   disk: Disk,

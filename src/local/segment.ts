@@ -38,8 +38,11 @@ export async function* walkSegment(
   let at = 0;
   let next = base;
   let wanted = pieceBytes;
+  let memory: Buffer = Buffer.alloc(0);
   while (at < fileBytes) {
-    const piece = Buffer.allocUnsafe(Math.min(wanted, fileBytes - at));
+    const pieceLength = Math.min(wanted, fileBytes - at);
+    if (memory.length < pieceLength) memory = Buffer.allocUnsafeSlow(pieceLength);
+    const piece = memory.subarray(0, pieceLength);
     const filled = await file.read(piece, at);
     const bytes = piece.subarray(0, filled);
     const scan = scanBatches(bytes);

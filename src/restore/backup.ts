@@ -22,7 +22,7 @@ export interface Copy {
   readonly coverage: Coverage;
   /** What is covered and cannot be read here: freed, or expired. */
   readonly absent: readonly Range[];
-  /** In offset order. Each batch is a view of memory that nobody else uses. Throws damage. */
+  /** In offset order. A batch stays as it is until the next one is asked for. Throws damage. */
   read(range: ReadRange): AsyncGenerator<CoveredBatch, void, undefined>;
 }
 

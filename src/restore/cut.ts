@@ -20,7 +20,7 @@ export interface TimeSelection {
   readonly toMs: bigint | undefined;
 }
 
-/** One batch to produce. It needs a stamp, and its memory is its own. */
+/** One batch to produce. It needs a stamp, and stays as it is until the next one is asked for. */
 export interface CutBatch {
   readonly bytes: Buffer;
   readonly records: number;

@@ -2,6 +2,7 @@ import { VarveError } from '../errors.ts';
 import { kafkaError, type ProducedRow, type ProducerIdentity } from '../kafka/kafka.ts';
 import { stampBatch } from '../log/log.ts';
 import type { CutBatch } from './cut.ts';
+import type { Slabs, Slice } from './slabs.ts';
 
 export interface PartitionPlace {
   readonly topic: string;
@@ -10,7 +11,7 @@ export interface PartitionPlace {
 }
 
 interface Pending {
-  readonly bytes: Buffer;
+  readonly slice: Slice;
   readonly records: number;
   /** The offset that its first record must get. */
   readonly target: bigint;
@@ -19,6 +20,7 @@ interface Pending {
 
 interface Ports {
   readonly room: () => Promise<void>;
+  readonly slabs: Slabs;
   readonly onQueued: (bytes: number) => void;
   readonly onDone: (records: number, bytes: number, isAcked: boolean) => void;
   /** Nothing is in flight any more, and something is to be sent again. */
@@ -86,7 +88,7 @@ export class PartitionWriter {
     return this.#isOutOfSequence;
   }
 
-  /** Stamps the batch and queues it, unless it is known to be there. Waits for room. */
+  /** Stamps the batch, and queues a copy of it, unless it is known to be there. Waits for room. */
   async push({ bytes, records }: CutBatch): Promise<void> {
     const target = this.#next;
     const behind = target + BigInt(records);
@@ -102,7 +104,7 @@ export class PartitionWriter {
     }
     await this.#ports.room();
     if (this.#failure !== undefined) throw this.#failure;
-    this.#pending.push({ bytes, records, target, state: 'waiting' });
+    this.#pending.push({ slice: this.#ports.slabs.keep(bytes), records, target, state: 'waiting' });
     this.#ports.onQueued(bytes.length);
   }
 
@@ -185,15 +187,16 @@ export class PartitionWriter {
   /** Goes on under another producer id, whose sequences begin here. */
   renew(identity: ProducerIdentity): void {
     this.#identity = identity;
-    for (const { bytes, target } of this.#pending)
-      stampBatch(bytes, { ...identity, sequence: Number((target - this.#start) % sequenceSpan) });
+    for (const { slice, target } of this.#pending)
+      stampBatch(slice.bytes, { ...identity, sequence: Number((target - this.#start) % sequenceSpan) });
   }
 
   fail(error: VarveError): void {
     if (this.#state === 'failed') return;
     this.#state = 'failed';
     this.#failure = error;
-    for (const { bytes, records } of this.#pending) this.#ports.onDone(records, bytes.length, false);
+    // Some of it may still be leaving: its memory is not used again.
+    for (const { slice, records } of this.#pending) this.#ports.onDone(records, slice.bytes.length, false);
     this.#pending = [];
     this.#wake();
   }
@@ -213,7 +216,8 @@ export class PartitionWriter {
     for (let [first] = this.#pending; first?.state === 'acked'; [first] = this.#pending) {
       this.#pending.shift();
       this.#acked = first.target + BigInt(first.records);
-      this.#ports.onDone(first.records, first.bytes.length, true);
+      this.#ports.onDone(first.records, first.slice.bytes.length, true);
+      first.slice.release();
     }
     if (this.#pending.length === 0) this.#wake();
   }

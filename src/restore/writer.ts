@@ -8,6 +8,7 @@ import {
   type ProducerIdentity,
 } from '../kafka/kafka.ts';
 import { PartitionWriter, type PartitionPlace } from './partition-writer.ts';
+import { Slabs } from './slabs.ts';
 
 export interface WriterPorts {
   readonly cluster: Cluster;
@@ -45,6 +46,7 @@ export class TargetWriter implements AsyncDisposable {
   readonly #ports: WriterPorts;
   readonly #partitions: PartitionWriter[] = [];
   readonly #lanes = new Map<number, Lane>();
+  readonly #slabs = new Slabs();
   #queuedBytes = 0;
   #roomWaiters: (() => void)[] = [];
   #refreshing: Promise<void> | undefined;
@@ -60,6 +62,7 @@ export class TargetWriter implements AsyncDisposable {
   open(place: PartitionPlace, identity: ProducerIdentity): PartitionWriter {
     const writer = new PartitionWriter(place, identity, {
       room: async () => this.#room(),
+      slabs: this.#slabs,
       onQueued: (bytes) => {
         this.#queuedBytes += bytes;
         this.#pump(writer.leaderId);
@@ -151,7 +154,7 @@ export class TargetWriter implements AsyncDisposable {
       const batch = writer.take();
       if (batch === undefined) continue;
       rows.push({ writer, batch });
-      bytes += batch.bytes.length;
+      bytes += batch.slice.bytes.length;
     }
     if (count > 0) lane.turn = (lane.turn + 1) % count;
     const { throttle, clock } = this.#ports;
@@ -168,7 +171,7 @@ export class TargetWriter implements AsyncDisposable {
       const producer = await lane.producer;
       results = await producer.produce({
         timeoutMs: produceTimeoutMs,
-        partitions: rows.map(({ writer: { place }, batch }) => ({ ...place, batch: batch.bytes })),
+        partitions: rows.map(({ writer: { place }, batch }) => ({ ...place, batch: batch.slice.bytes })),
       });
     } catch (error) {
       failure = error;

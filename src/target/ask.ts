@@ -1,5 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { Readable } from 'node:stream';
 import { VarveError } from '../errors.ts';
+import { pouredFd } from './messages.ts';
 import type { Host, Timer } from '../host/host.ts';
 import type { SnapshotSettings } from '../snapshot/snapshot.ts';
 import type { TargetEvent } from './context.ts';
@@ -18,6 +20,8 @@ export interface Order<Name extends OrderName> {
   readonly settings: SnapshotSettings;
   readonly onEvent?: (event: TargetEvent) => void;
   readonly onItem?: (item: unknown) => Promise<void>;
+  /** What the order pours out, in chunks of any size; the child waits while they are not read. */
+  readonly onPoured?: (chunk: Buffer) => void;
   /** Given a way to tell the order more, once it has begun. */
   readonly onBegun?: (tell: (told: unknown) => void) => void;
   readonly signal?: AbortSignal;
@@ -42,7 +46,7 @@ export async function runOrder<Name extends OrderName>(
 ): Promise<OrderResult<Name>> {
   const child = fork(new URL('child.ts', import.meta.url), [], {
     serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
     // What a cycle makes and drops are blocks outside of the heap: a small one keeps the whole small.
     execArgv: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=1'],
   });
@@ -69,6 +73,12 @@ class Asking<Name extends OrderName> {
     this.#heardMs = host.clock.nowMs();
   }
 
+  get #poured(): Readable {
+    const stream = this.#child.stdio[pouredFd];
+    if (stream instanceof Readable) return stream;
+    throw new Error('the child has no pipe to pour into');
+  }
+
   async answer(): Promise<unknown> {
     const { signal, order } = this.#order;
     const child = this.#child;
@@ -78,6 +88,7 @@ class Asking<Name extends OrderName> {
         child.on('message', (message: FromChild) => this.#hear(message, { resolve, reject }));
         child.on('error', reject);
         child.on('exit', (status, killedBy) => reject(this.#died(status, killedBy)));
+        this.#poured.on('data', (chunk: Buffer) => this.#order.onPoured?.(chunk));
         child.stderr?.on('data', (chunk: Buffer) => {
           this.#lastWords = (this.#lastWords + chunk.toString('utf8')).slice(-lastWordsMax);
         });
@@ -187,6 +198,7 @@ class Asking<Name extends OrderName> {
     child.on('error', () => undefined); // nobody waits for it any more
     child.kill('SIGKILL');
     child.stderr?.destroy();
+    this.#poured.destroy();
     if (child.connected) child.disconnect();
     child.unref();
   }

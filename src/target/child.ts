@@ -1,8 +1,10 @@
 /** The child process: takes one order, carries it out, tells its parent, and ends. It ends with its parent, too. */
+import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { killThisProcess, systemHost } from '../host/host.ts';
 import { pause } from '../host/host.ts';
 import type { OrderContext } from './context.ts';
-import type { FromChild, ToChild } from './messages.ts';
+import { pouredFd, type FromChild, type ToChild } from './messages.ts';
 import { findOrder } from './orders.ts';
 import { stretchInChild } from './stretch.ts';
 import { tell } from './told.ts';
@@ -40,6 +42,7 @@ async function obey({ order, params, settings }: ToChild & { kind: 'order' }): P
     settings,
     emit: (event) => send({ kind: 'event', event }),
     give,
+    pour,
     listen(onTold) {
       for (const early of told.early.splice(0)) onTold(early);
       told.onTold = onTold;
@@ -74,6 +77,19 @@ async function give(item: unknown): Promise<void> {
       items.onTaken = resolve;
     });
   }
+}
+
+/** Opened by the first that pours. */
+let poured: Socket | undefined;
+
+async function pour(pieces: readonly Buffer[]): Promise<void> {
+  poured ??= new Socket({ fd: pouredFd, readable: false });
+  const stream = poured;
+  stream.cork();
+  let hasRoom = true;
+  for (const piece of pieces) hasRoom = stream.write(piece);
+  stream.uncork();
+  if (!hasRoom) await once(stream, 'drain');
 }
 
 function send(message: FromChild): void {

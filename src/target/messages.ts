@@ -2,6 +2,9 @@
 import type { SnapshotSettings } from '../snapshot/snapshot.ts';
 import type { TargetEvent } from './context.ts';
 
+/** Where the child pours out bytes for its parent. */
+export const pouredFd = 4;
+
 export type ToChild =
   /** What is coming: the child makes ready for it. */
   | { readonly kind: 'load'; readonly order: string }

@@ -1,10 +1,12 @@
 /** The order that goes on: batches of many partitions, piece by piece, as the parent asks for them. */
+import { availableParallelism } from 'node:os';
 import { BlockPool } from '../crypto/crypto.ts';
 import type { CoveredBatch } from '../local/local.ts';
 import { nextOffsetOf } from '../log/log.ts';
 import { openManifest } from '../repository/repository.ts';
 import { SnapshotSource } from '../snapshot/snapshot.ts';
 import type { OrderContext } from './context.ts';
+import { frameStart, type FrameHead } from './frames.ts';
 import { opener } from './looking.ts';
 import { tell } from './told.ts';
 import type { ToldError } from './messages.ts';
@@ -30,18 +32,23 @@ export type ToServe =
   | { readonly kind: 'end' };
 
 /** Whole batches, one behind the other, of which the offsets [from, to) are to be taken. */
-export interface Piece {
-  readonly bytes: Buffer;
+export interface PieceHead {
   readonly from: bigint;
   readonly to: bigint;
   readonly path: string;
 }
 
-export interface Served {
-  readonly reading: number;
-  /** Undefined at the end. */
-  readonly piece: Piece | undefined;
-  readonly error: ToldError | undefined;
+interface Piece extends PieceHead {
+  readonly views: readonly Buffer[];
+  readonly byteLength: number;
+}
+
+/** The head of a frame in which a reading is answered; the body is the piece, and empty at the end. */
+export interface ServedHead extends FrameHead {
+  readonly from?: string;
+  readonly to?: string;
+  readonly path?: string;
+  readonly error?: ToldError;
 }
 
 const pieceBytesMin = 512 * 1024;
@@ -52,7 +59,8 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
   const { host } = context;
   const open = opener(context);
   const level = context.settings.repository.level;
-  await using pool = new BlockPool({ threads: threadsMax, level });
+  // On a small machine the threads would only take turns with the process itself.
+  await using pool = availableParallelism() > 2 ? new BlockPool({ threads: threadsMax, level }) : undefined;
   const sources = new Map<string, Promise<SnapshotSource>>();
   const readings = new Map<number, AsyncGenerator<Piece, void, undefined>>();
   const sourceOf = async ({ instance, snapshot }: ReadRequest): Promise<SnapshotSource> => {
@@ -73,12 +81,16 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
     yield* joined((await source).read(request, range));
   }
   const answer = async (reading: number): Promise<void> => {
+    let head: ServedHead = { reading };
+    let piece: Piece | undefined;
     try {
-      const next = await readings.get(reading)?.next();
-      await context.give({ reading, piece: next?.value ?? undefined, error: undefined } satisfies Served);
+      piece = (await readings.get(reading)?.next())?.value ?? undefined;
+      if (piece !== undefined)
+        head = { reading, from: String(piece.from), to: String(piece.to), path: piece.path };
     } catch (error) {
-      await context.give({ reading, piece: undefined, error: tell(error) } satisfies Served);
+      head = { reading, error: tell(error) };
     }
+    await context.pour([frameStart(head, piece?.byteLength ?? 0), ...(piece?.views ?? [])]);
   };
   await new Promise<void>((resolve) => {
     context.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -97,16 +109,15 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
   return { openedBytes: done.reduce((sum, { openedBytes }) => sum + openedBytes, 0) };
 }
 
-/** Batches one behind the other, in memory of their own. One that is taken in part is at an end of its piece. */
+/** Batches one behind the other, as views of the memory they were opened in. One that is taken in part is at an end of its piece. */
 async function* joined(
   batches: AsyncGenerator<CoveredBatch, void, undefined>,
 ): AsyncGenerator<Piece, void, undefined> {
   let views: Buffer[] = [];
   let length = 0;
-  let open: (Omit<Piece, 'bytes'> & { readonly isWhole: boolean }) | undefined;
-  const close = (range: Omit<Piece, 'bytes'>): Piece => {
-    const { from, to, path } = range;
-    const piece = { from, to, path, bytes: Buffer.concat(views, length) };
+  let open: (PieceHead & { readonly isWhole: boolean }) | undefined;
+  const close = ({ from, to, path }: PieceHead): Piece => {
+    const piece = { from, to, path, views, byteLength: length };
     views = [];
     length = 0;
     open = undefined;
@@ -117,7 +128,13 @@ async function* joined(
     if (open !== undefined && (isFull || from > header.baseOffset)) yield close(open);
     const isWhole = to === nextOffsetOf(header);
     open = { from: open?.from ?? from, to, path, isWhole };
-    views.push(bytes.subarray(header.position, header.position + header.byteLength));
+    const last = views.at(-1);
+    const view = bytes.subarray(header.position, header.position + header.byteLength);
+    const isNext =
+      last !== undefined && last.buffer === view.buffer && last.byteOffset + last.length === view.byteOffset;
+    if (isNext)
+      views[views.length - 1] = Buffer.from(view.buffer, last.byteOffset, last.length + view.length);
+    else views.push(view);
     length += header.byteLength;
   }
   if (open !== undefined) yield close(open);

@@ -4,17 +4,25 @@ import type { CoveredBatch } from '../local/local.ts';
 import { nextOffsetOf, scanBatches } from '../log/log.ts';
 import type { SnapshotSettings } from '../snapshot/snapshot.ts';
 import { runOrder } from './ask.ts';
-import type { Piece, ReadRequest, Served, ToServe } from './serving.ts';
+import { FrameReader } from './frames.ts';
+import type { PieceHead, ReadRequest, ServedHead, ToServe } from './serving.ts';
 import { heard } from './told.ts';
+
+interface Piece extends PieceHead {
+  readonly bytes: Buffer;
+}
 
 interface Waiting {
   readonly resolve: (piece: Piece | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
+const piecesAhead = 2;
+
 /** A child process that reads snapshots for as long as it is wanted: many partitions side by side, each in order. */
 export class ReadingSession implements AsyncDisposable {
-  readonly #waiting = new Map<number, Waiting>();
+  /** By reading, in the order in which they asked. */
+  readonly #waiting = new Map<number, Waiting[]>();
   readonly #ended: Promise<unknown>;
   #tell: (told: ToServe) => void = (told) => void this.#early.push(told);
   readonly #early: ToServe[] = [];
@@ -24,6 +32,7 @@ export class ReadingSession implements AsyncDisposable {
   openedBytes = 0;
 
   constructor(host: Host, o: { settings: SnapshotSettings; signal: AbortSignal; stuckMs?: number }) {
+    const frames = new FrameReader((head, body) => this.#take(head, body));
     const order = runOrder(host, {
       order: 'serve',
       params: undefined,
@@ -32,10 +41,7 @@ export class ReadingSession implements AsyncDisposable {
         this.#tell = tell;
         for (const told of this.#early.splice(0)) tell(told);
       },
-      onItem: async (item) => {
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what this very order gives
-        this.#take(item as Served);
-      },
+      onPoured: (chunk) => frames.feed(chunk),
     });
     this.#ended = order.then(
       ({ openedBytes }) => {
@@ -50,18 +56,24 @@ export class ReadingSession implements AsyncDisposable {
   async *read(request: ReadRequest): AsyncGenerator<CoveredBatch, void, undefined> {
     const reading = (this.#readings += 1);
     this.#tell({ kind: 'open', reading, request });
-    let next = this.#ask(reading);
+    const ahead: Promise<Piece | undefined>[] = [];
+    const ask = (): void => {
+      const piece = this.#ask(reading);
+      piece.catch(() => undefined); // told when its turn comes
+      ahead.push(piece);
+    };
     try {
+      // While one is used, the next are on their way.
+      for (let count = 0; count < piecesAhead; count += 1) ask();
       for (;;) {
-        const piece = await next;
+        const piece = await ahead.shift();
         if (piece === undefined) return;
-        // While this one is used, the next is on its way.
-        next = this.#ask(reading);
-        next.catch(() => undefined); // told when its turn comes
+        ask();
         yield* batchesIn(piece);
       }
     } finally {
       this.#tell({ kind: 'close', reading });
+      this.#waiting.delete(reading);
     }
   }
 
@@ -73,33 +85,36 @@ export class ReadingSession implements AsyncDisposable {
   async #ask(reading: number): Promise<Piece | undefined> {
     if (this.#failure !== undefined) throw this.#failure;
     this.#tell({ kind: 'more', reading });
-    return new Promise((resolve, reject) => this.#waiting.set(reading, { resolve, reject }));
+    return new Promise((resolve, reject) => {
+      const waiting = this.#waiting.get(reading) ?? [];
+      waiting.push({ resolve, reject });
+      this.#waiting.set(reading, waiting);
+    });
   }
 
-  #take({ reading, piece, error }: Served): void {
-    const waiting = this.#waiting.get(reading);
-    this.#waiting.delete(reading);
-    if (error === undefined) waiting?.resolve(piece);
-    else waiting?.reject(heard(error));
+  #take(head: ServedHead, bytes: Buffer): void {
+    const { reading, error, from, to, path } = head;
+    const waiting = this.#waiting.get(reading)?.shift();
+    if (error !== undefined) waiting?.reject(heard(error));
+    else if (from === undefined || to === undefined) waiting?.resolve(undefined);
+    else waiting?.resolve({ bytes, from: BigInt(from), to: BigInt(to), path: path ?? '' });
   }
 
   #fail(error: unknown): void {
     this.#failure ??= error;
-    for (const { reject } of this.#waiting.values()) reject(this.#failure);
+    for (const { reject } of [...this.#waiting.values()].flat()) reject(this.#failure);
     this.#waiting.clear();
   }
 }
 
 function* batchesIn({ bytes, from, to, path }: Piece): Generator<CoveredBatch, void, undefined> {
-  // What crosses between processes comes as plain bytes.
-  const own = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const scan = scanBatches(own);
-  if (scan.end !== own.length)
+  const scan = scanBatches(bytes);
+  if (scan.end !== bytes.length)
     throw new VarveError('failed', `a piece of ${path} came through broken at byte ${scan.end}`);
   for (const header of scan.batches) {
     const behind = nextOffsetOf(header);
     yield {
-      bytes: own,
+      bytes,
       header,
       from: header.baseOffset > from ? header.baseOffset : from,
       to: behind < to ? behind : to,

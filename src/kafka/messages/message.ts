@@ -11,8 +11,6 @@ export interface Message<Request, Response> {
   readonly apiKey: number;
   readonly version: number;
   readonly throttle?: 'last';
-  /** How long the request will be, where that is worth knowing before. */
-  bytesExpected?(request: Request): number;
   write(request: Request, to: Writer): void;
   read(from: Reader): Response;
 }

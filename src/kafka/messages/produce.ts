@@ -21,7 +21,6 @@ export const produceByIdMessage: Message<ProduceRequest, ProducedPartition[]> = 
   apiKey: 0,
   version: 13,
   throttle: 'last',
-  bytesExpected,
   write: (request, to) => write(request, to, (topicId) => to.uuid(topicId)),
   read: (from) => read(from, () => from.uuid()),
 };
@@ -31,17 +30,9 @@ export const produceByNameMessage: Message<ProduceRequest, ProducedPartition[]> 
   apiKey: 0,
   version: 9,
   throttle: 'last',
-  bytesExpected,
   write: (request, to) => write(request, to, (topic) => to.string(topic)),
   read: (from) => read(from, () => from.string()),
 };
-
-const overheadBytes = 512;
-const rowBytes = 320;
-
-function bytesExpected({ partitions }: ProduceRequest): number {
-  return partitions.reduce((sum, { batch }) => sum + batch.length + rowBytes, overheadBytes);
-}
 
 function write({ partitions, timeoutMs }: ProduceRequest, to: Writer, topic: (key: string) => void): void {
   to.nullableString(undefined).int16(-1).int32(timeoutMs);
@@ -50,7 +41,7 @@ function write({ partitions, timeoutMs }: ProduceRequest, to: Writer, topic: (ke
     to.array(rows, ({ partition, batch }) => {
       to.int32(partition)
         .uvarint(batch.length + 1)
-        .raw(batch)
+        .view(batch)
         .noTags();
     });
     to.noTags();
