@@ -138,8 +138,14 @@ export function planTopic(source: SourceTopic, target: TargetFacts, request: Res
         (a, b) => a < b,
       )
     : life.firstMs;
+  const lastMs = isExact
+    ? extreme(
+        scans.map((scan) => scan.lastMs),
+        (a, b) => a > b,
+      )
+    : life.lastMs;
   const bytes = Math.max(0, ...scans.map((scan) => scan.bytes));
-  const deleting = deletingRetention({ effective, firstMs, bytes, nowMs: target.nowMs });
+  const deleting = deletingRetention({ effective, firstMs, lastMs, bytes, nowMs: target.nowMs });
   const retentionLeft = request.applyRetention ? [] : deleting;
   return {
     source: headOf(life),
@@ -162,12 +168,7 @@ export function planTopic(source: SourceTopic, target: TargetFacts, request: Res
       isExact,
     },
     firstMs,
-    lastMs: isExact
-      ? extreme(
-          scans.map((scan) => scan.lastMs),
-          (a, b) => a > b,
-        )
-      : life.lastMs,
+    lastMs,
     notRestored: {
       before: scans.reduce((sum, { before }) => sum + before, 0),
       behind: scans.reduce((sum, { behind }) => sum + behind, 0),

@@ -501,11 +501,12 @@ class Restore {
   /** Which retention would delete what is there now. */
   #deleting({ plan, partitions }: TopicEnd): LeftOff[] {
     const counts = [...partitions.values()].map((row) => row.counts);
-    const times = counts.flatMap(({ firstMs }) => firstMs ?? []);
-    const firstMs = times.reduce<bigint | undefined>((a, b) => (a === undefined || b < a ? b : a), undefined);
+    const first = counts.flatMap(({ firstMs }) => firstMs ?? []);
+    const last = counts.flatMap(({ lastMs }) => lastMs ?? []);
     return deletingRetention({
       effective: new Map(plan.effective),
-      firstMs,
+      firstMs: first.reduce<bigint | undefined>((a, b) => (a === undefined || b < a ? b : a), undefined),
+      lastMs: last.reduce<bigint | undefined>((a, b) => (a === undefined || b > a ? b : a), undefined),
       bytes: Math.max(0, ...counts.map(({ bytes }) => bytes)),
       nowMs: this.#ports.host.clock.nowMs(),
     });

@@ -45,6 +45,7 @@ export interface RetentionFacts {
   /** What would apply in the end, from whatever level it comes. */
   readonly effective: ReadonlyMap<string, string>;
   readonly firstMs: bigint | undefined;
+  readonly lastMs: bigint | undefined;
   /** Of the largest partition. */
   readonly bytes: number;
   readonly nowMs: number;
@@ -58,13 +59,19 @@ export const retentionNames: ReadonlySet<string> = new Set([
 ]);
 
 /** Which retention would delete at once what was just restored. */
-export function deletingRetention({ effective, firstMs, bytes, nowMs }: RetentionFacts): LeftOff[] {
+export function deletingRetention(facts: RetentionFacts): LeftOff[] {
+  const { effective, firstMs, lastMs, bytes, nowMs } = facts;
   const policy = effective.get('cleanup.policy') ?? 'delete';
   if (!policy.split(',').some((word) => word.trim() === 'delete')) return [];
   const left: LeftOff[] = [];
   const retentionMs = effective.get('retention.ms');
-  if (retentionMs !== undefined && BigInt(retentionMs) >= 0n && firstMs !== undefined && firstMs >= 0n) {
-    if (BigInt(nowMs) - firstMs > BigInt(retentionMs)) {
+  const isTimed = firstMs !== undefined && lastMs !== undefined && lastMs >= 0n;
+  if (retentionMs !== undefined && BigInt(retentionMs) >= 0n && isTimed) {
+    if (firstMs < 0n) {
+      // No broker holds a negative time against a record; but how old the others are is not known then.
+      const reason = 'it could delete records at once: some have no time, or one before 1970';
+      left.push({ name: 'retention.ms', value: retentionMs, reason });
+    } else if (BigInt(nowMs) - firstMs > BigInt(retentionMs)) {
       const reason = `it would delete records from ${new Date(Number(firstMs)).toISOString()} on at once`;
       left.push({ name: 'retention.ms', value: retentionMs, reason });
     }
