@@ -1,4 +1,6 @@
 /** Which groups get which offsets, and what stands in the way. Pure. */
+import { nearest } from '../config/config.ts';
+import { VarveError } from '../errors.ts';
 import type { GroupState } from '../kafka/kafka.ts';
 import type { SavedGroup } from '../repository/repository.ts';
 import type { RestoreRequest } from './request.ts';
@@ -41,7 +43,7 @@ export function planGroups(
 ): GroupPlan[] {
   const { groups, groupsTo } = request;
   if (groups === 'none') return [];
-  return saved.flatMap(({ group, offsets }) => {
+  const plan = saved.flatMap(({ group, offsets }): GroupPlan[] => {
     if (group.startsWith(ownPrefix)) return [];
     if (typeof groups !== 'string' && !groups.includes(group)) return [];
     const wanted = offsets.flatMap(({ topic, partition, offset, metadata }): GroupOffset[] => {
@@ -53,6 +55,28 @@ export function planGroups(
     });
     return wanted.length === 0 ? [] : [{ group, offsets: wanted, to: groupsTo }];
   });
+  const known = new Set(plan.map(({ group }) => group));
+  const unknown = typeof groups === 'string' ? undefined : groups.find((group) => !known.has(group));
+  if (unknown !== undefined) throw unknownGroup(unknown, { saved, topics });
+  return plan;
+}
+
+function unknownGroup(
+  group: string,
+  { saved, topics }: { saved: readonly SavedGroup[]; topics: readonly MappedTopic[] },
+): VarveError {
+  const known = saved
+    .filter(({ offsets }) => offsets.some((row) => topics.some(({ topic }) => topic === row.topic)))
+    .map((row) => row.group)
+    .filter((name) => !name.startsWith(ownPrefix));
+  const near = nearest(group, known);
+  const shown = known.length === 0 ? 'there is none' : `there are ${known.slice(0, 10).join(', ')}`;
+  const more = known.length > 10 ? ` and ${known.length - 10} more` : '';
+  return new VarveError(
+    'nothing-selected',
+    `no group ${JSON.stringify(group)} with offsets on what is restored in this backup; ${near === undefined ? '' : `did you mean ${near}? `}${shown}${more}`,
+    { hint: 'name one of them, or leave --group out' },
+  );
 }
 
 /** Groups that are not to be touched now: those of the plan that live, and those whose members are at a topic. */
