@@ -1,0 +1,287 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import kafkajs from 'kafkajs';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { placeFor, type Place } from './place.ts';
+import { seeGroup } from './zoo.ts';
+
+let kafka: Kafka;
+let java: JavaClient;
+beforeAll(async () => {
+  kafka = await startKafka();
+  java = await kafka.java();
+});
+afterAll(() => kafka.stop());
+
+const minute = Date.parse('2026-03-01T00:00Z');
+const perPartition = 20n;
+
+/** Two partitions of 20 records, one a minute; group `.mid` at 5 and 12, group `.end` at the ends. */
+async function givenTopic(topic: string): Promise<{ mid: string; end: string }> {
+  await java.createTopic({ topic, partitions: 2 });
+  const records = Array.from({ length: 40 }, (_, index) => ({
+    partition: index % 2,
+    value: `${index}`,
+    timestamp: minute + Math.floor(index / 2) * 60_000,
+  }));
+  await java.produce({ topic, records, lingerMs: 100 });
+  const [mid, end] = [`${topic}.mid`, `${topic}.end`];
+  await commit(mid, topic, [5n, 12n], 'half way');
+  await commit(end, topic, [perPartition, perPartition]);
+  return { mid, end };
+}
+
+async function commit(
+  group: string,
+  topic: string,
+  offsets: readonly bigint[],
+  metadata = '',
+): Promise<void> {
+  const rows = offsets.map((offset, partition) => ({ topic, partition, offset, metadata }));
+  await java.commitOffsets({ group, offsets: rows });
+}
+
+async function backedUp(topic: string): Promise<Place> {
+  const place = await placeFor(kafka, { name: topic, include: [topic] });
+  expect(await place.json('backup')).toMatchObject({ status: 0 });
+  return place;
+}
+
+/** `topic/partition@offset metadata`, of everything that the group has. */
+async function standOf(group: string): Promise<string[]> {
+  const { offsets } = await seeGroup(java, group);
+  return offsets.map(({ topic, partition, offset, metadata }) =>
+    `${topic}/${partition}@${offset} ${metadata}`.trim(),
+  );
+}
+
+/** A Java consumer that has joined, and commits nothing; it leaves the group when it is disposed of. */
+async function startConsumer(o: {
+  topic: string;
+  group: string;
+  protocol: string;
+  clientId: string;
+}): Promise<AsyncDisposable & { isRunning(): boolean }> {
+  const properties = [`group.protocol=${o.protocol}`, `client.id=${o.clientId}`, 'enable.auto.commit=false'];
+  const args = ['-Xmx256m', '-cp', kafka.libs, 'org.apache.kafka.tools.consumer.ConsoleConsumer'];
+  args.push('--bootstrap-server', kafka.bootstrap, '--topic', o.topic, '--group', o.group);
+  args.push(...properties.flatMap((property) => ['--consumer-property', property]));
+  // Of a group that stands at the end, nothing would come; and no consumer outlives a test that was killed.
+  args.push('--from-beginning', '--timeout-ms', '120000');
+  const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const closed = once(child, 'close');
+  await once(child.stdout, 'data');
+  child.stdout.resume();
+  return {
+    isRunning: () => child.exitCode === null && child.signalCode === null,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM');
+      await closed;
+    },
+  };
+}
+
+test('a group that is named goes along, and no other', async () => {
+  const { mid, end } = await givenTopic('named');
+  await using place = await backedUp('named');
+  await java.deleteTopic('named');
+  expect(await place.run('restore', '--topic', 'named', '--group', mid, '--yes')).toMatchObject({
+    status: 0,
+  });
+  expect(await standOf(mid)).toEqual(['named/0@5 half way', 'named/1@12 half way']);
+  expect(await standOf(end)).toEqual([]);
+});
+
+test('with --no-groups no group is touched', async () => {
+  const { mid, end } = await givenTopic('none');
+  await using place = await backedUp('none');
+  await java.deleteTopic('none');
+  const done = await place.run('restore', '--topic', 'none', '--no-groups', '--yes');
+  expect(done).toMatchObject({ status: 0, stdout: expect.stringContaining('no group is set') });
+  expect([await standOf(mid), await standOf(end)]).toEqual([[], []]);
+});
+
+test.each([
+  { to: 'earliest', offset: 0n },
+  { to: 'latest', offset: perPartition },
+])(
+  '--groups-to $to sets every group to offset $offset, without the metadata of another place',
+  async ({ to, offset }) => {
+    const topic = `to-${to}`;
+    const { mid, end } = await givenTopic(topic);
+    await using place = await backedUp(topic);
+    await java.deleteTopic(topic);
+    const done = await place.run('restore', '--topic', topic, '--groups-to', to, '--yes');
+    expect(done).toMatchObject({ status: 0, stdout: expect.stringContaining(`, to ${to}`) });
+    for (const group of [mid, end])
+      expect(await standOf(group)).toEqual([`${topic}/0@${offset}`, `${topic}/1@${offset}`]);
+  },
+);
+
+test('into another name no group goes along unless asked, and then each keeps what it had besides', async () => {
+  const { mid, end } = await givenTopic('aside');
+  await using place = await backedUp('aside');
+  const before = [await standOf(mid), await standOf(end)];
+  const alone = await place.run('restore', '--topic', 'aside', '--to-topic', 'aside.a', '--yes');
+  expect(alone.status).toBe(0);
+  expect([await standOf(mid), await standOf(end)]).toEqual(before);
+  const words = ['restore', '--topic', 'aside', '--to-topic', 'aside.b', '--yes'];
+  expect(await place.run(...words, '--all-groups')).toMatchObject({ status: 0 });
+  expect(await standOf(mid)).toEqual([
+    'aside/0@5 half way',
+    'aside/1@12 half way',
+    'aside.b/0@5 half way',
+    'aside.b/1@12 half way',
+  ]);
+  expect(await standOf(end)).toEqual(['aside/0@20', 'aside/1@20', 'aside.b/0@20', 'aside.b/1@20']);
+});
+
+test('--append touches no group unless asked, and then counts from where the records went', async () => {
+  const { mid, end } = await givenTopic('append');
+  await using place = await backedUp('append');
+  await java.produce({ topic: 'append', records: [{ partition: 0, value: 'one more' }] });
+  const before = [await standOf(mid), await standOf(end)];
+  const words = ['restore', '--topic', 'append', '--append', '--yes'];
+  expect(await place.run(...words)).toMatchObject({ status: 0 });
+  expect([await standOf(mid), await standOf(end)]).toEqual(before);
+  // Partition 0 now has 20 + 1 + 20 records, partition 1 has 20 + 20.
+  expect(await place.run(...words, '--group', mid)).toMatchObject({ status: 0 });
+  expect(await standOf(mid)).toEqual(['append/0@46 half way', 'append/1@52 half way']);
+  expect(await place.run(...words, '--group', end, '--groups-to', 'earliest')).toMatchObject({ status: 0 });
+  expect(await standOf(end)).toEqual(['append/0@61', 'append/1@60']);
+});
+
+test('of a part of the time, and of one partition, groups stand at the same records as far as they came', async () => {
+  const { mid, end } = await givenTopic('part');
+  await using place = await backedUp('part');
+  await java.deleteTopic('part');
+  const from = ['--from-time', new Date(minute + 10 * 60_000).toISOString()];
+  const done = await place.run('restore', '--topic', 'part', '--partition', '1', ...from, '--yes');
+  expect(done.stderr + done.stdout).toContain('RESTORED');
+  expect(done.status).toBe(0);
+  // Records 10 to 19 of partition 1 come back: of these, two are before the twelfth.
+  expect(await standOf(mid)).toEqual(['part/1@2 half way']);
+  expect(await standOf(end)).toEqual(['part/1@10']);
+});
+
+test('groups of other topics, and what a group has on other topics, are left as they are', async () => {
+  const { mid } = await givenTopic('mine');
+  const { mid: other } = await givenTopic('others');
+  await commit(mid, 'others', [1n, 2n], 'of another topic');
+  await using place = await backedUp('mine');
+  await commit(mid, 'others', [3n, 4n], 'since');
+  await java.deleteTopic('mine');
+  expect(await place.run('restore', '--topic', 'mine', '--yes')).toMatchObject({ status: 0 });
+  expect(await standOf(mid)).toEqual([
+    'mine/0@5 half way',
+    'mine/1@12 half way',
+    'others/0@3 since',
+    'others/1@4 since',
+  ]);
+  expect(await standOf(other)).toEqual(['others/0@5 half way', 'others/1@12 half way']);
+});
+
+test.each(['classic', 'consumer'])(
+  'an active group of the %s protocol is named with its members and refused with 18',
+  async (protocol) => {
+    const topic = `live.${protocol}`;
+    const { mid, end } = await givenTopic(topic);
+    await using place = await backedUp(topic);
+    const { topicId } = await java.describeTopic(topic);
+    const clientId = `till-${protocol}`;
+    const words = ['restore', '--topic', topic, '--recreate', '--yes'];
+    {
+      await using consumer = await startConsumer({ topic, group: mid, protocol, clientId });
+      const refused = await place.run(...words);
+      expect(consumer.isRunning()).toBe(true);
+      expect(refused.status).toBe(18);
+      expect(refused.stderr).toContain(`groups are active: ${mid} (`);
+      expect(refused.stderr).toMatch(new RegExp(`${clientId}[^ ]* at \\S*127\\.0\\.0\\.1`));
+      expect(refused.stderr).not.toContain(end);
+      expect(refused.stdout).not.toContain('RESTORED');
+      expect((await java.describeTopic(topic)).topicId).toBe(topicId);
+      // Into another name, where the group is not asked for, nobody is in the way.
+      const aside = ['restore', '--topic', topic, '--to-topic', `${topic}.aside`, '--yes'];
+      expect(await place.run(...aside)).toMatchObject({ status: 0 });
+      const asked = await place.run(...aside.slice(0, 4), `${topic}.asked`, '--all-groups', '--yes');
+      expect(asked.status).toBe(18);
+    }
+    expect(await place.run(...words)).toMatchObject({ status: 0 });
+    expect(await standOf(mid)).toEqual([`${topic}/0@5 half way`, `${topic}/1@12 half way`]);
+  },
+);
+
+test('a group without offsets whose consumer has subscribed to the topic is in the way of --recreate, too', async () => {
+  const topic = 'subscribed';
+  await givenTopic(topic);
+  await using place = await backedUp(topic);
+  await using consumer = await startConsumer({
+    topic,
+    group: 'newcomer',
+    protocol: 'classic',
+    clientId: 'new',
+  });
+  const refused = await place.run('restore', '--topic', topic, '--recreate', '--yes');
+  expect(consumer.isRunning()).toBe(true);
+  expect(refused.status).toBe(18);
+  expect(refused.stderr).toContain('newcomer');
+});
+
+test('--skip-active-groups leaves the active group as it is, sets the others, names it and ends with 3', async () => {
+  const topic = 'skipped';
+  const { mid, end } = await givenTopic(topic);
+  await using place = await backedUp(topic);
+  await using consumer = await startConsumer({ topic, group: mid, protocol: 'classic', clientId: 'busy' });
+  const before = await standOf(mid);
+  const words = ['restore', '--topic', topic, '--to-topic', 'skipped.aside', '--all-groups'];
+  const done = await place.run(...words, '--skip-active-groups', '--yes');
+  expect(consumer.isRunning()).toBe(true);
+  expect(done).toMatchObject({ status: 3, stdout: expect.stringMatching(/\nRESTORED \S+\n$/) });
+  expect(done.stdout).toContain(`group ${mid} is active and was left as it is`);
+  expect(await standOf(mid)).toEqual(before);
+  expect(await standOf(end)).toContain('skipped.aside/0@20');
+});
+
+test('a group that becomes active meanwhile is named, and the rest is done: 3', async () => {
+  const topic = 'meanwhile';
+  await java.createTopic({ topic });
+  await java.produceLoad({ topic, records: 3000, size: 1000 });
+  const groups = ['quiet', 'awake'];
+  for (const group of groups) await commit(group, topic, [1500n]);
+  await using place = await backedUp(topic);
+  await java.deleteTopic(topic);
+  const running = place.run('restore', '--topic', topic, '--throttle', '500kB/s', '--yes');
+  await vi.waitFor(async () => java.describeTopic(topic), { timeout: 20_000, interval: 50 });
+  const brokers = kafka.bootstrap.split(',');
+  const client = new kafkajs.Kafka({ clientId: 'early', brokers, logLevel: kafkajs.logLevel.NOTHING });
+  const consumer = client.consumer({ groupId: 'awake' });
+  const joined = new Promise<void>((resolve) => {
+    consumer.on('consumer.group_join', () => resolve());
+  });
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topic });
+    await consumer.run({ autoCommit: false, eachMessage: async () => undefined });
+    await joined;
+    const done = await running;
+    expect(done.stderr + done.stdout).toContain('group awake: NOT set: it became active: early');
+    expect(done).toMatchObject({ status: 3, stdout: expect.stringMatching(/\nRESTORED \S+\n$/) });
+  } finally {
+    await consumer.disconnect();
+  }
+  expect(await standOf('quiet')).toEqual([`${topic}/0@1500`]);
+  expect(await standOf('awake')).toEqual([]);
+  expect(await java.consumeLines({ topic })).toHaveLength(3000);
+});
+
+test('a group that is named and has nothing in the backup is refused before anything is made, with those that do', async () => {
+  const { mid } = await givenTopic('typo');
+  await using place = await backedUp('typo');
+  const words = ['restore', '--topic', 'typo', '--to-topic', 'typo.aside', '--yes'];
+  const done = await place.run(...words, '--group', mid, '--group', 'typo.edn');
+  expect(done).toMatchObject({ status: 15, stdout: '' });
+  expect(done.stderr).toContain('no group "typo.edn"');
+  expect(done.stderr).toContain('did you mean typo.end?');
+  await expect(java.describeTopic('typo.aside')).rejects.toThrow('UnknownTopicOrPartition');
+});
