@@ -27,15 +27,19 @@ export class FrameCodec {
     return this.#scratch.subarray(0, this.#compressing.compress2(this.#scratch, raw));
   }
 
-  /** Undefined where it is not one whole frame of `rawBytesMin` to 2^20 bytes with a good checksum. */
-  decompress(frame: Buffer, rawBytesMin: number): Buffer | undefined {
+  /**
+   * Undefined where it is not one whole frame of `rawBytesMin` to 2^20 bytes with a good checksum. `into` is filled from
+   * its start where it is large enough.
+   */
+  decompress(frame: Buffer, rawBytesMin: number, into?: Buffer): Buffer | undefined {
     if (frame.length < 6 || frame.readUInt32LE(0) !== zstd.MAGICNUMBER) return undefined;
     if ((frame.readUInt8(4) & checksumFlag) === 0) return undefined;
     try {
       const rawBytes = zstd.getFrameContentSize(frame);
       if (rawBytes === null || rawBytes < rawBytesMin || rawBytes > blockBytes) return undefined;
       if (zstd.findFrameCompressedSize(frame) !== frame.length) return undefined;
-      const raw = Buffer.allocUnsafe(rawBytes);
+      const hasRoom = into !== undefined && into.length >= rawBytes;
+      const raw = hasRoom ? into.subarray(0, rawBytes) : Buffer.allocUnsafe(rawBytes);
       return this.#decompressing.decompress(raw, frame) === rawBytes ? raw : undefined;
     } catch {
       // The binding throws what the library says of a bad frame; that it is bad is all there is to know.

@@ -17,8 +17,11 @@ export interface Opening {
 }
 
 export interface BlockOpener {
-  /** `sealed` is what the length before it counts. Throws damage unless this is the block that was sealed there. */
-  open(sealed: Buffer, position: BlockPosition): Buffer;
+  /**
+   * `sealed` is what the length before it counts. Throws damage unless this is the block that was sealed there. The raw
+   * block is at the start of `into` where that is large enough.
+   */
+  open(sealed: Buffer, position: BlockPosition, into?: Buffer): Buffer;
   /** The same in a thread of the pool. */
   openIn(pool: BlockPool, sealed: Buffer, position: BlockPosition): Promise<Buffer>;
 }
@@ -27,10 +30,10 @@ export interface BlockOpener {
 export function openBlocks(header: Buffer, { identity, findKey, codec }: Opening): BlockOpener {
   const objectKey = openHead(header, identity, findKey);
   return {
-    open(sealed, { number, last }) {
+    open(sealed, { number, last }, into) {
       const frame = unsealBlock(objectKey, { number, last }, sealed);
       if (frame === undefined) throw wrongBlock(objectKey, identity, { number, last }, sealed);
-      const raw = codec.decompress(frame, last ? Math.min(number, 1) : blockBytes);
+      const raw = codec.decompress(frame, last ? Math.min(number, 1) : blockBytes, into);
       if (raw === undefined) throw notAFrame(identity, number);
       return raw;
     },

@@ -15,6 +15,7 @@ import type { Repository } from './open.ts';
 
 const indexBytesMax = 1024 * 1024 * 1024;
 const lengthBytes = 4;
+const sealedMemoryBytes = 1024 * 1024;
 
 /** `snapshot` is the folder that holds the pack. */
 export async function readIndex(
@@ -73,11 +74,20 @@ function checkPlace(segment: IndexedSegment, pack: Pack): void {
 /** Blocks that are being opened ahead of the one that is wanted. */
 const blocksAheadMax = 4;
 
-/** The raw blocks of a segment, from one on, in order; with a pool, opened ahead in its threads. Throws damage. */
+/**
+ * The raw blocks of a segment, from one on, in order; with a pool, opened ahead in its threads. Without one, a block is
+ * put where `into` says when it is its turn. Throws damage.
+ */
 export async function* openSegmentBlocks(
   file: DiskFile,
   repository: Repository,
-  o: { segment: IndexedSegment; pack: string; fromBlock: number; pool?: BlockPool | undefined },
+  o: {
+    segment: IndexedSegment;
+    pack: string;
+    fromBlock: number;
+    pool?: BlockPool | undefined;
+    into?: () => Buffer;
+  },
 ): AsyncGenerator<Buffer, void, undefined> {
   const { segment } = o;
   const { topic, topicId, partition, base, next } = segment;
@@ -97,12 +107,15 @@ export async function* openSegmentBlocks(
   const opener = openBlocks(header, { identity, findKey: (id) => repository.findKey(id), codec });
   let position = segment.position + headerBytes;
   const ahead: Promise<Buffer>[] = [];
+  let memory: Buffer = Buffer.alloc(0);
   for (const [number, block] of segment.blocks.entries()) {
     if (block.sealedBytes > sealedBlockBytesMax)
       throw damaged(o.pack, `a block of ${block.sealedBytes} bytes in its index`);
     const bytes = lengthBytes + block.sealedBytes;
     if (number >= o.fromBlock) {
-      const sealed = Buffer.allocUnsafe(bytes);
+      if (o.pool !== undefined || memory.length < bytes)
+        memory = Buffer.allocUnsafeSlow(Math.max(bytes, sealedMemoryBytes));
+      const sealed = memory.subarray(0, bytes);
       await fill(file, sealed, { position, pack: o.pack });
       if (sealed.readUInt32BE(0) !== block.sealedBytes)
         throw damaged(
@@ -110,7 +123,7 @@ export async function* openSegmentBlocks(
           `block ${number} of segment ${base} of ${topic}/${partition} has another length`,
         );
       const at = { number, last: number === segment.blocks.length - 1 };
-      if (o.pool === undefined) yield opener.open(sealed.subarray(lengthBytes), at);
+      if (o.pool === undefined) yield opener.open(sealed.subarray(lengthBytes), at, o.into?.());
       else {
         const opening = opener.openIn(o.pool, sealed.subarray(lengthBytes), at);
         opening.catch(() => undefined); // told when its turn comes

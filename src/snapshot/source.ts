@@ -148,7 +148,13 @@ function lastBlockBefore({ blocks }: IndexedSegment, offset: bigint): number {
   return Math.max(0, index);
 }
 
-/** The whole batches of a segment, from the first that begins in a block on, each checked. */
+/** So many blocks stay as they are while those behind them are opened. */
+const memoriesMax = 3;
+
+/**
+ * The whole batches of a segment, from the first that begins in a block on, each checked. A batch stays as it is until
+ * batches of the third block behind it are asked for.
+ */
 export async function* batchesOf(
   file: DiskFile,
   repository: Repository,
@@ -156,13 +162,25 @@ export async function* batchesOf(
 ): AsyncGenerator<{ bytes: Buffer; header: BatchHeader; position: number }, void, undefined> {
   const { segment, pack, fromBlock } = o;
   const skipped = segment.blocks[fromBlock]?.firstBatchAt ?? 0;
+  const memories: Buffer[] = [];
   let rest: Buffer = Buffer.alloc(0);
+  let memory: Buffer = rest;
   let at = fromBlock * blockBytes + skipped;
   let isFirst = true;
-  for await (const block of openSegmentBlocks(file, repository, o)) {
-    const fresh = isFirst ? block.subarray(skipped) : block;
+  // What is left of the block before comes first, the block right behind it.
+  const into = (): Buffer => {
+    const length = rest.length + blockBytes;
+    const oldest = memories.length < memoriesMax ? undefined : memories.shift();
+    memory =
+      oldest !== undefined && oldest.length >= length ? oldest : Buffer.allocUnsafeSlow(length + slackBytes);
+    memories.push(memory);
+    rest.copy(memory);
+    return memory.subarray(rest.length);
+  };
+  for await (const block of openSegmentBlocks(file, repository, { ...o, into })) {
+    if (o.pool !== undefined) block.copy(into());
+    const bytes = memory.subarray(isFirst ? skipped : 0, rest.length + block.length);
     isFirst = false;
-    const bytes = rest.length === 0 ? fresh : Buffer.concat([rest, fresh]);
     const scan = scanBatches(bytes);
     for (const header of scan.batches) {
       const problem = checkBatch(bytes, header);
@@ -175,6 +193,9 @@ export async function* batchesOf(
   }
   if (rest.length > 0) throw damaged(segment, { pack, problem: 'it ends inside a batch' });
 }
+
+/** Room for the piece of a batch in front of a block, so that the same memory serves again. */
+const slackBytes = 256 * 1024;
 
 function damaged(
   { topic, partition, base }: IndexedSegment,

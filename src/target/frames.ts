@@ -9,6 +9,10 @@ export interface FrameHead {
 }
 
 const lengthsBytes = 8;
+/** One that is used, and those that were asked for ahead of it. */
+const bodiesMax = 3;
+/** So that the next one fits, too. */
+const slackBytes = 128 * 1024;
 
 export function frameStart(head: FrameHead, bodyLength: number): Buffer {
   const text = Buffer.from(JSON.stringify(head));
@@ -26,6 +30,8 @@ export class FrameReader {
   #head: FrameHead | undefined;
   #body: Buffer = Buffer.alloc(0);
   #filled = 0;
+  /** By reading: a body is used again once so many others have come. */
+  readonly #bodies = new Map<number, Buffer[]>();
 
   constructor(onFrame: (head: FrameHead, body: Buffer) => void) {
     this.#onFrame = onFrame;
@@ -58,10 +64,21 @@ export class FrameReader {
     const end = lengthsBytes + headLength;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both sides are one program
     this.#head = JSON.parse(bytes.toString('utf8', lengthsBytes, end)) as FrameHead;
-    this.#body = Buffer.allocUnsafe(bytes.readUInt32BE(4));
+    this.#body = this.#memory(this.#head.reading, bytes.readUInt32BE(4));
     this.#filled = 0;
     this.#start = Buffer.alloc(0);
     return bytes.subarray(end);
+  }
+
+  #memory(reading: number, length: number): Buffer {
+    const bodies = this.#bodies.get(reading) ?? [];
+    this.#bodies.set(reading, bodies);
+    const oldest = bodies.length < bodiesMax ? undefined : bodies.shift();
+    const memory =
+      oldest !== undefined && oldest.length >= length ? oldest : Buffer.allocUnsafeSlow(length + slackBytes);
+    bodies.push(memory);
+    if (length === 0) this.#bodies.delete(reading); // its end
+    return memory.subarray(0, length);
   }
 
   #end(): void {

@@ -39,8 +39,7 @@ export interface PieceHead {
 }
 
 interface Piece extends PieceHead {
-  readonly views: readonly Buffer[];
-  readonly byteLength: number;
+  readonly bytes: Buffer;
 }
 
 /** The head of a frame in which a reading is answered; the body is the piece, and empty at the end. */
@@ -51,7 +50,6 @@ export interface ServedHead extends FrameHead {
   readonly error?: ToldError;
 }
 
-const pieceBytesMin = 512 * 1024;
 const threadsMax = 2;
 
 /** Carried out until the parent says that it is enough. */
@@ -90,7 +88,8 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
     } catch (error) {
       head = { reading, error: tell(error) };
     }
-    await context.pour([frameStart(head, piece?.byteLength ?? 0), ...(piece?.views ?? [])]);
+    const { bytes } = piece ?? { bytes: Buffer.alloc(0) };
+    await context.pour([frameStart(head, bytes.length), bytes]);
   };
   await new Promise<void>((resolve) => {
     context.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -109,33 +108,26 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
   return { openedBytes: done.reduce((sum, { openedBytes }) => sum + openedBytes, 0) };
 }
 
-/** Batches one behind the other, as views of the memory they were opened in. One that is taken in part is at an end of its piece. */
+/** The batches of a block together, as a view of the memory they were opened in. One taken in part ends its piece. */
 async function* joined(
   batches: AsyncGenerator<CoveredBatch, void, undefined>,
 ): AsyncGenerator<Piece, void, undefined> {
-  let views: Buffer[] = [];
-  let length = 0;
-  let open: (PieceHead & { readonly isWhole: boolean }) | undefined;
-  const close = ({ from, to, path }: PieceHead): Piece => {
-    const piece = { from, to, path, views, byteLength: length };
-    views = [];
-    length = 0;
-    open = undefined;
-    return piece;
-  };
+  let open: (PieceHead & { bytes: Buffer; begin: number; end: number; isWhole: boolean }) | undefined;
+  const close = ({ from, to, path, bytes, begin, end }: NonNullable<typeof open>): Piece => ({
+    from,
+    to,
+    path,
+    bytes: bytes.subarray(begin, end),
+  });
   for await (const { bytes, header, from, to, path } of batches) {
-    const isFull = length >= pieceBytesMin || open?.isWhole === false || open?.path !== path;
-    if (open !== undefined && (isFull || from > header.baseOffset)) yield close(open);
-    const isWhole = to === nextOffsetOf(header);
-    open = { from: open?.from ?? from, to, path, isWhole };
-    const last = views.at(-1);
-    const view = bytes.subarray(header.position, header.position + header.byteLength);
-    const isNext =
-      last !== undefined && last.buffer === view.buffer && last.byteOffset + last.length === view.byteOffset;
-    if (isNext)
-      views[views.length - 1] = Buffer.from(view.buffer, last.byteOffset, last.length + view.length);
-    else views.push(view);
-    length += header.byteLength;
+    const isApart = open?.bytes !== bytes || !open.isWhole || from > header.baseOffset;
+    if (open !== undefined && isApart) {
+      yield close(open);
+      open = undefined;
+    }
+    const begin = open?.begin ?? header.position;
+    const end = header.position + header.byteLength;
+    open = { from: open?.from ?? from, to, path, bytes, begin, end, isWhole: to === nextOffsetOf(header) };
   }
   if (open !== undefined) yield close(open);
 }
