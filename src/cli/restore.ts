@@ -1,18 +1,28 @@
+import { resolve } from 'node:path';
 import { localFolderOf, type Config, type KafkaConfig } from '../config/config.ts';
 import { askDaemon, kafkaPorts, kafkaSettings } from '../daemon/daemon.ts';
 import { exitStatusByCode, messageOf, VarveError } from '../errors.ts';
 import { connectCluster, type Cluster } from '../kafka/kafka.ts';
+import { replaceFile } from '../host/host.ts';
 import { readIdentity } from '../local/local.ts';
 import { StatusLine } from '../observe/observe.ts';
-import { newProgress, runRestore, type RestoreReport, type RestoreRequest } from '../restore/restore.ts';
+import {
+  newProgress,
+  runRestore,
+  type RestoreOptions,
+  type RestorePorts,
+  type RestoreProgress,
+  type RestoreReport,
+  type RestoreRequest,
+} from '../restore/restore.ts';
 import type { Command, CommandContext } from './command.ts';
 import { errorText, escapeControls } from './output.ts';
 import { reportDocument, reportLines, nextSteps } from './restore-report.ts';
 import { planDocument, planLines } from './restore-plan.ts';
 import { RestoreLog } from './restore-log.ts';
 import { restoreOptions, requestOf, throttleOf } from './restore-options.ts';
-import { showRestore } from './restore-progress.ts';
-import { checkChoice, openBackup } from './sources.ts';
+import { showRestore, type ShownRestore } from './restore-progress.ts';
+import { checkChoice, openBackup, type OpenBackup } from './sources.ts';
 import { targetKafka } from './target-cluster.ts';
 
 export const command: Command = {
@@ -75,8 +85,8 @@ interface Work {
 }
 
 async function restoreInto(context: CommandContext, work: Work): Promise<number> {
-  const { config, kafka, cluster, request, throttle } = work;
-  const { args, host, json, signal } = context;
+  const { config, request } = work;
+  const { host, json, signal } = context;
   const status = new StatusLine(context.errText, context.terminal.columns);
   await using log = new RestoreLog(host, config.local.dir);
   const warn = (message: string): void => {
@@ -94,67 +104,84 @@ async function restoreInto(context: CommandContext, work: Work): Promise<number>
   const backup = await openBackup(context, config, choice);
   const progress = newProgress();
   const shown = showRestore(context, { status, progress, log });
-  let id: string | undefined;
+  const begun: { id?: string } = {};
   let report: RestoreReport | undefined;
   try {
-    await using _backup = backup;
-    report = await runRestore(
-      request,
-      {
-        command: commandText(context),
-        dryRun: args.flag('dry-run'),
-        isCompared: !args.flag('no-verify'),
-        throttle,
-      },
-      {
-        host,
-        cluster,
-        addresses: kafka.brokers.join(','),
-        backup,
-        localFolder: config.local.dir,
-        signal,
-        progress,
-        warn,
-        async onPlan(plan, goesOn) {
-          status.clear();
-          if (json) await context.out(JSON.stringify(planDocument(plan, goesOn)));
-          else for (const line of planLines(plan, goesOn)) await context.out(line);
-          for (const line of planLines(plan, goesOn)) log.add(line);
-        },
-        async confirm(plan) {
-          status.clear();
-          shown.pause();
-          const replaced = plan.topics
-            .filter(({ action }) => action === 'recreate')
-            .map(({ target }) => target);
-          const isYes =
-            replaced.length > 0
-              ? await confirmEach(context, replaced)
-              : await context.confirm(`Restore ${plan.topics.map(({ target }) => target).join(', ')}?`);
-          shown.go();
-          if (!isYes)
-            throw new VarveError('refused', 'the answer was no: nothing was touched', {
-              hint: 'run it again and answer y, or add --yes',
-            });
-        },
-        async onBegun(begun) {
-          id = begun;
-          await log.begin(begun);
-        },
-      },
-    );
+    const ports = portsOf(context, { work, backup, progress, status, shown, log, begun });
+    report = await runRestore(request, optionsOf(context, work), { ...ports, warn });
   } catch (error) {
     await shown.stop();
-    const known = error instanceof VarveError ? error : undefined;
-    if (id === undefined || known === undefined) {
-      if (id !== undefined && !json) await context.out(`NOT RESTORED ${id}`);
-      throw error;
-    }
-    return await fail(context, { id, error: signal.aborted ? stoppedBy(error) : known, log });
+    const { id } = begun;
+    if (id === undefined) throw error;
+    if (error instanceof VarveError)
+      return await fail(context, { id, error: signal.aborted ? stoppedBy(error) : error, log });
+    if (!json) await context.out(`NOT RESTORED ${id}`);
+    throw error;
+  } finally {
+    await backup[Symbol.asyncDispose]();
   }
   await shown.stop();
   if (report === undefined) return 0;
   return await tell(context, { report, openedBytes: backup.openedBytes, log });
+}
+
+function optionsOf(context: CommandContext, { throttle }: Work): RestoreOptions {
+  const { args } = context;
+  return {
+    command: commandText(context),
+    dryRun: args.flag('dry-run'),
+    isCompared: !args.flag('no-verify'),
+    throttle,
+  };
+}
+
+function portsOf(
+  context: CommandContext,
+  o: {
+    work: Work;
+    backup: OpenBackup;
+    progress: RestoreProgress;
+    status: StatusLine;
+    shown: ShownRestore;
+    log: RestoreLog;
+    begun: { id?: string };
+  },
+): Omit<RestorePorts, 'warn'> {
+  const { work, backup, progress, status, shown, log, begun } = o;
+  const { host, json, signal } = context;
+  return {
+    host,
+    cluster: work.cluster,
+    addresses: work.kafka.brokers.join(','),
+    backup,
+    localFolder: work.config.local.dir,
+    signal,
+    progress,
+    async onPlan(plan, goesOn) {
+      status.clear();
+      const lines = planLines(plan, goesOn);
+      if (json) await context.out(JSON.stringify(planDocument(plan, goesOn)));
+      else for (const line of lines) await context.out(line);
+      for (const line of lines) log.add(line);
+    },
+    async confirm(plan) {
+      status.clear();
+      shown.pause();
+      const replaced = plan.topics.filter(({ action }) => action === 'recreate').map(({ target }) => target);
+      const all = plan.topics.map(({ target }) => target).join(', ');
+      const isYes =
+        replaced.length > 0 ? await confirmEach(context, replaced) : await context.confirm(`Restore ${all}?`);
+      shown.go();
+      if (!isYes)
+        throw new VarveError('refused', 'the answer was no: nothing was touched', {
+          hint: 'run it again and answer y, or add --yes',
+        });
+    },
+    async onBegun(id) {
+      begun.id = id;
+      await log.begin(id);
+    },
+  };
 }
 
 /** Typed for each topic that goes: the one answer that nobody gives by accident. */
@@ -225,11 +252,9 @@ async function tell(
 }
 
 async function writeReport({ host, cwd }: CommandContext, path: string, document: object): Promise<void> {
-  const { resolve } = await import('node:path');
-  const { replaceFile } = await import('../host/host.ts');
   await replaceFile(host, resolve(cwd, path), Buffer.from(`${JSON.stringify(document, null, 2)}\n`));
 }
 
-function commandText({ args }: CommandContext): string {
-  return `varve restore ${args.typed.join(' ')}`;
+function commandText(context: CommandContext): string {
+  return `varve restore ${context.args.typed.join(' ')}`;
 }

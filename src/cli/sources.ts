@@ -247,11 +247,11 @@ export class OpenBackup implements Backup, AsyncDisposable {
 /** Above every offset. */
 const endless = 2n ** 63n - 1n;
 
-async function firstTimeOf({ coverage, absent, read }: Copy): Promise<bigint | undefined> {
-  const first = absent.at(-1)?.to ?? coverage.ranges[0]?.from;
+async function firstTimeOf(copy: Copy): Promise<bigint | undefined> {
+  const first = copy.absent.at(-1)?.to ?? copy.coverage.ranges[0]?.from;
   if (first === undefined) return undefined;
   try {
-    for await (const { header } of read({ first, below: endless, fromMs: undefined }))
+    for await (const { header } of copy.read({ first, below: endless, fromMs: undefined }))
       return header.baseTimestamp;
   } catch (error) {
     if (!(error instanceof VarveError) || error.code !== 'damage') throw error; // told when it is read in earnest

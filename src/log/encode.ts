@@ -4,7 +4,6 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import {
   batchHeaderBytes,
   checkedFrom,
-  codecOf,
   lengthPrefixBytes,
   usesAppendTime,
   type BatchHeader,

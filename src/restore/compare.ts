@@ -92,7 +92,7 @@ export interface ReadBackOptions {
 /** Reads what a partition of the target holds now, in order, whoever leads it. */
 export async function readBack(place: PartitionPlace, o: ReadBackOptions): Promise<void> {
   const { cluster, clock, signal } = o;
-  const { topic, topicId, partition } = place;
+  const { topicId, partition } = place;
   let next = o.from;
   let fetcher: Fetcher | undefined;
   let heardMs = clock.nowMs();

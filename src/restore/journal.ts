@@ -99,14 +99,15 @@ export async function writeJournal(
 }
 
 function textOf(journal: Journal): string {
-  const ranges = (rows: JournalPartition['ranges']): string[][] =>
-    rows.map(({ from, to }) => [String(from), String(to)]);
   return JSON.stringify(
     {
       ...journal,
       topics: journal.topics.map((topic) => ({
         ...topic,
-        partitions: topic.partitions.map((row) => ({ ...row, ranges: ranges(row.ranges) })),
+        partitions: topic.partitions.map((row) => ({
+          ...row,
+          ranges: row.ranges.map(({ from, to }) => [from, to]),
+        })),
       })),
     },
     (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value),

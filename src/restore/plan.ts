@@ -112,41 +112,13 @@ export function planTopic(source: SourceTopic, target: TargetFacts, request: Res
   const partitions = source.partitions.map(partitionPlan);
   const missing = partitions.reduce((sum, row) => sum + lengthOf(row.missing), 0n);
   if (missing > 0n && !request.acceptMissing) throw missingRefused(source, partitions);
-  const unsaved =
-    action === 'recreate' && existing !== undefined ? unsavedIn(existing, source.livesOfTarget) : 0n;
+  const isReplaced = action === 'recreate' && existing !== undefined;
+  const unsaved = isReplaced ? unsavedIn(existing, source.livesOfTarget) : 0n;
   if (unsaved > 0n && !request.discardUnsaved) throw unsavedRefused(source, existing, unsaved);
-  const saved = life.settings;
-  const wantedFactor = request.replicationFactor ?? saved?.replicationFactor ?? -1;
-  const replicationFactor = Math.min(wantedFactor, target.brokers);
-  const temporary = temporaryConfigs(target.known);
   const isNew = action === 'create' || action === 'recreate';
-  const refused = target.refused.get(source.target) ?? [];
-  const wanted = wantedConfigs(
-    isNew ? (saved?.configs ?? []) : (existing?.configs ?? []),
-    request.topicConfigs,
-  );
-  const final = lowerMinimum(
-    wanted.filter(([name]) => !refused.some((row) => row.name === name)),
-    replicationFactor,
-  );
-  const effective = new Map([...(target.effective.get(source.target) ?? []), ...final]);
   const scans = source.partitions.flatMap(({ scanned }) => scanned ?? []);
-  const isExact = scans.length === source.partitions.length;
-  const firstMs = isExact
-    ? extreme(
-        scans.map((scan) => scan.firstMs),
-        (a, b) => a < b,
-      )
-    : life.firstMs;
-  const lastMs = isExact
-    ? extreme(
-        scans.map((scan) => scan.lastMs),
-        (a, b) => a > b,
-      )
-    : life.lastMs;
-  const bytes = Math.max(0, ...scans.map((scan) => scan.bytes));
-  const deleting = deletingRetention({ effective, firstMs, lastMs, bytes, nowMs: target.nowMs });
-  const retentionLeft = request.applyRetention ? [] : deleting;
+  const times = timesOf(source, scans);
+  const settings = settingsOf(source, target, { request, isNew, existing, scans, ...times });
   return {
     source: headOf(life),
     others: others.map(headOf),
@@ -155,35 +127,84 @@ export function planTopic(source: SourceTopic, target: TargetFacts, request: Res
     existing,
     unsaved,
     partitionCount: existing !== undefined && !isNew ? existing.partitions.length : partitionCount,
-    replicationFactor,
-    temporary,
-    final,
-    effective: [...effective].filter(([name]) => retentionNames.has(name)),
-    leftOff: [...refused, ...retentionLeft],
+    ...settings,
     partitions,
-    records: {
-      count: isExact
-        ? scans.reduce((sum, { records }) => sum + records, 0)
-        : partitions.reduce((sum, { recordsMax }) => sum + recordsMax, 0),
-      isExact,
-    },
-    firstMs,
-    lastMs,
+    records: recordsOf(source, scans, partitions),
+    ...times,
     notRestored: {
       before: scans.reduce((sum, { before }) => sum + before, 0),
       behind: scans.reduce((sum, { behind }) => sum + behind, 0),
     },
-    warnings: warningsOf({
-      source,
-      isNew,
-      wantedFactor,
-      replicationFactor,
-      existing,
-      deleting,
-      request,
-      final,
-      wanted,
-    }),
+  };
+}
+
+function recordsOf(
+  source: SourceTopic,
+  scans: readonly CutCounts[],
+  partitions: readonly PartitionPlan[],
+): TopicPlan['records'] {
+  const isExact = scans.length === source.partitions.length;
+  const count = isExact
+    ? scans.reduce((sum, { records }) => sum + records, 0)
+    : partitions.reduce((sum, { recordsMax }) => sum + recordsMax, 0);
+  return { count, isExact };
+}
+
+function timesOf(
+  { life, partitions }: SourceTopic,
+  scans: readonly CutCounts[],
+): Pick<TopicPlan, 'firstMs' | 'lastMs'> {
+  if (scans.length < partitions.length) return { firstMs: life.firstMs, lastMs: life.lastMs };
+  return {
+    firstMs: extreme(
+      scans.map((scan) => scan.firstMs),
+      (a, b) => a < b,
+    ),
+    lastMs: extreme(
+      scans.map((scan) => scan.lastMs),
+      (a, b) => a > b,
+    ),
+  };
+}
+
+type SettingsPlan = Pick<
+  TopicPlan,
+  'replicationFactor' | 'temporary' | 'final' | 'effective' | 'leftOff' | 'warnings'
+>;
+
+function settingsOf(
+  source: SourceTopic,
+  target: TargetFacts,
+  o: {
+    request: RestoreRequest;
+    isNew: boolean;
+    existing: ExistingTopic | undefined;
+    scans: readonly CutCounts[];
+    firstMs: bigint | undefined;
+    lastMs: bigint | undefined;
+  },
+): SettingsPlan {
+  const { request, isNew, existing, scans, firstMs, lastMs } = o;
+  const saved = source.life.settings;
+  const wantedFactor = request.replicationFactor ?? saved?.replicationFactor ?? -1;
+  const replicationFactor = Math.min(wantedFactor, target.brokers);
+  const refused = target.refused.get(source.target) ?? [];
+  const own = isNew ? saved?.configs : existing?.configs;
+  const wanted = wantedConfigs(own ?? [], request.topicConfigs);
+  const final = lowerMinimum(
+    wanted.filter(([name]) => !refused.some((row) => row.name === name)),
+    replicationFactor,
+  );
+  const effective = new Map([...(target.effective.get(source.target) ?? []), ...final]);
+  const bytes = Math.max(0, ...scans.map((scan) => scan.bytes));
+  const deleting = deletingRetention({ effective, firstMs, lastMs, bytes, nowMs: target.nowMs });
+  return {
+    replicationFactor,
+    temporary: temporaryConfigs(target.known),
+    final,
+    effective: [...effective].filter(([name]) => retentionNames.has(name)),
+    leftOff: [...refused, ...(request.applyRetention ? [] : deleting)],
+    warnings: warningsOf({ ...o, source, wantedFactor, replicationFactor, deleting, final, wanted }),
   };
 }
 

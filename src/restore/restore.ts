@@ -16,6 +16,6 @@ export { requestHash, type RestoreRequest } from './request.ts';
 export { planTopic, type PartitionPlan, type RestorePlan, type TopicPlan } from './plan.ts';
 export { planGroups, type ActiveGroup, type GroupPlan } from './group-plan.ts';
 export { newRestoreId, readJournals, restoresFolder, type Journal } from './journal.ts';
-export { runRestore, type RestorePorts } from './run.ts';
+export { runRestore, type RestoreOptions, type RestorePorts } from './run.ts';
 export type { RestoreReport, TopicReport, GroupReport } from './report.ts';
 export { newProgress, type RestoreProgress } from './progress.ts';

@@ -43,11 +43,12 @@ function sourceOf(
 
 /** Schemas and the state of connectors are what everything else leans on. */
 function smallCompactedFirst(a: SourceTopic, b: SourceTopic): number {
-  const rank = ({ life }: SourceTopic): number => {
-    const policy = life.settings?.configs.find(([name]) => name === 'cleanup.policy')?.[1] ?? '';
-    return life.partitions.length === 1 && policy.includes('compact') ? 0 : 1;
-  };
-  return rank(a) - rank(b);
+  return Number(isSmallCompacted(b)) - Number(isSmallCompacted(a));
+}
+
+function isSmallCompacted({ life }: SourceTopic): boolean {
+  const policy = life.settings?.configs.find(([name]) => name === 'cleanup.policy')?.[1] ?? '';
+  return life.partitions.length === 1 && policy.includes('compact');
 }
 
 /** The sources of a restore that was begun: the same lives and the same offsets as then. */
@@ -118,11 +119,10 @@ export function refuseEmpty(sources: readonly SourceTopic[]): void {
     const selected = scans.reduce((sum, { records }) => sum + records, 0);
     const left = scans.reduce((sum, { before, behind }) => sum + before + behind, 0);
     if (selected > 0 || left === 0) continue;
-    const timeText = (ms: bigint | undefined): string => momentText(ms);
     throw new VarveError(
       'nothing-selected',
       `nothing of topic ${life.topic} is selected: it has ${left} records${
-        life.firstMs === undefined ? '' : ` from ${timeText(life.firstMs)} to ${timeText(life.lastMs)}`
+        life.firstMs === undefined ? '' : ` from ${momentText(life.firstMs)} to ${momentText(life.lastMs)}`
       }`,
       { hint: 'widen the range of times; varve list latest tells the range of each topic' },
     );

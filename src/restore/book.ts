@@ -1,0 +1,85 @@
+import type { ProducerIdentity } from '../kafka/kafka.ts';
+import type { Host } from '../host/host.ts';
+import type { Cluster } from '../kafka/kafka.ts';
+import { commitJournal, writeJournal, type Journal, type JournalTopic } from './journal.ts';
+
+interface BookPorts {
+  readonly host: Host;
+  readonly cluster: Cluster;
+  readonly localFolder: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** The journal as it stands, each change on disk and in the target before what it tells of goes on. */
+export class JournalBook {
+  journal: Journal;
+  readonly #ports: BookPorts;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(journal: Journal, ports: BookPorts) {
+    this.journal = journal;
+    this.#ports = ports;
+  }
+
+  get identity(): ProducerIdentity {
+    const { producerId, producerEpoch } = this.journal;
+    return { producerId, producerEpoch };
+  }
+
+  topic(target: string): JournalTopic {
+    const found = this.journal.topics.find((topic) => topic.target === target);
+    if (found === undefined) throw new Error(`the journal knows no topic ${target}`);
+    return found;
+  }
+
+  partition(target: string, partition: number): JournalTopic['partitions'][number] {
+    const found = this.topic(target).partitions.find((row) => row.partition === partition);
+    if (found === undefined) throw new Error(`the journal knows no partition ${partition} of ${target}`);
+    return found;
+  }
+
+  async begin(target: string, o: { topicId: string; starts: ReadonlyMap<number, bigint> }): Promise<void> {
+    const { topicId, starts } = o;
+    await this.#change(target, (topic) => ({
+      ...topic,
+      topicId,
+      state: 'writing',
+      partitions: topic.partitions.map((row) => ({ ...row, start: starts.get(row.partition) ?? 0n })),
+    }));
+  }
+
+  async restored(target: string, ends: ReadonlyMap<number, bigint>): Promise<void> {
+    await this.#change(target, (topic) => ({
+      ...topic,
+      state: 'restored',
+      partitions: topic.partitions.map((row) => ({ ...row, end: ends.get(row.partition) ?? row.start })),
+    }));
+  }
+
+  async renew(identity: ProducerIdentity): Promise<void> {
+    await this.#save({ ...this.journal, ...identity }, []);
+  }
+
+  async finish(nowMs: number): Promise<void> {
+    await this.#save(
+      { ...this.journal, finishedMs: nowMs },
+      this.journal.topics.map(({ target }) => target),
+    );
+  }
+
+  async #change(target: string, change: (topic: JournalTopic) => JournalTopic): Promise<void> {
+    const topics = this.journal.topics.map((topic) => (topic.target === target ? change(topic) : topic));
+    await this.#save({ ...this.journal, topics }, [target]);
+  }
+
+  async #save(journal: Journal, targets: readonly string[]): Promise<void> {
+    this.journal = journal;
+    const { host, localFolder, cluster, signal } = this.#ports;
+    this.#writing = this.#writing.then(async () => {
+      await writeJournal(host, localFolder, this.journal);
+      for (const target of targets)
+        await commitJournal(cluster, this.journal, { topic: this.topic(target), signal });
+    });
+    await this.#writing;
+  }
+}

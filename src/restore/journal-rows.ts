@@ -1,0 +1,73 @@
+/** From a plan to the rows of its journal, and back as far as a journal tells it. */
+import type { Journal, JournalTopic } from './journal.ts';
+import type { RestorePlan, SourceTopic, TopicPlan } from './plan.ts';
+
+export function journalGroups({ groups }: RestorePlan): Journal['groups'] {
+  return groups.map(({ group, to, offsets }) => ({
+    group,
+    to,
+    offsets: offsets.map((row) => ({ ...row, sourceOffset: row.sourceOffset ?? null })),
+  }));
+}
+
+export function journalTopic(plan: TopicPlan): JournalTopic {
+  return {
+    source: plan.source.topic,
+    sourceId: plan.source.topicId,
+    target: plan.target,
+    action: plan.action,
+    oldId: plan.action === 'recreate' ? (plan.existing?.topicId ?? null) : null,
+    topicId: plan.action === 'append' || plan.action === 'fill' ? (plan.existing?.topicId ?? null) : null,
+    partitionCount: plan.partitionCount,
+    replicationFactor: plan.replicationFactor,
+    temporary: plan.temporary.map(([name, value]) => [name, value]),
+    final: plan.final.map(([name, value]) => [name, value]),
+    effective: plan.effective.map(([name, value]) => [name, value]),
+    state: 'planned',
+    partitions: plan.partitions.map(({ partition, ranges }) => ({
+      partition,
+      start: null,
+      ranges: ranges.map(({ from, to }) => ({ from, to })),
+      end: null,
+    })),
+  };
+}
+
+export function planAgain(topic: JournalTopic, { life, others, partitions }: SourceTopic): TopicPlan {
+  const head = ({ topic: name, topicId, cluster, firstSeen }: typeof life): TopicPlan['source'] => ({
+    topic: name,
+    topicId,
+    cluster,
+    firstSeen,
+  });
+  const records = topic.partitions
+    .flatMap(({ ranges }) => ranges)
+    .reduce((sum, { from, to }) => sum + Number(to - from), 0);
+  const { action, target, partitionCount, replicationFactor, temporary, final, effective } = topic;
+  return {
+    source: head(life),
+    others: others.map(head),
+    target,
+    action,
+    existing: topic.topicId === null ? undefined : { topicId: topic.topicId, partitions: [], configs: [] },
+    unsaved: 0n,
+    partitionCount,
+    replicationFactor,
+    temporary,
+    final,
+    effective,
+    leftOff: [],
+    partitions: partitions.map(({ partition, plan }) => ({
+      partition,
+      ranges: plan.stretches.map(({ from, to }) => ({ from, to })),
+      missing: [],
+      gaps: plan.gaps,
+      recordsMax: plan.stretches.reduce((sum, { from, to }) => sum + Number(to - from), 0),
+    })),
+    records: { count: records, isExact: false },
+    firstMs: undefined,
+    lastMs: undefined,
+    notRestored: { before: 0, behind: 0 },
+    warnings: [],
+  };
+}

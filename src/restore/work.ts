@@ -1,0 +1,313 @@
+/** Carrying out a plan: topics made, filled, compared and settled, groups set; each step noted before the next. */
+import { messageOf, VarveError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import type { Cluster } from '../kafka/kafka.ts';
+import { mapAtOnce } from './at-once.ts';
+import type { Range } from './backup.ts';
+import { JournalBook } from './book.ts';
+import type { GroupPlan } from './group-plan.ts';
+import { setGroups, type GroupChange } from './group-work.ts';
+import type { Journal } from './journal.ts';
+import { foreign } from './partition-writer.ts';
+import type { RestorePlan, SourceTopic, TopicPlan } from './plan.ts';
+import type { RestoreProgress } from './progress.ts';
+import type { GroupReport, RestoreReport } from './report.ts';
+import type { RestoreRequest } from './request.ts';
+import { restorePartition, type StreamEnd } from './stream.ts';
+import { offsetsOf } from './target-facts.ts';
+import {
+  changeSettings,
+  createTopic,
+  deleteTopic,
+  foreignSettings,
+  lookAt,
+  waitForLeaders,
+} from './target-topic.ts';
+import { topicReport, type TopicEnd } from './topic-report.ts';
+import { deletingRetention, finalChange, type LeftOff } from './topic-settings.ts';
+import { TargetWriter } from './writer.ts';
+
+export interface WorkPorts {
+  readonly host: Host;
+  readonly cluster: Cluster;
+  readonly localFolder: string | undefined;
+  readonly signal: AbortSignal;
+  readonly progress: RestoreProgress;
+}
+
+export interface WorkOptions {
+  readonly isCompared: boolean;
+  /** Bytes a second. */
+  readonly throttle: number | undefined;
+}
+
+const topicsAtOnce = 4;
+const partitionsAtOnce = 6;
+
+export class Work {
+  readonly #request: RestoreRequest;
+  readonly #options: WorkOptions;
+  readonly #ports: WorkPorts;
+  readonly #incomplete: string[] = [];
+  readonly #lost = new Map<string, { partition: number; from: bigint; to: bigint }[]>();
+
+  constructor(request: RestoreRequest, options: WorkOptions, ports: WorkPorts) {
+    this.#request = request;
+    this.#options = options;
+    this.#ports = ports;
+  }
+
+  async carryOut(
+    journal: Journal,
+    sources: readonly SourceTopic[],
+    plan: RestorePlan,
+  ): Promise<Omit<RestoreReport, 'tookMs'>> {
+    const { cluster, host, signal, progress } = this.#ports;
+    const { clock } = host;
+    this.#incomplete.push(...plan.incomplete);
+    progress.totalRecords = plan.topics.reduce((sum, { records }) => sum + records.count, 0);
+    const book = new JournalBook(journal, this.#ports);
+    await using writer = new TargetWriter({
+      cluster,
+      clock,
+      signal,
+      throttle: this.#options.throttle,
+      onAcked(records, bytes) {
+        progress.ackedRecords += records;
+        progress.ackedBytes += bytes;
+      },
+      onIdentity: async (_place, identity) => book.renew(identity),
+    });
+    progress.phase = 'writing';
+    const ends = await mapAtOnce(plan.topics, topicsAtOnce, async (topic) => {
+      const source = sources.find(({ target }) => target === topic.target);
+      if (source === undefined) throw new Error(`no source for ${topic.target}`);
+      return await this.#restoreTopic(topic, { source, book, writer });
+    });
+    signal.throwIfAborted();
+    progress.phase = 'groups';
+    const groups = await this.#restoreGroups(plan, ends);
+    progress.phase = 'settings';
+    for (const end of ends) if (end.problem === undefined) await this.#settleTopic(end, book);
+    const failed = ends.filter(({ problem }) => problem !== undefined);
+    if (failed.length === 0) await book.finish(clock.nowMs());
+    progress.phase = 'done';
+    return {
+      id: journal.id,
+      cluster: cluster.clusterId,
+      wasThere: false,
+      topics: ends.map((end) => topicReport(end, this.#lost.get(end.plan.target) ?? [])),
+      groups,
+      incomplete: this.#incomplete,
+    };
+  }
+
+  async #restoreTopic(
+    plan: TopicPlan,
+    o: { source: SourceTopic; book: JournalBook; writer: TargetWriter },
+  ): Promise<TopicEnd> {
+    const { book } = o;
+    const end: TopicEnd = { plan, partitions: new Map(), topicId: '', leftOff: [], problem: undefined };
+    try {
+      const { topicId, leaders, there } = await this.#prepare(plan, book);
+      end.topicId = topicId;
+      const groupOffsets = wantedOffsets(book.journal, plan.target);
+      await mapAtOnce(
+        o.source.partitions,
+        partitionsAtOnce,
+        async ({ partition, copies, plan: { stretches } }) => {
+          const row = book.partition(plan.target, partition);
+          const place = { topic: plan.target, topicId, partition };
+          const { fromMs, toMs } = this.#request;
+          const streamed = await restorePartition(
+            { copies, stretches, time: { fromMs, toMs }, onLost: this.#onLost(plan, partition) },
+            {
+              place,
+              leaderId: leaders.get(partition) ?? -1,
+              start: row.start ?? 0n,
+              there: there.get(partition) ?? row.start ?? 0n,
+              identity: book.identity,
+              groupOffsets: groupOffsets.get(partition) ?? [],
+            },
+            {
+              ...this.#topicPorts(),
+              writer: o.writer,
+              progress: this.#ports.progress,
+              isCompared: this.#options.isCompared,
+            },
+          );
+          end.partitions.set(partition, streamed);
+        },
+      );
+      await this.#assertAlone(end);
+    } catch (error) {
+      if (this.#ports.signal.aborted) throw error;
+      end.problem =
+        error instanceof VarveError ? error : new VarveError('failed', messageOf(error), { cause: error });
+    }
+    return end;
+  }
+
+  #onLost(plan: TopicPlan, partition: number): ((lost: Range, problem: VarveError) => void) | undefined {
+    if (!this.#request.salvage) return undefined;
+    return ({ from, to }, problem) => {
+      const rows = this.#lost.get(plan.target) ?? [];
+      this.#lost.set(plan.target, rows);
+      if (rows.some((row) => row.partition === partition && row.from === from)) return;
+      rows.push({ partition, from, to });
+      this.#incomplete.push(
+        `${plan.source.topic}/${partition}: offsets ${from} to ${to - 1n}, or some of them, are lost: ${problem.message}`,
+      );
+    };
+  }
+
+  /** The topic as it is to be written into; what was done of it before is not done again. */
+  async #prepare(
+    plan: TopicPlan,
+    book: JournalBook,
+  ): Promise<{ topicId: string; leaders: Map<number, number>; there: Map<number, bigint> }> {
+    const ports = this.#topicPorts();
+    const { target: topic, partitionCount: partitions, replicationFactor, temporary } = plan;
+    const before = book.topic(topic);
+    const isBegun = before.topicId !== null && before.state !== 'planned';
+    const isNew = plan.action === 'create' || plan.action === 'recreate';
+    let { topicId } = before;
+    if (isNew && !isBegun) {
+      if (before.oldId !== null) await deleteTopic(ports, { topic, topicId: before.oldId });
+      const minimum = plan.final.filter(([name]) => name === 'min.insync.replicas');
+      topicId = await this.#createOrAdopt({
+        topic,
+        partitions,
+        replicationFactor,
+        configs: [...temporary, ...minimum],
+      });
+    } else if (!isBegun) {
+      topicId = plan.existing?.topicId ?? null;
+      await changeSettings(ports, topic, temporary);
+    }
+    if (topicId === null) throw new Error(`topic ${topic} has no id`);
+    const found = await waitForLeaders(ports, { topic, topicId, partitions, isNew: isNew && !isBegun });
+    const offsets = await offsetsOf(ports.cluster, found, ports.signal);
+    const there = new Map(offsets.map(({ partition, end }) => [partition, end]));
+    if (!isBegun) await book.begin(topic, { topicId, starts: there });
+    const leaders = new Map(found.partitions.map(({ partition, leaderId }) => [partition, leaderId]));
+    return { topicId, leaders, there };
+  }
+
+  /** A topic of this name that is empty and has the temporary settings was made by a run that could not note it. */
+  async #createOrAdopt(o: Parameters<typeof createTopic>[1]): Promise<string> {
+    const ports = this.#topicPorts();
+    const found = await lookAt(ports, o.topic);
+    if (found !== undefined) {
+      const isOurs = (await foreignSettings(ports, o.topic, o.configs)).length === 0;
+      const offsets = isOurs ? await offsetsOf(ports.cluster, found, ports.signal) : [];
+      if (isOurs && offsets.every(({ end }) => end === 0n)) return found.topicId;
+    }
+    return await createTopic(ports, o);
+  }
+
+  /** Nobody else has written: each partition ends where this restore does. */
+  async #assertAlone({ plan, topicId, partitions }: TopicEnd): Promise<void> {
+    const found = await lookAt(this.#topicPorts(), plan.target);
+    if (found?.topicId !== topicId)
+      throw foreign({ topic: plan.target, topicId, partition: 0 }, 'it was deleted or made anew');
+    for (const { partition, end } of await offsetsOf(this.#ports.cluster, found, this.#ports.signal)) {
+      const expected = partitions.get(partition)?.end;
+      if (expected === undefined || end === expected) continue;
+      throw foreign({ topic: plan.target, topicId, partition }, `it ends at ${end}, expected ${expected}`);
+    }
+  }
+
+  async #restoreGroups(plan: RestorePlan, ends: readonly TopicEnd[]): Promise<GroupReport[]> {
+    const { cluster, signal } = this.#ports;
+    const byTarget = new Map(ends.map((end) => [end.plan.target, end]));
+    const changes = plan.groups.flatMap(({ group, to, offsets }): GroupChange[] => {
+      const rows = offsets.flatMap(({ target, partition, sourceOffset, metadata }) => {
+        const end = byTarget.get(target);
+        const row = end?.problem === undefined ? end?.partitions.get(partition) : undefined;
+        if (row === undefined) return [];
+        return [
+          {
+            topic: target,
+            partition,
+            offset: offsetFor(to, row, sourceOffset),
+            metadata: to === 'saved' ? metadata : '',
+          },
+        ];
+      });
+      return rows.length === 0 ? [] : [{ group, offsets: rows }];
+    });
+    if (changes.length === 0) return [];
+    const outcomes = await setGroups(cluster, changes, signal);
+    return outcomes.map(({ group, offsets, problem }) => {
+      if (problem !== undefined) this.#incomplete.push(`group ${group} was not set: ${problem}`);
+      return { group, offsets, problem: problem ?? null };
+    });
+  }
+
+  /** The topic's own settings, in the very end. */
+  async #settleTopic(end: TopicEnd, book: JournalBook): Promise<void> {
+    const { plan } = end;
+    const ports = this.#topicPorts();
+    try {
+      const foreignNames = await foreignSettings(ports, plan.target, plan.temporary);
+      const isDone = book.topic(plan.target).state === 'restored';
+      if (foreignNames.length > 0 && !isDone) {
+        throw new VarveError(
+          'interrupted',
+          `somebody else changed settings of topic ${plan.target} meanwhile: ${foreignNames.join(', ')}`,
+          {
+            hint: 'find out who did that (an operator of topics?); the records are there, look at the settings by hand',
+          },
+        );
+      }
+      await book.restored(
+        plan.target,
+        new Map([...end.partitions].map(([partition, row]) => [partition, row.end])),
+      );
+      end.leftOff = this.#request.applyRetention ? [] : this.#deleting(end);
+      const { temporary, final } = plan;
+      await changeSettings(ports, plan.target, finalChange({ temporary, final, leftOff: end.leftOff }));
+    } catch (error) {
+      if (!(error instanceof VarveError)) throw error;
+      end.problem = error;
+    }
+  }
+
+  /** Which retention would delete what is there now. */
+  #deleting({ plan, partitions }: TopicEnd): LeftOff[] {
+    const counts = [...partitions.values()].map((row) => row.counts);
+    const first = counts.flatMap(({ firstMs }) => firstMs ?? []);
+    const last = counts.flatMap(({ lastMs }) => lastMs ?? []);
+    return deletingRetention({
+      effective: new Map(plan.effective),
+      firstMs: first.reduce<bigint | undefined>((a, b) => (a === undefined || b < a ? b : a), undefined),
+      lastMs: last.reduce<bigint | undefined>((a, b) => (a === undefined || b > a ? b : a), undefined),
+      bytes: Math.max(0, ...counts.map(({ bytes }) => bytes)),
+      nowMs: this.#ports.host.clock.nowMs(),
+    });
+  }
+
+  #topicPorts(): { cluster: Cluster; clock: Host['clock']; signal: AbortSignal } {
+    const { cluster, host, signal } = this.#ports;
+    return { cluster, clock: host.clock, signal };
+  }
+}
+
+function wantedOffsets({ groups }: Journal, target: string): Map<number, bigint[]> {
+  const wanted = new Map<number, bigint[]>();
+  for (const { offsets } of groups)
+    for (const row of offsets) {
+      if (row.target !== target || row.sourceOffset === null) continue;
+      const known = wanted.get(row.partition);
+      if (known === undefined) wanted.set(row.partition, [row.sourceOffset]);
+      else known.push(row.sourceOffset);
+    }
+  return wanted;
+}
+
+function offsetFor(to: GroupPlan['to'], row: StreamEnd, sourceOffset: bigint | undefined): bigint {
+  if (to === 'earliest') return row.start;
+  if (to === 'latest' || sourceOffset === undefined) return row.end;
+  return row.start + BigInt(row.ranks.rankOf(sourceOffset, row.counts.records));
+}
