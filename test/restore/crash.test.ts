@@ -1,0 +1,159 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { seededRandom, until } from '../sink/processes.ts';
+import { placeFor, type Place } from './place.ts';
+import { expectSame, givenRecords, restoreIds, Running, writtenTo } from './process.ts';
+
+let kafka: Kafka;
+let java: JavaClient;
+beforeAll(async () => {
+  kafka = await startKafka();
+  java = await kafka.java();
+});
+afterAll(() => kafka.stop());
+
+const count = 3000;
+const slowly = ['--throttle', '700kB/s'];
+
+/** A topic that is saved and then gone. */
+async function givenLost(topic: string): Promise<{ place: Place; before: string[]; words: string[] }> {
+  const before = await givenRecords(java, { topic, partitions: 3, count });
+  const place = await placeFor(kafka, { name: topic, include: [topic] });
+  expect(await place.json('backup')).toMatchObject({ status: 0 });
+  await java.deleteTopic(topic);
+  return { place, before, words: ['restore', '--topic', topic, '--yes'] };
+}
+
+/** Returns when the topic holds so many records, or the restore has ended. */
+async function reached(running: Running, topic: string, records: number): Promise<void> {
+  await until(`${topic} holds ${records} records`, async () => {
+    return !running.isRunning || (await writtenTo(java, topic)) >= BigInt(records);
+  });
+}
+
+test('killed again and again, then run to the end: equal, and nothing twice', async () => {
+  const topic = 'killed';
+  const { place, before, words } = await givenLost(topic);
+  await using _place = place;
+  const seed = Number(process.env['SEED'] ?? 20_261_121);
+  const random = seededRandom(seed);
+  const ids = new Set<string>();
+  const moments = Array.from({ length: 6 }, () => 1 + Math.floor(random() * count * 0.9)).toSorted(
+    (a, b) => a - b,
+  );
+  for (const moment of [-1, 0, ...moments]) {
+    await using running = Running.start(place, ...words, ...slowly);
+    // Before anything is written, too: as soon as it shows its plan, and as soon as its journal is there.
+    if (moment === -1) await until('a plan is shown', async () => running.stdout.includes('into cluster'));
+    else if (moment === 0)
+      await until('a journal is there', async () => (await restoreIds(place)).length > 0);
+    else await reached(running, topic, moment);
+    expect({ seed, moment, isRunning: running.isRunning, text: running.stderr }).toMatchObject({
+      isRunning: true,
+    });
+    await running.kill();
+    for (const id of await restoreIds(place)) ids.add(id);
+  }
+  const end = await place.run(...words);
+  expect({ seed, ...end }).toMatchObject({ status: 0, stdout: expect.stringMatching(/\nRESTORED \S+\n$/) });
+  await expectSame(java, topic, before);
+  expect([...ids]).toEqual(await restoreIds(place));
+});
+
+test('a broker that is killed and started again in the middle: the restore goes on by itself', async () => {
+  const topic = 'broker-killed';
+  const { place, before, words } = await givenLost(topic);
+  await using _place = place;
+  await using running = Running.start(place, ...words, ...slowly);
+  await reached(running, topic, count / 3);
+  const [broker] = kafka.brokers;
+  await broker?.kill();
+  await broker?.start();
+  expect(running.isRunning).toBe(true);
+  expect(await running.ended()).toMatchObject({ status: 0, stdout: expect.stringContaining('RESTORED') });
+  await expectSame(java, topic, before);
+});
+
+test('a restore and the broker killed together: the same command goes on', async () => {
+  const topic = 'both-killed';
+  const { place, before, words } = await givenLost(topic);
+  await using _place = place;
+  await using running = Running.start(place, ...words, ...slowly);
+  await reached(running, topic, count / 2);
+  const [broker] = kafka.brokers;
+  await Promise.all([broker?.kill(), running.kill()]);
+  await broker?.start();
+  const end = await place.run(...words);
+  expect(end).toMatchObject({ status: 0, stdout: expect.stringContaining('goes on with restore') });
+  await expectSame(java, topic, before);
+});
+
+test('the local folder lost after a kill: the journal is found in the target, and the same restore goes on', async () => {
+  const topic = 'folder-lost';
+  const { place, before, words } = await givenLost(topic);
+  await using _place = place;
+  await using running = Running.start(place, ...words, ...slowly);
+  await reached(running, topic, count / 3);
+  await running.kill();
+  const [id] = await restoreIds(place);
+  expect(await java.listGroupOffsets(`varve-restore-${id}`)).not.toEqual([]);
+  await rm(place.local, { recursive: true });
+  const end = await place.run(...words);
+  expect(end).toMatchObject({ status: 0, stdout: expect.stringContaining(`goes on with restore ${id}`) });
+  expect(end.stdout).toMatch(new RegExp(`\nRESTORED ${id}\n$`));
+  await expectSame(java, topic, before);
+});
+
+test('Ctrl-C ends it with 6, and the same command goes on', async () => {
+  const topic = 'ctrl-c';
+  const { place, before, words } = await givenLost(topic);
+  await using _place = place;
+  await using running = Running.start(place, ...words, ...slowly);
+  await reached(running, topic, count / 3);
+  running.signal('SIGINT');
+  const [id] = await restoreIds(place);
+  const stopped = await running.ended();
+  expect(stopped).toMatchObject({
+    status: 6,
+    stdout: expect.stringMatching(new RegExp(`\nNOT RESTORED ${id}\n$`)),
+    stderr: expect.stringContaining('run the same command again'),
+  });
+  expect(await writtenTo(java, topic)).toBeLessThan(BigInt(count));
+  const end = await place.run(...words);
+  expect(end).toMatchObject({ status: 0, stdout: expect.stringContaining(`goes on with restore ${id}`) });
+  await expectSame(java, topic, before);
+});
+
+test('another command on a topic that is half restored is refused with 18, and told which command goes on', async () => {
+  const topic = 'changed';
+  const { place, before, words } = await givenLost(topic);
+  await using _place = place;
+  await using running = Running.start(place, ...words, ...slowly);
+  await reached(running, topic, count / 3);
+  await running.kill();
+  const half = await writtenTo(java, topic);
+  for (const more of [['--append'], ['--from-time', '2020-01-01T00:00Z'], ['--no-groups']]) {
+    const refused = await place.run(...words, ...more);
+    expect(refused).toMatchObject({ status: 18, stderr: expect.stringContaining('half restored') });
+    expect(refused.stderr).toContain(`varve restore --topic ${topic}`);
+  }
+  expect(await writtenTo(java, topic)).toBe(half);
+  expect(await place.run(...words)).toMatchObject({ status: 0 });
+  await expectSame(java, topic, before);
+});
+
+test('a terminal that goes away does not stop it: it writes its log to the last line', async () => {
+  const topic = 'hung-up';
+  const { place, before, words } = await givenLost(topic);
+  await using _place = place;
+  await using running = Running.start(place, ...words, ...slowly);
+  await reached(running, topic, count / 3);
+  running.hangUp();
+  expect(await running.ended()).toMatchObject({ status: 0, signal: null });
+  const [id] = await restoreIds(place);
+  const log = await readFile(join(place.local, 'restores', `${id}.log`), 'utf8');
+  expect(log).toMatch(new RegExp(` RESTORED ${id}\n$`));
+  await expectSame(java, topic, before);
+});
