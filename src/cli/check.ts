@@ -14,7 +14,7 @@ import {
   warn,
   type Finding,
 } from './findings.ts';
-import { lookAtRepository, lookAtSchedule } from './health.ts';
+import { lookAtRepository, lookAtSchedule, lookForRestores } from './health.ts';
 
 export const command: Command = {
   name: 'check',
@@ -57,6 +57,7 @@ async function findingsOf(context: CommandContext, config: Config): Promise<Find
     await look('daemon', () => lookAtDaemon(context, folder)),
     await look('gaps', () => lookForGaps(context, folder)),
     await look('room', () => lookForRoom(context, folder, config.local.minFree)),
+    ...(await lookForRestores(context, folder)),
     ...(config.repository.dir === undefined
       ? []
       : [

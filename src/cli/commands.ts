@@ -34,6 +34,18 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./restore.ts')).command,
   },
   {
+    name: 'restores list',
+    summary: 'List the restores of this installation, and which are unfinished',
+    group: 'Restore',
+    load: async () => (await import('./restores.ts')).command,
+  },
+  {
+    name: 'groups list',
+    summary: 'List the consumer groups that a backup holds, with their offsets',
+    group: 'Restore',
+    load: async () => (await import('./groups.ts')).command,
+  },
+  {
     name: 'list',
     summary: 'List the snapshots, or what one of them holds',
     group: 'Look',

@@ -2,11 +2,13 @@ import type { Config } from '../config/config.ts';
 import { exitStatusByCode, type ErrorCode } from '../errors.ts';
 import { durationText, plural } from '../observe/observe.ts';
 import type { Memory } from '../repository/repository.ts';
+import { readJournals } from '../restore/restore.ts';
 import { dueState } from '../schedule/schedule.ts';
 import type { Overview } from '../snapshot/snapshot.ts';
 import type { CommandContext } from './command.ts';
 import { fail, failureOf, ok, warn, type Finding } from './findings.ts';
 import { askTarget, recall } from './repository.ts';
+import { isUnfinished } from './restores.ts';
 import { agoText, longText, momentText } from './times.ts';
 
 /** Whether cycles keep their schedule, by what this installation remembers. */
@@ -68,6 +70,25 @@ function codeNamed(code: string | undefined): ErrorCode {
 
 function isErrorCode(code: string | undefined): code is ErrorCode {
   return code !== undefined && Object.hasOwn(exitStatusByCode, code);
+}
+
+/** Restores that were begun and never came to their end: half of a topic looks like a whole one. */
+export async function lookForRestores({ host }: CommandContext, folder: string): Promise<Finding[]> {
+  const what = 'restores';
+  try {
+    const open = (await readJournals(host, folder)).filter(isUnfinished);
+    if (open.length === 0) return [];
+    const named = open.map(({ id, topics }) => `${id} (${topics.map(({ target }) => target).join(', ')})`);
+    return [
+      warn(
+        what,
+        `${plural(open.length, 'restore')} unfinished: ${named.join('; ')}`,
+        `run the same command again, it goes on: ${open[0]?.command ?? ''}`,
+      ),
+    ];
+  } catch (error) {
+    return [failureOf(what, error)];
+  }
 }
 
 /** What the repository holds and how well. A target that hangs, or a key that is wrong, is a finding. */

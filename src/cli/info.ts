@@ -13,7 +13,7 @@ import {
   verdict,
   type Finding,
 } from './findings.ts';
-import { lookAtSchedule, snapshotFindings, spaceText } from './health.ts';
+import { lookAtSchedule, lookForRestores, snapshotFindings, spaceText } from './health.ts';
 import { printTopics, rowDocument, topicDocument } from './list.ts';
 import { askTarget, recall } from './repository.ts';
 import { agoText } from './times.ts';
@@ -40,7 +40,9 @@ export const command: Command = {
     const { overview, newest, failure } = await lookAtTarget(context, config);
     const own = newest.find(({ row }) => row.instance === config.instance);
     const findings: Finding[] = [
-      ...(config.local.dir === undefined ? [] : [await lookAtSchedule(context, config)]),
+      ...(config.local.dir === undefined
+        ? []
+        : [await lookAtSchedule(context, config), ...(await lookForRestores(context, config.local.dir))]),
       ...(failure === undefined ? [] : [failure]),
       ...(overview === undefined ? [] : snapshotFindings(overview, config, nowMs)),
     ];

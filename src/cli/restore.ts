@@ -8,6 +8,7 @@ import { readIdentity } from '../local/local.ts';
 import { StatusLine } from '../observe/observe.ts';
 import {
   newProgress,
+  type Claimed,
   runRestore,
   type RestoreOptions,
   type RestorePorts,
@@ -107,7 +108,8 @@ async function restoreInto(context: CommandContext, work: Work): Promise<number>
   const begun: { id?: string } = {};
   let report: RestoreReport | undefined;
   try {
-    const ports = portsOf(context, { work, backup, progress, status, shown, log, begun });
+    const claimed = await claimedBy(work, signal);
+    const ports = portsOf(context, { work, backup, claimed, progress, status, shown, log, begun });
     report = await runRestore(request, optionsOf(context, work), { ...ports, warn });
   } catch (error) {
     await shown.stop();
@@ -140,6 +142,7 @@ function portsOf(
   o: {
     work: Work;
     backup: OpenBackup;
+    claimed: Claimed;
     progress: RestoreProgress;
     status: StatusLine;
     shown: ShownRestore;
@@ -147,13 +150,14 @@ function portsOf(
     begun: { id?: string };
   },
 ): Omit<RestorePorts, 'warn'> {
-  const { work, backup, progress, status, shown, log, begun } = o;
+  const { work, backup, claimed, progress, status, shown, log, begun } = o;
   const { host, json, signal } = context;
   return {
     host,
     cluster: work.cluster,
     addresses: work.kafka.brokers.join(','),
     backup,
+    claimed,
     localFolder: work.config.local.dir,
     signal,
     progress,
@@ -207,6 +211,31 @@ async function cutFirst(
   } catch (error) {
     if (signal.aborted) throw error;
     warn(`the daemon could not be asked to save what is committed now: ${messageOf(error)}`);
+  }
+}
+
+/** What the program's own group says was saved: another replica, or a disk that was lost, may have had it. */
+async function claimedBy({ cluster, config }: Work, signal: AbortSignal): Promise<Claimed> {
+  const claimed = new Map<string, Map<number, bigint>>();
+  for (const { partition, offset, metadata } of await cluster.committedOffsets(config.kafka.groupId, {
+    signal,
+  })) {
+    const topicId = topicIdIn(metadata);
+    if (topicId === undefined || offset <= 0n) continue;
+    const rows = claimed.get(topicId) ?? new Map<number, bigint>();
+    claimed.set(topicId, rows.set(partition, offset));
+  }
+  return claimed;
+}
+
+function topicIdIn(metadata: string): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(metadata);
+    const id: unknown =
+      typeof parsed === 'object' && parsed !== null ? Reflect.get(parsed, 'topicId') : undefined;
+    return typeof id === 'string' ? id : undefined;
+  } catch {
+    return undefined; // not ours
   }
 }
 

@@ -95,7 +95,14 @@ async function listen(
 
 function startingFacts({ clock }: Host): DaemonFacts {
   const trouble = { kafka: [], disk: [] };
-  return { startedMs: clock.nowMs(), sink: undefined, trouble, localFreeBytes: undefined, cycles: undefined };
+  return {
+    startedMs: clock.nowMs(),
+    sink: undefined,
+    trouble,
+    localFreeBytes: undefined,
+    unfinishedRestores: undefined,
+    cycles: undefined,
+  };
 }
 
 function statusText(status: SinkStatus, bytesPerSecond: number): string {

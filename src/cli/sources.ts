@@ -3,10 +3,10 @@ import { VarveError } from '../errors.ts';
 import { snapshotSettings } from '../daemon/daemon.ts';
 import type { Host } from '../host/host.ts';
 import {
+  coverageOfFiles,
   listIncarnations,
   listSegments,
   partitionFolder,
-  readCoverage,
   readIdentity,
   readPartition,
   type Incarnation,
@@ -201,12 +201,7 @@ export class OpenBackup implements Backup, AsyncDisposable {
     const { disk } = this.#context.host;
     const folder = this.#local?.folder ?? '';
     const [segment] = await listSegments(disk, partitionFolder(folder, key));
-    const coverage = (await readCoverage(disk, folder, key)) ?? {
-      ranges: segment === undefined ? [] : [{ from: segment.base, to: endless }],
-      epochs: [],
-      gaps: [],
-      truncations: [],
-    };
+    const coverage = await coverageOfFiles(disk, folder, key);
     // What the journal tells of and the files do not hold was freed, the oldest first.
     const base = segment?.base ?? coverage.ranges.at(-1)?.to ?? 0n;
     const ranges = this.#local?.mayBeFreed === true ? coverage.ranges : [];

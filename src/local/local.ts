@@ -30,7 +30,7 @@ export { keyText, partitionFolder, type PartitionKey } from './layout.ts';
 export { askHolder, type Serve } from './lock.ts';
 export { PartitionLog, type Append, type PartitionOptions } from './partition.ts';
 export { listSegments, type Repair, type SegmentFile } from './recover.ts';
-export { readPartition, type CoveredBatch } from './reader.ts';
+export { coverageOfFiles, readPartition, type CoveredBatch } from './reader.ts';
 export { readCoverage } from './gaps.ts';
 export { measureSegmentFile } from './segment.ts';
 

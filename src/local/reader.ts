@@ -2,10 +2,10 @@ import { VarveError } from '../errors.ts';
 import { codeOf, type Disk } from '../host/host.ts';
 import { lastOffsetOf, nextOffsetOf, type BatchHeader } from '../log/log.ts';
 import { nothingCovered, type Coverage } from './coverage.ts';
-import { readJournal } from './journal.ts';
+import { journalledMs, readJournal } from './journal.ts';
 import { keyText, partitionFolder, type PartitionKey } from './layout.ts';
 import { listSegments, type SegmentFile } from './recover.ts';
-import { walkSegment } from './segment.ts';
+import { measureSegmentFile, walkSegment } from './segment.ts';
 
 /** A batch, and the offsets that a reader takes from it: the batch may reach beyond what is covered. */
 export interface CoveredBatch {
@@ -16,6 +16,26 @@ export interface CoveredBatch {
   readonly to: bigint;
   /** The file that holds it. */
   readonly path: string;
+}
+
+/**
+ * What the files cover, also behind the journal: a process that was killed may have written what it could not note any
+ * more. Without a journal all that is there counts.
+ */
+export async function coverageOfFiles(disk: Disk, localFolder: string, key: PartitionKey): Promise<Coverage> {
+  const folder = partitionFolder(localFolder, key);
+  const coverage = await readJournal(disk, folder);
+  const segments = await listSegments(disk, folder);
+  const newest = segments.at(-1);
+  if (newest === undefined) return coverage ?? nothingCovered;
+  const range = coverage?.ranges.at(-1) ?? { from: segments[0]?.base ?? 0n, to: newest.base };
+  const writtenMs = (await disk.stat(newest.path))?.modifiedMs ?? 0;
+  const isBehind = writtenMs > ((await journalledMs(disk, folder)) ?? 0) && newest.base <= range.to;
+  const next = isBehind ? await measureSegmentFile(disk, newest) : undefined;
+  if (coverage !== undefined && (next === undefined || next <= range.to)) return coverage;
+  const to = next !== undefined && next > range.to ? next : range.to;
+  const known = coverage ?? nothingCovered;
+  return { ...known, ranges: [...known.ranges.slice(0, -1), { from: range.from, to }] };
 }
 
 /** A piece [from, to) of the partition, and the branch of files that holds it. */

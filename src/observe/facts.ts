@@ -7,6 +7,8 @@ export interface DaemonFacts {
   readonly sink: SinkMetrics | undefined;
   readonly trouble: Trouble;
   readonly localFreeBytes: number | undefined;
+  /** Begun from this local folder, and not come to their end; undefined while nobody has looked. */
+  readonly unfinishedRestores: number | undefined;
   /** Absent where no repository is configured. */
   readonly cycles: CycleFacts | undefined;
 }

@@ -22,7 +22,13 @@ export function metricsOf(facts: DaemonFacts): Metric[] {
   return [...sinkMetrics(facts), ...(facts.cycles === undefined ? [] : cycleMetrics(facts.cycles))];
 }
 
-function sinkMetrics({ sink, trouble, startedMs, localFreeBytes }: DaemonFacts): Metric[] {
+function sinkMetrics({
+  sink,
+  trouble,
+  startedMs,
+  localFreeBytes,
+  unfinishedRestores,
+}: DaemonFacts): Metric[] {
   const topics = sink?.topics ?? [];
   const perTopic = (valueOf: (topic: (typeof topics)[number]) => number): Sample[] =>
     topics.map((topic) => ({ labels: { topic: topic.topic }, value: valueOf(topic) }));
@@ -66,6 +72,7 @@ function sinkMetrics({ sink, trouble, startedMs, localFreeBytes }: DaemonFacts):
       'Since when something is not on disk.',
       seconds(sink?.unsyncedSinceMs),
     ),
+    gauge('varve_restores_unfinished', 'Restores that were begun and not finished.', unfinishedRestores),
     gauge('varve_gaps', 'Ranges of offsets that were deleted before they could be saved.', sink?.gaps),
     gauge('varve_truncations', 'Times that the cluster lost or rewrote records.', sink?.truncations),
     counter('varve_saved_records_total', 'Records saved since the start.', sink?.records),

@@ -8,7 +8,7 @@ import { journalGroups, journalTopic, planAgain } from './journal-rows.ts';
 import { planTopic, type RestorePlan, type SourceTopic, type TopicPlan } from './plan.ts';
 import type { RestoreReport } from './report.ts';
 import { requestHash, type RestoreRequest } from './request.ts';
-import { findSources, refuseEmpty, scanSources, sourcesOf } from './sources.ts';
+import { findSources, refuseEmpty, scanSources, sourcesOf, type Claimed } from './sources.ts';
 import { offsetsOf, readTargetFacts } from './target-facts.ts';
 import { lookAt } from './target-topic.ts';
 import { Work, type WorkOptions, type WorkPorts } from './work.ts';
@@ -17,6 +17,7 @@ export interface RestorePorts extends WorkPorts {
   /** Of the brokers, as configured. */
   readonly addresses: string;
   readonly backup: Backup;
+  readonly claimed: Claimed;
   /** Shows what will be done, or what goes on. */
   readonly onPlan: (plan: RestorePlan, goesOn: Journal | undefined) => Promise<void>;
   /** Throws where the answer is no. */
@@ -95,7 +96,7 @@ class Restore {
 
   async #begin(hash: string, journals: readonly Journal[]): Promise<RestoreReport | undefined> {
     const { backup, host } = this.#ports;
-    const found = await findSources(backup, this.#request);
+    const found = await findSources(backup, this.#request, this.#ports.claimed);
     await this.#refuseHalfDone(found, journals);
     const sources = this.#mustScan(found) ? await this.#scan(found) : found;
     refuseEmpty(sources);

@@ -1,6 +1,6 @@
 /** From what was asked for to the partitions and copies that hold it. */
 import { VarveError } from '../errors.ts';
-import type { Backup, Life, Range } from './backup.ts';
+import type { Backup, Copy, Life, Range } from './backup.ts';
 import { chooseLife, chooseTopics } from './choose.ts';
 import { Ranks } from './cut.ts';
 import type { Journal } from './journal.ts';
@@ -10,14 +10,22 @@ import type { RestoreRequest } from './request.ts';
 import { scanPartition } from './stream.ts';
 import { clipStretches, planStretches, without } from './stretches.ts';
 
+/** By topic id and partition: up to where the cluster has it that records were saved, here or elsewhere. */
+export type Claimed = ReadonlyMap<string, ReadonlyMap<number, bigint>>;
+
 /** Every topic that is meant, with its sources. */
-export async function findSources(backup: Backup, request: RestoreRequest): Promise<SourceTopic[]> {
+export async function findSources(
+  backup: Backup,
+  request: RestoreRequest,
+  claimed: Claimed,
+): Promise<SourceTopic[]> {
   const found: SourceTopic[] = [];
   for (const { topic, target } of chooseTopics(backup.topics, request)) {
     const lives = await backup.lives(topic);
     const { life, others } = chooseLife(lives, request.incarnation);
     const livesOfTarget = target === topic ? lives : await backup.lives(target);
-    found.push(sourceOf({ life, others, livesOfTarget, target }, request.partitions));
+    const whole = withClaimed(life, request.snapshot === undefined ? claimed.get(life.topicId) : undefined);
+    found.push(sourceOf({ life: whole, others, livesOfTarget, target }, request.partitions));
   }
   return found.toSorted(smallCompactedFirst);
 }
@@ -39,6 +47,31 @@ function sourceOf(
     .filter(({ partition }) => wanted.length === 0 || wanted.includes(partition))
     .map(({ partition, copies }) => ({ partition, copies, plan: planStretches(copies), scanned: undefined }));
   return { ...o, partitions };
+}
+
+/** What was saved somewhere that is not at hand is missing, and not merely absent. */
+function withClaimed(life: Life, claimed: ReadonlyMap<number, bigint> | undefined): Life {
+  if (claimed === undefined) return life;
+  const partitions = new Map(life.partitions.map((row) => [row.partition, row]));
+  for (const [partition, to] of claimed) {
+    const copies = partitions.get(partition)?.copies ?? [];
+    const ends = copies.flatMap(({ coverage }) => coverage.ranges.map((range) => range.to));
+    const from = ends.reduce((most, end) => (end > most ? end : most), 0n);
+    if (from >= to) continue;
+    partitions.set(partition, { partition, copies: [...copies, elsewhere({ from, to })] });
+  }
+  return { ...life, partitions: [...partitions.values()].toSorted((a, b) => a.partition - b.partition) };
+}
+
+function elsewhere(range: Range): Copy {
+  return {
+    name: 'another place, which is not at hand',
+    coverage: { ranges: [range], epochs: [], gaps: [], truncations: [] },
+    absent: [range],
+    read: () => {
+      throw new Error('nobody reads what is not at hand');
+    },
+  };
 }
 
 /** Schemas and the state of connectors are what everything else leans on. */

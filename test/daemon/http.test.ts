@@ -20,6 +20,7 @@ const well: DaemonFacts = {
   },
   trouble: { kafka: [], disk: [] },
   localFreeBytes: 1,
+  unfinishedRestores: 0,
   cycles: undefined,
 };
 

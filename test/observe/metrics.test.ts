@@ -17,6 +17,7 @@ const facts: DaemonFacts = {
   },
   trouble: { kafka: [], disk: ['the local disk refuses to be written'] },
   localFreeBytes: 5,
+  unfinishedRestores: 2,
   cycles: {
     runningSinceMs: undefined,
     nextMs: 9_000,
