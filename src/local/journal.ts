@@ -73,12 +73,12 @@ export class Journal implements AsyncDisposable {
   }
 }
 
-/** The coverage a partition's journal tells, or undefined where there is no journal. */
 /** When it was last written to; undefined where there is none. */
 export async function journalledMs(disk: Disk, partitionFolder: string): Promise<number | undefined> {
   return (await disk.stat(join(partitionFolder, journalName)))?.modifiedMs;
 }
 
+/** The coverage a partition's journal tells, or undefined where there is no journal. */
 export async function readJournal(disk: Disk, partitionFolder: string): Promise<Coverage | undefined> {
   const path = join(partitionFolder, journalName);
   const bytes = await disk.readFile(path);
