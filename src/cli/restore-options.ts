@@ -90,10 +90,7 @@ export function requestOf(args: Args): RestoreRequest {
     excludeTopics: args.list('exclude-topic'),
     fromMs: time.from,
     toMs: time.to,
-    partitions: args
-      .list('partition')
-      .map(partitionOf)
-      .toSorted((a, b) => a - b),
+    partitions: [...new Set(args.list('partition').map(partitionOf))].toSorted((a, b) => a - b),
     toTopic,
     map,
     incarnation: args.string('incarnation'),
