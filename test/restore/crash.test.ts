@@ -18,12 +18,15 @@ const count = 3000;
 const slowly = ['--throttle', '700kB/s'];
 
 /** A topic that is saved and then gone. */
-async function givenLost(topic: string): Promise<{ place: Place; before: string[]; words: string[] }> {
+async function givenLost(
+  topic: string,
+): Promise<AsyncDisposable & { place: Place; before: string[]; words: string[] }> {
   const before = await givenRecords(java, { topic, partitions: 3, count });
   const place = await placeFor(kafka, { name: topic, include: [topic] });
   expect(await place.json('backup')).toMatchObject({ status: 0 });
   await java.deleteTopic(topic);
-  return { place, before, words: ['restore', '--topic', topic, '--yes'] };
+  const words = ['restore', '--topic', topic, '--yes'];
+  return { place, before, words, [Symbol.asyncDispose]: async () => place[Symbol.asyncDispose]() };
 }
 
 /** Returns when the topic holds so many records, or the restore has ended. */
@@ -35,8 +38,8 @@ async function reached(running: Running, topic: string, records: number): Promis
 
 test('killed again and again, then run to the end: equal, and nothing twice', async () => {
   const topic = 'killed';
-  const { place, before, words } = await givenLost(topic);
-  await using _place = place;
+  await using given = await givenLost(topic);
+  const { place, before, words } = given;
   const seed = Number(process.env['SEED'] ?? 20_261_121);
   const random = seededRandom(seed);
   const ids = new Set<string>();
@@ -64,8 +67,8 @@ test('killed again and again, then run to the end: equal, and nothing twice', as
 
 test('a broker that is killed and started again in the middle: the restore goes on by itself', async () => {
   const topic = 'broker-killed';
-  const { place, before, words } = await givenLost(topic);
-  await using _place = place;
+  await using given = await givenLost(topic);
+  const { place, before, words } = given;
   await using running = Running.start(place, ...words, ...slowly);
   await reached(running, topic, count / 3);
   const [broker] = kafka.brokers;
@@ -78,8 +81,8 @@ test('a broker that is killed and started again in the middle: the restore goes 
 
 test('a restore and the broker killed together: the same command goes on', async () => {
   const topic = 'both-killed';
-  const { place, before, words } = await givenLost(topic);
-  await using _place = place;
+  await using given = await givenLost(topic);
+  const { place, before, words } = given;
   await using running = Running.start(place, ...words, ...slowly);
   await reached(running, topic, count / 2);
   const [broker] = kafka.brokers;
@@ -92,8 +95,8 @@ test('a restore and the broker killed together: the same command goes on', async
 
 test('the local folder lost after a kill: the journal is found in the target, and the same restore goes on', async () => {
   const topic = 'folder-lost';
-  const { place, before, words } = await givenLost(topic);
-  await using _place = place;
+  await using given = await givenLost(topic);
+  const { place, before, words } = given;
   await using running = Running.start(place, ...words, ...slowly);
   await reached(running, topic, count / 3);
   await running.kill();
@@ -108,8 +111,8 @@ test('the local folder lost after a kill: the journal is found in the target, an
 
 test('Ctrl-C ends it with 6, and the same command goes on', async () => {
   const topic = 'ctrl-c';
-  const { place, before, words } = await givenLost(topic);
-  await using _place = place;
+  await using given = await givenLost(topic);
+  const { place, before, words } = given;
   await using running = Running.start(place, ...words, ...slowly);
   await reached(running, topic, count / 3);
   running.signal('SIGINT');
@@ -128,8 +131,8 @@ test('Ctrl-C ends it with 6, and the same command goes on', async () => {
 
 test('another command on a topic that is half restored is refused with 18, and told which command goes on', async () => {
   const topic = 'changed';
-  const { place, before, words } = await givenLost(topic);
-  await using _place = place;
+  await using given = await givenLost(topic);
+  const { place, before, words } = given;
   await using running = Running.start(place, ...words, ...slowly);
   await reached(running, topic, count / 3);
   await running.kill();
@@ -146,8 +149,8 @@ test('another command on a topic that is half restored is refused with 18, and t
 
 test('a terminal that goes away does not stop it: it writes its log to the last line', async () => {
   const topic = 'hung-up';
-  const { place, before, words } = await givenLost(topic);
-  await using _place = place;
+  await using given = await givenLost(topic);
+  const { place, before, words } = given;
   await using running = Running.start(place, ...words, ...slowly);
   await reached(running, topic, count / 3);
   running.hangUp();
