@@ -60,8 +60,8 @@ class Restore {
     const hash = requestHash(this.#request, cluster.clusterId);
     const local = await readJournals(host, localFolder);
     const known = new Set(local.map(({ id }) => id));
-    const journals = [...local, ...(await findJournals(cluster, { known, signal }))];
-    const same = journals.filter(
+    const found = await findJournals(cluster, { known, signal });
+    const same = [...local, ...(await this.#ofThisBackup(found))].filter(
       (journal) => journal.request === hash && journal.cluster === cluster.clusterId,
     );
     const open = same.findLast(({ finishedMs }) => finishedMs === null);
@@ -69,7 +69,21 @@ class Restore {
     const done = same.findLast(({ finishedMs }) => finishedMs !== null);
     if (done !== undefined && !this.#options.dryRun && (await this.#isUnchanged(done)))
       return this.#wasThere(done.id);
-    return await this.#begin(hash, journals);
+    return await this.#begin(hash, [...local, ...found]);
+  }
+
+  /** Other installations keep theirs in the same cluster, and `--all-topics` reads the same in each of them. */
+  async #ofThisBackup(journals: readonly Journal[]): Promise<Journal[]> {
+    const own: Journal[] = [];
+    for (const journal of journals) {
+      const lives = await Promise.all(
+        journal.topics.map(async ({ source, sourceId }) =>
+          (await this.#ports.backup.lives(source)).some(({ topicId }) => topicId === sourceId),
+        ),
+      );
+      if (lives.every(Boolean)) own.push(journal);
+    }
+    return own;
   }
 
   /** Whether the topics that a journal tells of are still the ones that it was about. */
