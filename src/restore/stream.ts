@@ -7,7 +7,7 @@ import type { Copy, Range } from './backup.ts';
 import { ContentHash, readBack, RecordHash, wrongContent } from './compare.ts';
 import { Cutter, Ranks, type CutCounts, type TimeSelection } from './cut.ts';
 import { readMerged } from './merge.ts';
-import type { PartitionPlace } from './partition-writer.ts';
+import { foreign, type PartitionPlace } from './partition-writer.ts';
 import type { RestoreProgress } from './progress.ts';
 import type { Stretch } from './stretches.ts';
 import type { TargetWriter } from './writer.ts';
@@ -117,7 +117,10 @@ export async function restorePartition(
   }
   const end = start + BigInt(cutter.counts.records);
   if (isCompared && expected.digest() !== found.digest()) {
-    if (found.records !== cutter.counts.records)
+    // What a broker was not sent, and has, came from somebody else.
+    if (found.records > cutter.counts.records)
+      throw foreign(place, `it holds ${found.records} records, expected ${cutter.counts.records}`);
+    if (found.records < cutter.counts.records)
       throw wrongContent(place, `expected ${cutter.counts.records} records, read back ${found.records}`);
     await compareRecords(source, { place, start, end }, ports);
   }
