@@ -1,0 +1,145 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { until } from '../sink/processes.ts';
+import { placeFor, type Place } from './place.ts';
+import { expectSame, givenRecords, Running, writtenTo } from './process.ts';
+
+let kafka: Kafka;
+let java: JavaClient;
+beforeAll(async () => {
+  kafka = await startKafka();
+  java = await kafka.java();
+});
+afterAll(() => kafka.stop());
+
+const count = 2400;
+const partitions = 3;
+const slowly = ['--throttle', '500kB/s'];
+
+/** Topics that are saved and then gone, and a restore of them that is a third through. */
+async function givenHalfWay(
+  ...topics: readonly string[]
+): Promise<AsyncDisposable & { running: Running; place: Place; before: string[][] }> {
+  const before: string[][] = [];
+  for (const topic of topics) {
+    before.push(await givenRecords(java, { topic, partitions, count }));
+    const offsets = [0, 1, 2].map((partition) => ({ topic, partition, offset: 7n, metadata: '' }));
+    await java.commitOffsets({ group: `${topic}.group`, offsets });
+  }
+  const place = await placeFor(kafka, { name: topics.join('-'), include: topics });
+  expect(await place.json('backup')).toMatchObject({ status: 0 });
+  for (const topic of topics) await java.deleteTopic(topic);
+  const running = Running.start(place, 'restore', '--all-topics', '--yes', ...slowly);
+  for (const topic of topics)
+    await until(`${topic} is a third through`, async () => {
+      return !running.isRunning || (await writtenTo(java, topic)) >= BigInt(count / 3);
+    });
+  expect(running.isRunning, running.stderr).toBe(true);
+  return {
+    running,
+    place,
+    before,
+    async [Symbol.asyncDispose]() {
+      await running.kill();
+      await place[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test('a producer that writes into the topic meanwhile: stopped with 6, topic and partition named', async () => {
+  await using half = await givenHalfWay('written');
+  await java.produce({ topic: 'written', records: [{ partition: 1, value: 'from elsewhere' }] });
+  const end = await half.running.ended();
+  expect(end).toMatchObject({ status: 6, stdout: expect.stringMatching(/\nNOT RESTORED \S+\n$/) });
+  expect(end.stdout).toContain('somebody else writes into written, partition 1');
+  // It does not make it worse when it is run again, either.
+  const held = await writtenTo(java, 'written');
+  expect(await half.place.run('restore', '--all-topics', '--yes')).toMatchObject({ status: 6 });
+  expect(await writtenTo(java, 'written')).toBeGreaterThanOrEqual(held);
+});
+
+test('a record that somebody else writes behind the last one is found, too', async () => {
+  await using half = await givenHalfWay('behind');
+  await until('all of it is written', async () => (await writtenTo(java, 'behind')) >= BigInt(count - 20));
+  await java.produce({ topic: 'behind', records: [{ partition: 2, value: 'from elsewhere' }] });
+  const end = await half.running.ended();
+  expect(end).toMatchObject({
+    status: 6,
+    stdout: expect.stringContaining('somebody else writes into behind, partition 2'),
+  });
+});
+
+test('settings that somebody else changes meanwhile: stopped with 6, the setting named', async () => {
+  await using half = await givenHalfWay('settings');
+  await java.alterConfigs({ topic: 'settings', configs: { 'retention.ms': '1234567' } });
+  const end = await half.running.ended();
+  expect(end).toMatchObject({ status: 6, stdout: expect.stringMatching(/\nNOT RESTORED \S+\n$/) });
+  expect(end.stdout).toContain('somebody else changed settings of topic settings meanwhile: retention.ms');
+  expect(await java.describeConfigs('settings')).toMatchObject({ 'retention.ms': '1234567' });
+});
+
+test('a topic that is deleted meanwhile: stopped with 6, the topic named, and not made again', async () => {
+  await using half = await givenHalfWay('gone');
+  await java.deleteTopic('gone');
+  const end = await half.running.ended();
+  expect(end).toMatchObject({ status: 6, stdout: expect.stringMatching(/\nNOT RESTORED \S+\n$/) });
+  expect(end.stdout).toMatch(/topic gone was deleted/);
+  await expect(java.describeTopic('gone')).rejects.toThrow('UnknownTopicOrPartition');
+});
+
+test('a topic that is deleted and made anew meanwhile gets nothing of the restore', async () => {
+  await using half = await givenHalfWay('anew');
+  await java.deleteTopic('anew');
+  await java.createTopic({ topic: 'anew', partitions });
+  const end = await half.running.ended();
+  expect(end).toMatchObject({ status: 6, stdout: expect.stringMatching(/anew was deleted, or made anew/) });
+  expect(await writtenTo(java, 'anew')).toBe(0n);
+});
+
+test('one topic that fails does not stop the other: 6, and a list of both', async () => {
+  await using half = await givenHalfWay('pair.one', 'pair.two');
+  await java.deleteTopic('pair.one');
+  const end = await half.running.ended();
+  expect(end).toMatchObject({ status: 6, stdout: expect.stringMatching(/\nNOT RESTORED \S+\n$/) });
+  expect(end.stdout).toContain('topic pair.one: NOT restored');
+  expect(end.stdout).toMatch(/topic pair\.two: 2,400 records .* read back and compared/);
+  await expectSame(java, 'pair.two', half.before[1] ?? []);
+  expect(await java.listGroupOffsets('pair.two.group')).toHaveLength(partitions);
+  expect(await java.listGroupOffsets('pair.one.group')).toEqual([]);
+});
+
+test('a group that becomes active meanwhile is named and left as it is, the rest is done: 3', async () => {
+  await using half = await givenHalfWay('joined');
+  await using consumer = await startConsumer('joined', 'joined.group');
+  expect(half.running.isRunning).toBe(true);
+  const end = await half.running.ended();
+  expect(consumer.isRunning()).toBe(true);
+  expect(end).toMatchObject({ status: 3, stdout: expect.stringMatching(/\nRESTORED \S+\n$/) });
+  expect(end.stdout).toContain('group joined.group: NOT set');
+  await expectSame(java, 'joined', half.before[0] ?? []);
+  expect(await java.listGroupOffsets('joined.group')).toEqual([]);
+});
+
+/** A Java consumer that has joined and got records, and commits nothing; it leaves when it is disposed of. */
+async function startConsumer(
+  topic: string,
+  group: string,
+): Promise<AsyncDisposable & { isRunning(): boolean }> {
+  const args = ['-Xmx256m', '-cp', kafka.libs, 'org.apache.kafka.tools.consumer.ConsoleConsumer'];
+  args.push('--bootstrap-server', kafka.bootstrap, '--topic', topic, '--group', group);
+  args.push('--consumer-property', 'enable.auto.commit=false');
+  args.push('--from-beginning', '--timeout-ms', '120000');
+  const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const closed = once(child, 'close');
+  await once(child.stdout, 'data');
+  child.stdout.resume();
+  return {
+    isRunning: () => child.exitCode === null && child.signalCode === null,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM');
+      await closed;
+    },
+  };
+}
