@@ -54,6 +54,13 @@ test('the source of that restore was not touched', async () => {
   for (const group of groups) expect(await seeGroup(java, group.group)).toEqual(group);
 });
 
+test('with all topics still there nothing is missed: the repository has what the group says was backed up', async () => {
+  const plan = await place.json('restore', '--all-topics', '--append', '--dry-run');
+  expect(plan).toMatchObject({ status: 0, incomplete: [] });
+  const planned = topics.map(({ topic }) => expect.objectContaining({ topic, missing: [], gaps: [] }));
+  expect(plan['topics']).toEqual(expect.arrayContaining(planned));
+});
+
 test('the same cluster, wiped clean, gets its topics back under their own names', async () => {
   const java = await kafka.java();
   const before = new Map<string, string>();

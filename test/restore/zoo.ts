@@ -54,6 +54,7 @@ export async function makeZoo(kafka: Kafka): Promise<Zoo> {
     'times',
     'months',
     'deleted',
+    'all-deleted',
     'one',
     'empty',
   ];
@@ -205,7 +206,7 @@ async function makeMonths(java: JavaClient): Promise<void> {
   }
 }
 
-/** Its first 15 records are gone, up to the middle of a batch. */
+/** Its first 15 records are gone, up to the middle of a batch; of `all-deleted` all are. */
 async function makeDeleted(java: JavaClient): Promise<void> {
   const topic = 'deleted';
   await java.createTopic({ topic });
@@ -214,6 +215,9 @@ async function makeDeleted(java: JavaClient): Promise<void> {
     await java.produce({ topic, records, lingerMs: 300 });
   }
   await java.deleteRecords({ topic, partition: 0, before: 15n });
+  await java.createTopic({ topic: 'all-deleted' });
+  await java.produce({ topic: 'all-deleted', records: [{ value: 'a' }, { value: 'b' }] });
+  await java.deleteRecords({ topic: 'all-deleted', partition: 0, before: 2n });
 }
 
 type Stand = {
