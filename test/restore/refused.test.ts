@@ -327,6 +327,13 @@ test('the same command again after success changes nothing, says so, and ends wi
   await write('twice', ['d']);
   expect(await place.run(...words)).toMatchObject({ status: 18 });
   expect(await valuesOf('twice')).toEqual(['a', 'b', 'c', 'd']);
+  // Once it is lost again, it comes back again.
+  await java.deleteTopic('twice');
+  const third = await place.run(...words);
+  expect(third).toMatchObject({ status: 0, stdout: isRestored });
+  expect(third.stdout).not.toContain('nothing was changed');
+  expect(await valuesOf('twice')).toEqual(['a', 'b', 'c']);
+  expect(await java.listGroupOffsets('twice.group')).toMatchObject([{ offset: 1n }]);
 });
 
 test('another cluster than the one that is expected is refused with 17, and nothing is made', async () => {
@@ -346,7 +353,8 @@ test('a producer that writes into the topic meanwhile is named: 6, NOT RESTORED,
   await java.produceLoad({ topic: 'intruder', records: 3000, size: 1000 });
   await using place = await backedUp('intruder');
   await java.deleteTopic('intruder');
-  const running = place.run('restore', '--topic', 'intruder', '--throttle', '600kB/s', '--yes');
+  const words = ['restore', '--topic', 'intruder', '--yes'];
+  const running = place.run(...words, '--throttle', '600kB/s');
   await vi.waitFor(
     async () => {
       const [row] = await java.listOffsets('intruder');
@@ -359,6 +367,10 @@ test('a producer that writes into the topic meanwhile is named: 6, NOT RESTORED,
   expect(end).toMatchObject({ status: 6, stdout: expect.stringMatching(/\nNOT RESTORED \S+\n$/) });
   expect(end.stdout).toContain('somebody else writes into intruder, partition 0');
   expect(await valuesOf('intruder')).toContain('intruder');
+  // Nor is it done by going on.
+  const again = await place.run(...words);
+  expect(again).toMatchObject({ status: 6, stdout: expect.stringMatching(/\nNOT RESTORED \S+\n$/) });
+  expect((await valuesOf('intruder')).filter((value) => value === 'intruder')).toHaveLength(1);
 });
 
 test('with the mount of the repository hanging, --local-only restores', async () => {
