@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { localFolderOf, type Config, type KafkaConfig } from '../config/config.ts';
 import { askDaemon, kafkaPorts, kafkaSettings } from '../daemon/daemon.ts';
 import { exitStatusByCode, messageOf, VarveError } from '../errors.ts';
-import { connectCluster, type Cluster } from '../kafka/kafka.ts';
+import { connectCluster, type Cluster, type CommittedOffset } from '../kafka/kafka.ts';
 import { replaceFile } from '../host/host.ts';
 import { readIdentity } from '../local/local.ts';
 import { StatusLine } from '../observe/observe.ts';
@@ -102,13 +102,14 @@ async function restoreInto(context: CommandContext, work: Work): Promise<number>
     localOnly: request.localOnly,
     warn,
   };
+  // Before the sources are looked at: a daemon that goes on meanwhile would claim more than was seen of them.
+  const claimed = await claimedBy(work, { signal, warn });
   const backup = await openBackup(context, config, choice);
   const progress = newProgress();
   const shown = showRestore(context, { status, progress, log });
   const begun: { id?: string } = {};
   let report: RestoreReport | undefined;
   try {
-    const claimed = await claimedBy(work, signal);
     const ports = portsOf(context, { work, backup, claimed, progress, status, shown, log, begun });
     report = await runRestore(request, optionsOf(context, work), { ...ports, warn });
   } catch (error) {
@@ -214,18 +215,37 @@ async function cutFirst(
   }
 }
 
+interface Telling {
+  readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
+}
+
 /** What the program's own group says was saved: another replica, or a disk that was lost, may have had it. */
-async function claimedBy({ cluster, config }: Work, signal: AbortSignal): Promise<Claimed> {
+async function claimedBy(work: Work, telling: Telling): Promise<Claimed> {
   const claimed = new Map<string, Map<number, bigint>>();
-  for (const { partition, offset, metadata } of await cluster.committedOffsets(config.kafka.groupId, {
-    signal,
-  })) {
+  for (const { partition, offset, metadata } of await ownPositions(work, telling)) {
     const topicId = topicIdIn(metadata);
     if (topicId === undefined || offset <= 0n) continue;
     const rows = claimed.get(topicId) ?? new Map<number, bigint>();
     claimed.set(topicId, rows.set(partition, offset));
   }
   return claimed;
+}
+
+/** A cluster that does not know the group is not asked for it: a fresh one has no coordinator yet. */
+async function ownPositions(
+  { cluster, config }: Work,
+  { signal, warn }: Telling,
+): Promise<CommittedOffset[]> {
+  const { groupId } = config.kafka;
+  try {
+    const isThere = (await cluster.groupNames({ signal })).includes(groupId);
+    return isThere ? await cluster.committedOffsets(groupId, { signal }) : [];
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code !== 'kafka-refused') throw error;
+    warn(`what was saved and is not at hand cannot be told: ${error.message}`);
+    return [];
+  }
 }
 
 function topicIdIn(metadata: string): string | undefined {
