@@ -1,12 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { Readable } from 'node:stream';
 import { VarveError } from '../errors.ts';
-import { pouredFd } from './messages.ts';
 import type { Host, Timer } from '../host/host.ts';
 import type { SnapshotSettings } from '../snapshot/snapshot.ts';
 import type { TargetEvent } from './context.ts';
 import type { FromChild, ToChild } from './messages.ts';
 import type { Orders } from './orders.ts';
+import { readPoured } from './poured.ts';
 import { heard } from './told.ts';
 
 export type OrderName = keyof Orders;
@@ -64,6 +63,7 @@ class Asking<Name extends OrderName> {
   /** Items are taken one behind the other. */
   #taking: Promise<void> = Promise.resolve();
   #looking: Timer | undefined;
+  #pouring: { destroy(): unknown } | undefined;
   #aborting: Timer | undefined;
 
   constructor(host: Host, child: ChildProcess, order: Order<Name>) {
@@ -71,12 +71,6 @@ class Asking<Name extends OrderName> {
     this.#child = child;
     this.#order = order;
     this.#heardMs = host.clock.nowMs();
-  }
-
-  get #poured(): Readable {
-    const stream = this.#child.stdio[pouredFd];
-    if (stream instanceof Readable) return stream;
-    throw new Error('the child has no pipe to pour into');
   }
 
   async answer(): Promise<unknown> {
@@ -88,7 +82,7 @@ class Asking<Name extends OrderName> {
         child.on('message', (message: FromChild) => this.#hear(message, { resolve, reject }));
         child.on('error', reject);
         child.on('exit', (status, killedBy) => reject(this.#died(status, killedBy)));
-        this.#poured.on('data', (chunk: Buffer) => this.#order.onPoured?.(chunk));
+        this.#pouring = readPoured(this.#child, (chunk) => this.#order.onPoured?.(chunk));
         child.stderr?.on('data', (chunk: Buffer) => {
           this.#lastWords = (this.#lastWords + chunk.toString('utf8')).slice(-lastWordsMax);
         });
@@ -198,7 +192,7 @@ class Asking<Name extends OrderName> {
     child.on('error', () => undefined); // nobody waits for it any more
     child.kill('SIGKILL');
     child.stderr?.destroy();
-    this.#poured.destroy();
+    this.#pouring?.destroy();
     if (child.connected) child.disconnect();
     child.unref();
   }
