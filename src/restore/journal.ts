@@ -57,6 +57,8 @@ const journalSchema = z.object({
   producerId: offset,
   producerEpoch: z.number().int(),
   snapshots: z.array(z.object({ instance: z.string(), id: z.string() })),
+  /** What was asked for and cannot be had, accepted when it began: it ends with 3, however often it goes on. */
+  incomplete: z.array(z.string()).default([]),
   topics: z.array(topicSchema),
   groups: z.array(
     z.object({

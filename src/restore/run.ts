@@ -240,6 +240,7 @@ class Restore {
       cluster: cluster.clusterId,
       ...o.identity,
       snapshots: [...backup.snapshots],
+      incomplete: [...plan.incomplete],
       topics: plan.topics.map(journalTopic),
       groups: journalGroups(plan),
     };
@@ -262,7 +263,8 @@ class Restore {
           }))
         : planGroups(backup.groups ?? [], mappedTopics(topics, this.#request), this.#request);
     const isOwn = topics.every(({ source }) => source.cluster === cluster.clusterId);
-    return { cluster: cluster.clusterId, addresses, isOwn, topics, groups, warnings: [], incomplete: [] };
+    const { incomplete } = journal;
+    return { cluster: cluster.clusterId, addresses, isOwn, topics, groups, warnings: [], incomplete };
   }
 
   async #carryOut(

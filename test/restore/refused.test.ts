@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { placeFor, type Place } from './place.ts';
+import { givenRecords, Running, writtenTo } from './process.ts';
 
 let kafka: Kafka;
 let java: JavaClient;
@@ -440,4 +441,27 @@ test('as it was in a snapshot it comes back whole, whatever was backed up since'
   ];
   expect(await place.run(...words)).toMatchObject({ status: 0, stdout: isRestored });
   expect(await valuesOf('moment.aside')).toEqual(['a', 'b', 'c']);
+});
+
+test('what was accepted as missing is told to the end, also where the restore was stopped and goes on: 3', async () => {
+  const topic = 'goes-on';
+  const before = await givenRecords(java, { topic, partitions: 1, count: 3000 });
+  await using place = await backedUp(topic);
+  await write(topic, ['d', 'e']);
+  expect(await place.json('backup', '--no-snapshot')).toMatchObject({ status: 0 });
+  await rm(place.local, { recursive: true });
+  const target = `${topic}.aside`;
+  const words = ['restore', '--topic', topic, '--to-topic', target, '--accept-missing', '--yes'];
+  {
+    await using running = Running.start(place, ...words, '--throttle', '500kB/s');
+    const written = async (): Promise<bigint> => writtenTo(java, target);
+    await expect.poll(written, { timeout: 30_000, interval: 20 }).toBeGreaterThan(0n);
+    await running.kill();
+  }
+  expect(await writtenTo(java, target)).toBeLessThan(3000n);
+  const end = await place.run(...words);
+  expect(end).toMatchObject({ status: 3, stdout: isRestored });
+  expect(end.stdout).toContain('goes on with restore');
+  expect(end.stdout).toContain(`topic ${target} comes back with offsets missing`);
+  expect(await java.consumeLines({ topic: target })).toHaveLength(before.length);
 });
