@@ -19,9 +19,15 @@ const producerProps = ['linger.ms=10', 'batch.size=131072'];
 const loads = [
   { topic: 'kilobyte', records: 1_000_000, size: 1024, local: 1.1, sealed: 0.9 },
   { topic: 'hundred', records: 5_000_000, size: 100, local: 2.0, sealed: 1.7 },
-] as const;
+] as const satisfies readonly Load[];
 
-type Load = (typeof loads)[number];
+interface Load {
+  readonly topic: string;
+  readonly records: number;
+  readonly size: number;
+  readonly local: number;
+  readonly sealed: number;
+}
 
 export async function bench(words: readonly string[]): Promise<void> {
   const pairs = Number(words[0] ?? 3);
@@ -33,6 +39,9 @@ export async function bench(words: readonly string[]): Promise<void> {
       await using kafka = await startKafka({ heapMb: 1024 });
       await benchLoad(kafka, { load, folder, pairs });
     }
+    if (only !== undefined && only !== 'parts') return;
+    await using kafka = await startKafka({ heapMb: 1024 });
+    await benchParts(kafka, folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -85,6 +94,48 @@ async function benchLoad(kafka: Kafka, o: { load: Load; folder: string; pairs: n
   console.log(JSON.stringify(row, undefined, 2));
 }
 
+/** What must be encoded anew, and the last hour of a long time: neither has a peer. */
+async function benchParts(kafka: Kafka, folder: string): Promise<void> {
+  const java = await kafka.java();
+  const load: Load = { topic: 'parts', records: 2_000_000, size: 100, local: 0, sealed: 0 };
+  const configs = { 'message.timestamp.type': 'LogAppendTime' };
+  await java.createTopic({ topic: load.topic, partitions: 4, configs });
+  const lastFrom: number[] = [];
+  for (let left = load.records; left > 0; left -= recordsAtOnce) {
+    lastFrom.push(Date.now());
+    const options = { partitions: 4, lingerMs: 10, batchSize: 131072 };
+    await java.produceLoad({ topic: load.topic, records: recordsAtOnce, size: load.size, ...options });
+  }
+  const file = await configure(kafka, { load, folder });
+  await measure(process.execPath, [main, 'init', '--config', file]);
+  await measure(process.execPath, [main, 'backup', '--config', file]);
+  const anew = await runVarve(kafka, { load, file, source: 'local', pair: 0 });
+  const all = await runVarve(kafka, { load, file, source: 'sealed', pair: 1 });
+  const from = new Date(lastFrom.at(-1) ?? 0).toISOString();
+  const last = await runVarve(kafka, { load, file, source: 'sealed', pair: 2, more: ['--from-time', from] });
+  const part = { records: recordsOf(last), ofRecords: load.records };
+  const row = {
+    load: `${load.records} records of ${load.size} bytes with append time: every one is encoded anew`,
+    encodedAnew: { recordsPerSecond: Math.round(load.records / anew.seconds), atLeast: 300_000 },
+    theLastPartOfIt: {
+      ...part,
+      share: round(part.records / part.ofRecords),
+      shareOfBytesOpened: round(openedOf(last) / openedOf(all)),
+      shareOfTime: round(last.seconds / all.seconds),
+    },
+    residentMegabytes: Math.round(Math.max(anew.peakMegabytes, all.peakMegabytes, last.peakMegabytes)),
+  };
+  console.log(JSON.stringify(row, undefined, 2));
+}
+
+function openedOf({ stdout }: Measured): number {
+  return Number(/"openedBytes":(\d+)/.exec(stdout)?.[1] ?? 0);
+}
+
+function recordsOf({ stdout }: Measured): number {
+  return Number(/"type":"summary".*?"records":(\d+)/.exec(stdout)?.[1] ?? 0);
+}
+
 async function configure(kafka: Kafka, o: { load: Load; folder: string }): Promise<string> {
   const { load, folder } = o;
   const key = join(folder, 'key');
@@ -103,9 +154,9 @@ async function configure(kafka: Kafka, o: { load: Load; folder: string }): Promi
 
 async function runVarve(
   kafka: Kafka,
-  o: { load: Load; file: string; source: 'local' | 'sealed'; pair: number },
+  o: { load: Load; file: string; source: 'local' | 'sealed'; pair: number; more?: readonly string[] },
 ): Promise<Measured> {
-  const { load, file, source, pair } = o;
+  const { load, file, source, pair, more = [] } = o;
   const to = `${load.topic}-${source}-${pair}`;
   const from = source === 'local' ? ['--local-only'] : ['--snapshot', 'latest'];
   const words = [
@@ -115,6 +166,7 @@ async function runVarve(
     '--to-topic',
     to,
     ...from,
+    ...more,
     '--yes',
     '--json',
     '--config',
