@@ -38,6 +38,7 @@ export function reportLines(report: RestoreReport, openedBytes: number): string[
   for (const topic of report.topics) {
     if (topic.problem !== null) {
       lines.push(`topic ${topic.target}: NOT restored: ${topic.problem}`);
+      if (topic.hint !== null) lines.push(`  hint: ${topic.hint}`);
       continue;
     }
     const isCompared = topic.partitions.every(({ compared }) => compared);

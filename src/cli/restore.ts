@@ -296,6 +296,9 @@ async function tell(
   for (const line of [...lines, last]) log.add(line);
   if (context.json) await context.out(JSON.stringify(document));
   else for (const line of [...lines, last]) await context.out(escapeControls(line));
+  // Running it again mends what was interrupted; it does not mend damage.
+  const isDamage = failed.length > 0 && failed.every(({ code }) => code === 'damage');
+  if (isDamage) return exitStatusByCode.damage;
   if (failed.length > 0) return exitStatusByCode.interrupted;
   return report.incomplete.length > 0 ? exitStatusByCode.incomplete : 0;
 }

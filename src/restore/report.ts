@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../errors.ts';
+
 /** What a restore did, for people and programs. */
 export interface PartitionReport {
   readonly partition: number;
@@ -26,6 +28,9 @@ export interface TopicReport {
   readonly lost: readonly { readonly partition: number; readonly from: bigint; readonly to: bigint }[];
   /** Why it was not restored, if it was not. */
   readonly problem: string | null;
+  readonly code: ErrorCode | null;
+  /** What to do about it. */
+  readonly hint: string | null;
 }
 
 export interface GroupReport {

@@ -50,5 +50,7 @@ export function topicReport(
     leftOff: [...plan.leftOff.filter(({ name }) => !retentionNames.has(name)), ...leftOff],
     lost: lost,
     problem: problem?.message ?? null,
+    code: problem?.code ?? null,
+    hint: problem?.hint ?? null,
   };
 }
