@@ -17,10 +17,13 @@ export async function* readMerged(
 ): AsyncGenerator<CoveredBatch, void, undefined> {
   for (const stretch of stretches) {
     let next = stretch.from;
-    const left = [...stretch.copies];
+    let chosen = stretch.copies[0];
+    // Each copy may be damaged at a place of its own: behind that place it counts again.
+    let damaged = new Set<number>();
+    let damagedAt = -1n;
     while (next < stretch.to) {
-      const copy = copies[left[0] ?? -1];
-      if (copy === undefined) throw new Error('a stretch without a copy');
+      const copy = copies[chosen ?? -1];
+      if (copy === undefined || chosen === undefined) throw new Error('a stretch without a copy');
       try {
         for await (const batch of copy.read({ first: next, below: stretch.to, fromMs })) {
           yield batch;
@@ -29,15 +32,56 @@ export async function* readMerged(
         next = stretch.to;
       } catch (error) {
         if (!(error instanceof VarveError) || error.code !== 'damage') throw error;
-        left.shift();
-        if (left.length > 0) continue;
-        const lost = { from: next, to: stretch.to };
+        if (next > damagedAt) damaged = new Set();
+        damagedAt = next;
+        damaged.add(chosen);
+        chosen = stretch.copies.find((index) => !damaged.has(index));
+        if (chosen !== undefined) continue;
+        const lost = { from: next, to: await nextReadable(copies, stretch, { next, fromMs }) };
         if (onLost === undefined) throw lostError(lost, error);
         onLost(lost, error);
-        next = stretch.to;
+        next = lost.to;
+        chosen = stretch.copies[0];
       }
     }
   }
+}
+
+/** Behind damage that every copy has: the first offset from which one of them can be read again. */
+async function nextReadable(
+  copies: readonly Copy[],
+  { copies: indexes, to }: Stretch,
+  { next, fromMs }: { next: bigint; fromMs: bigint | undefined },
+): Promise<bigint> {
+  const isReadable = async (first: bigint): Promise<boolean> => {
+    for (const index of indexes) {
+      try {
+        const reading = copies[index]?.read({ first, below: to, fromMs });
+        await reading?.next();
+        await reading?.return(undefined);
+        return true;
+      } catch (error) {
+        if (!(error instanceof VarveError) || error.code !== 'damage') throw error;
+      }
+    }
+    return false;
+  };
+  let bad = next;
+  let good = to;
+  // Damage is short as a rule and a log is long: doubling steps, then halving ones.
+  for (let step = 1n; bad + step < to; step *= 2n) {
+    if (await isReadable(bad + step)) {
+      good = bad + step;
+      break;
+    }
+    bad += step;
+  }
+  while (good - bad > 1n) {
+    const middle = (bad + good) / 2n;
+    if (await isReadable(middle)) good = middle;
+    else bad = middle;
+  }
+  return good;
 }
 
 function lostError({ from, to }: Range, cause: VarveError): VarveError {
