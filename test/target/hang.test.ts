@@ -150,6 +150,8 @@ test('every command ends by itself with 13 while the target hangs', async () => 
     'key list',
     'unlock',
     'init',
+    'groups list',
+    'restore --topic ending --to-topic elsewhere --yes',
   ];
   const ends = await Promise.all(
     commands.map(
@@ -158,6 +160,8 @@ test('every command ends by itself with 13 while the target hangs', async () => 
   );
 
   expect(Object.fromEntries(ends)).toEqual(Object.fromEntries(commands.map((command) => [command, 13])));
+  const here = ['restore', '--topic', 'ending', '--to-topic', 'elsewhere', '--local-only', '--yes'];
+  expect(await varve(here, { cwd: folder })).toMatchObject({ status: 0 });
   target.resume();
   expect(await varve(['snapshot'], { cwd: folder })).toMatchObject({ status: 0 });
 });
