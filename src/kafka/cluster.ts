@@ -1,5 +1,6 @@
 import { VarveError } from '../errors.ts';
 import { addressText, type Address } from './address.ts';
+import { Admin, type Changing } from './admin.ts';
 import {
   noAnswer,
   type Cluster,
@@ -29,16 +30,10 @@ import type { Connections } from './connections.ts';
 import { BrokerFetcher } from './fetcher.ts';
 import { Groups } from './groups.ts';
 import { groupStates } from './group-states.ts';
-import { kafkaError } from './errors-of-kafka.ts';
 import { askLeaders } from './leaders.ts';
 import { plainMemory, type FrameMemory } from './memory.ts';
-import { alterConfigsMessage } from './messages/alter-configs.ts';
-import { createTopicsMessage } from './messages/create-topics.ts';
-import { deleteTopicsMessage } from './messages/delete-topics.ts';
 import { describeConfigsMessage, type DescribedTopic } from './messages/describe-configs.ts';
-import { initProducerIdMessage } from './messages/init-producer-id.ts';
 import { listOffsetsMessage } from './messages/list-offsets.ts';
-import type { Message } from './messages/message.ts';
 import { metadataMessage } from './messages/metadata.ts';
 import { offsetForLeaderEpochMessage } from './messages/offset-for-leader-epoch.ts';
 import { pause } from './pause.ts';
@@ -50,14 +45,6 @@ import type { Wire } from './wire.ts';
 interface Waiting {
   readonly signal?: AbortSignal | undefined;
 }
-
-interface Changing extends Waiting {
-  readonly validateOnly?: boolean;
-}
-
-const changeTimeoutMs = 30_000;
-const producerAttemptsMax = 20;
-const producerPauseMs = 100;
 
 export interface ClusterOptions {
   readonly around: Surroundings;
@@ -75,6 +62,7 @@ export class ConnectedCluster implements Cluster {
   readonly #fetchMemory: FrameMemory;
   readonly #bootstrap: readonly Address[];
   readonly #groups: Groups;
+  readonly #admin: Admin;
   readonly #fetchers = new Set<BrokerFetcher>();
   readonly #producers = new Set<BrokerProducer>();
   readonly #closing = new AbortController();
@@ -88,6 +76,14 @@ export class ConnectedCluster implements Cluster {
     this.#fetchMemory = options.fetchMemory;
     this.#bootstrap = options.bootstrap;
     this.#learn(options.first);
+    this.#admin = new Admin({
+      toController: async (signal) => this.#toController(signal),
+      anyBroker: async (run, signal) => this.#atAnyBroker(run, signal),
+      pause: async (delayMs, signal) => {
+        const signals = [this.#closing.signal, ...(signal ? [signal] : [])];
+        await pause(this.#around.ports, { delayMs, signals });
+      },
+    });
     this.#groups = new Groups({
       client: options.around.client,
       connections: options.connections,
@@ -189,52 +185,23 @@ export class ConnectedCluster implements Cluster {
     return topicConfigs(names, 'effective', this.#describing(waiting));
   }
 
-  async createTopics(
-    topics: readonly NewTopic[],
-    { validateOnly = false, signal }: Changing = {},
-  ): Promise<CreatedTopic[]> {
-    if (topics.length === 0) return [];
-    const request = { topics, validateOnly, timeoutMs: changeTimeoutMs };
-    const rows = await this.#atController(createTopicsMessage, request, signal);
-    return topics.map(
-      ({ topic }) =>
-        rows.find((row) => row.topic === topic) ?? unanswered({ topic, topicId: '', configs: [] }),
-    );
+  async createTopics(topics: readonly NewTopic[], changing: Changing = {}): Promise<CreatedTopic[]> {
+    return this.#admin.createTopics(topics, changing);
   }
 
-  async deleteTopics(topicIds: readonly string[], { signal }: Waiting = {}): Promise<DeletedTopic[]> {
-    if (topicIds.length === 0) return [];
-    const request = { topicIds, timeoutMs: changeTimeoutMs };
-    const rows = await this.#atController(deleteTopicsMessage, request, signal);
-    return topicIds.map((topicId) => rows.find((row) => row.topicId === topicId) ?? unanswered({ topicId }));
+  async deleteTopics(topicIds: readonly string[], waiting: Waiting = {}): Promise<DeletedTopic[]> {
+    return this.#admin.deleteTopics(topicIds, waiting);
   }
 
   async changeTopicConfigs(
     changes: readonly TopicChange[],
-    { validateOnly = false, signal }: Changing = {},
+    changing: Changing = {},
   ): Promise<ChangedTopic[]> {
-    if (changes.length === 0) return [];
-    const rows = await this.#atController(alterConfigsMessage, { changes, validateOnly }, signal);
-    return changes.map(({ topic }) => rows.find((row) => row.topic === topic) ?? unanswered({ topic }));
+    return this.#admin.changeTopicConfigs(changes, changing);
   }
 
-  async producerIdentity({ signal }: Waiting = {}): Promise<ProducerIdentity> {
-    for (let attempt = 1; ; attempt += 1) {
-      const { errorCode, ...identity } = await this.#atAnyBroker(
-        async (wire) => wire.call(initProducerIdMessage, undefined, { signal }),
-        signal,
-      );
-      if (errorCode === 0) return identity;
-      const { name, text, retryable } = kafkaError(errorCode);
-      if (!retryable || attempt === producerAttemptsMax) {
-        throw new VarveError('kafka-refused', `no producer id is to be had: ${text} (${name})`, {
-          retryable,
-          hint: 'Grant this user IDEMPOTENT_WRITE on the cluster, or WRITE on the topic.',
-        });
-      }
-      const signals = [this.#closing.signal, ...(signal ? [signal] : [])];
-      await pause(this.#around.ports, { delayMs: producerPauseMs * attempt, signals });
-    }
+  async producerIdentity(waiting: Waiting = {}): Promise<ProducerIdentity> {
+    return this.#admin.producerIdentity(waiting);
   }
 
   async producer(brokerId: number): Promise<Producer> {
@@ -300,14 +267,9 @@ export class ConnectedCluster implements Cluster {
   }
 
   /** Where brokers pass such requests on, any of them is told as the controller. */
-  async #atController<Request, Response>(
-    message: Message<Request, Response>,
-    request: Request,
-    signal: AbortSignal | undefined,
-  ): Promise<Response> {
+  async #toController(signal: AbortSignal | undefined): Promise<Wire> {
     await this.metadata({ topics: [], ...(signal && { signal }) });
-    const wire = await this.#toBroker(this.#controllerId, { signal });
-    return wire.call(message, request, { signal, waitMs: changeTimeoutMs });
+    return this.#toBroker(this.#controllerId, { signal });
   }
 
   async #toBroker(id: number, waiting: Waiting): Promise<Wire> {
@@ -342,10 +304,6 @@ export class ConnectedCluster implements Cluster {
     }
     throw noneAnswered(failures);
   }
-}
-
-function unanswered<Row>(row: Row): Row & { errorCode: number; message: undefined } {
-  return { ...row, errorCode: noAnswer, message: undefined };
 }
 
 /** One error for all brokers, naming each with its own cause; the hint is that of the failure that says most. */
