@@ -147,6 +147,20 @@ test('another command on a topic that is half restored is refused with 18, and t
   await expectSame(java, topic, before);
 });
 
+test('a restore that another installation left half done in this cluster is not taken up by the same words', async () => {
+  await using other = await givenLost('of-another');
+  const words = ['restore', '--all-topics', '--yes'];
+  await using running = Running.start(other.place, ...words, ...slowly);
+  await reached(running, 'of-another', 1);
+  await running.kill();
+  await using own = await givenLost('of-this-one');
+  const end = await own.place.run(...words);
+  expect(end).toMatchObject({ status: 0, stdout: expect.not.stringContaining('goes on with') });
+  await expectSame(java, 'of-this-one', own.before);
+  expect(await other.place.run(...words)).toMatchObject({ status: 0 });
+  await expectSame(java, 'of-another', other.before);
+});
+
 test('a terminal that goes away does not stop it: it writes its log to the last line', async () => {
   const topic = 'hung-up';
   await using given = await givenLost(topic);

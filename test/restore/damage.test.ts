@@ -2,6 +2,12 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { VarveError } from '../../src/errors.ts';
+import type { CoveredBatch } from '../../src/local/local.ts';
+import { scanBatches } from '../../src/log/log.ts';
+import type { Copy } from '../../src/restore/backup.ts';
+import { readMerged } from '../../src/restore/merge.ts';
+import { encodeBatch, record } from '../log/encoder.ts';
 import { placeFor, type Place } from './place.ts';
 import { expectSame, givenRecords, writtenTo } from './process.ts';
 
@@ -155,6 +161,47 @@ test('offsets that no source at hand has: 18, named, nothing made; --accept-miss
   const after = (await java.consumeLines({ topic: 'missing' })).map(withoutOffset);
   expect(after).toEqual(it.before.map(withoutOffset).slice(to + 1));
 });
+
+test('copies that are damaged at different places fill each other, there and back', async () => {
+  const copies = [new OneByOne([3n, 4n, 20n]), new OneByOne([8n, 20n])];
+  const stretches = [{ from: 0n, to: 30n, copies: [0, 1] }];
+  const found: string[] = [];
+  const lost: string[] = [];
+  const onLost = ({ from, to }: { from: bigint; to: bigint }): void => void lost.push(`${from}-${to}`);
+  for await (const { from } of readMerged(copies, stretches, { fromMs: undefined, onLost }))
+    found.push(String(from));
+  const expected = Array.from({ length: 30 }, (_, offset) => String(offset)).filter((text) => text !== '20');
+  expect(found).toEqual(expected);
+  expect(lost).toEqual(['20-21']);
+});
+
+/** Each offset is a batch of its own, and some are damaged. */
+class OneByOne implements Copy {
+  readonly name = 'a copy';
+  readonly coverage = { ranges: [{ from: 0n, to: 30n }], gaps: [], epochs: [], truncations: [] };
+  readonly absent = [];
+  readonly #damaged: readonly bigint[];
+
+  constructor(damaged: readonly bigint[]) {
+    this.#damaged = damaged;
+  }
+
+  async *read({
+    first,
+    below,
+  }: {
+    first: bigint;
+    below: bigint;
+  }): AsyncGenerator<CoveredBatch, void, undefined> {
+    for (let offset = first; offset < below; offset += 1n) {
+      if (this.#damaged.includes(offset)) throw new VarveError('damage', `offset ${offset} is damaged`);
+      const bytes = encodeBatch({ baseOffset: offset, records: [record()] });
+      const [header] = scanBatches(bytes).batches;
+      if (header === undefined) throw new Error('not a batch');
+      yield { path: 'a file', bytes, header, from: offset, to: offset + 1n };
+    }
+  }
+}
 
 function withoutOffset(line: string): string {
   return line.replace(/"offset":\d+,/, '');
