@@ -222,12 +222,13 @@ interface Telling {
 
 /** What the program's own group says was saved: another replica, or a disk that was lost, may have had it. */
 async function claimedBy(work: Work, telling: Telling): Promise<Claimed> {
-  const claimed = new Map<string, Map<number, bigint>>();
-  for (const { partition, offset, metadata } of await ownPositions(work, telling)) {
+  const claimed = new Map<string, { topic: string; partitions: Map<number, bigint> }>();
+  for (const { topic, partition, offset, metadata } of await ownPositions(work, telling)) {
     const topicId = topicIdIn(metadata);
     if (topicId === undefined || offset <= 0n) continue;
-    const rows = claimed.get(topicId) ?? new Map<number, bigint>();
-    claimed.set(topicId, rows.set(partition, offset));
+    const known = claimed.get(topicId) ?? { topic, partitions: new Map<number, bigint>() };
+    known.partitions.set(partition, offset);
+    claimed.set(topicId, known);
   }
   return claimed;
 }

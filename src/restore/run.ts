@@ -8,7 +8,15 @@ import { journalGroups, journalTopic, planAgain } from './journal-rows.ts';
 import { planTopic, type RestorePlan, type SourceTopic, type TopicPlan } from './plan.ts';
 import type { RestoreReport } from './report.ts';
 import { requestHash, type RestoreRequest } from './request.ts';
-import { findSources, refuseEmpty, scanSources, sourcesOf, type Claimed } from './sources.ts';
+import {
+  findSources,
+  lostRefused,
+  lostTopics,
+  refuseEmpty,
+  scanSources,
+  sourcesOf,
+  type Claimed,
+} from './sources.ts';
 import { offsetsOf, readTargetFacts } from './target-facts.ts';
 import { lookAt } from './target-topic.ts';
 import { Work, type WorkOptions, type WorkPorts } from './work.ts';
@@ -112,9 +120,13 @@ class Restore {
     const { backup, host } = this.#ports;
     const found = await findSources(backup, this.#request, this.#ports.claimed);
     await this.#refuseHalfDone(found, journals);
+    const lost = await lostTopics(backup, this.#request, this.#ports.claimed);
+    if (lost.length > 0 && !this.#request.acceptMissing) throw lostRefused(lost);
     const sources = this.#mustScan(found) ? await this.#scan(found) : found;
     refuseEmpty(sources);
-    const plan = await this.#plan(sources);
+    const planned = await this.#plan(sources);
+    const reasons = lost.map((topic) => `topic ${topic} was backed up, and no source at hand has it`);
+    const plan = { ...planned, incomplete: [...planned.incomplete, ...reasons] };
     await this.#ports.onPlan(plan, undefined);
     if (this.#options.dryRun) return undefined;
     await this.#ports.confirm(plan);

@@ -1,4 +1,5 @@
 /** From what was asked for to the partitions and copies that hold it. */
+import { matchesGlob } from '../config/config.ts';
 import { VarveError } from '../errors.ts';
 import type { Backup, Copy, Life, Range } from './backup.ts';
 import { chooseLife, chooseTopics } from './choose.ts';
@@ -11,7 +12,10 @@ import { scanPartition } from './stream.ts';
 import { clipStretches, planStretches, without } from './stretches.ts';
 
 /** By topic id and partition: up to where the cluster has it that records were saved, here or elsewhere. */
-export type Claimed = ReadonlyMap<string, ReadonlyMap<number, bigint>>;
+export type Claimed = ReadonlyMap<
+  string,
+  { readonly topic: string; readonly partitions: ReadonlyMap<number, bigint> }
+>;
 
 /** Every topic that is meant, with its sources. */
 export async function findSources(
@@ -24,7 +28,10 @@ export async function findSources(
     const lives = await backup.lives(topic);
     const { life, others } = chooseLife(lives, request.incarnation);
     const livesOfTarget = target === topic ? lives : await backup.lives(target);
-    const whole = withClaimed(life, request.snapshot === undefined ? claimed.get(life.topicId) : undefined);
+    const whole = withClaimed(
+      life,
+      request.snapshot === undefined ? claimed.get(life.topicId)?.partitions : undefined,
+    );
     found.push(sourceOf({ life: whole, others, livesOfTarget, target }, request.partitions));
   }
   return found.toSorted(smallCompactedFirst);
@@ -47,6 +54,31 @@ function sourceOf(
     .filter(({ partition }) => wanted.length === 0 || wanted.includes(partition))
     .map(({ partition, copies }) => ({ partition, copies, plan: planStretches(copies), scanned: undefined }));
   return { ...o, partitions };
+}
+
+/** Topics that were saved, by what the cluster has of it, and of which nothing at all is at hand. */
+export async function lostTopics(
+  backup: Backup,
+  { allTopics, excludeTopics, snapshot }: RestoreRequest,
+  claimed: Claimed,
+): Promise<string[]> {
+  if (!allTopics || snapshot !== undefined) return [];
+  const lost: string[] = [];
+  for (const [topicId, { topic }] of claimed) {
+    if (excludeTopics.some((glob) => matchesGlob(glob, topic))) continue;
+    if (!(await backup.lives(topic)).some((life) => life.topicId === topicId)) lost.push(topic);
+  }
+  return lost.toSorted();
+}
+
+export function lostRefused(topics: readonly string[]): VarveError {
+  return new VarveError(
+    'refused',
+    `topics were backed up, and no source at hand has anything of them: ${topics.join(', ')}`,
+    {
+      hint: 'bring the local folder, instance or snapshot that has them, or leave them out with --exclude-topic; --accept-missing restores what is there and ends with 3',
+    },
+  );
 }
 
 /** What was saved somewhere that is not at hand is missing, and not merely absent. */

@@ -423,6 +423,21 @@ test('a partition that only a disk that is gone had is named and refused with 18
   expect((await java.describeTopic('grown.aside')).partitions).toHaveLength(2);
 });
 
+test('a topic of which nothing at all is at hand is not left out of --all-topics in silence', async () => {
+  await givenTopic('kept.here');
+  await using place = await backedUp('lost.share', ['kept.here', 'only.*']);
+  await givenTopic('only.there');
+  expect(await place.json('backup', '--no-snapshot')).toMatchObject({ status: 0 });
+  await rm(place.local, { recursive: true });
+  const words = ['restore', '--all-topics', '--map', 'kept.here:kept.aside', '--yes'];
+  const end = await place.run(...words);
+  expect(end).toMatchObject({ status: 18, stdout: '' });
+  expect(end.stderr).toContain('only.there');
+  expect(await place.run(...words, '--accept-missing')).toMatchObject({ status: 3, stdout: isRestored });
+  expect(await place.run(...words, '--exclude-topic', 'only.*')).toMatchObject({ status: 18 }); // it is not empty any more
+  expect(await valuesOf('kept.aside')).toEqual(['a', 'b', 'c']);
+});
+
 test('as it was in a snapshot it comes back whole, whatever was backed up since', async () => {
   await givenTopic('moment');
   await using place = await backedUp('moment');
