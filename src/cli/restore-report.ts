@@ -71,7 +71,7 @@ export function nextSteps(report: RestoreReport): string[] {
     return [
       'what to do now:',
       `1. read above why ${failed.map(({ target }) => target).join(', ')} could not be restored, and mend it`,
-      '2. run the same command again: what is done is not done twice',
+      '2. run the same command again, unless its hint says otherwise: what is done is not done twice',
     ];
   }
   const kept = report.topics.filter(({ leftOff }) =>

@@ -29,9 +29,18 @@ export interface RestoreRequest {
   readonly applyRetention: boolean;
 }
 
+/** Leave to go on where something is in the way: who gives it later still asks for the same restore. */
+const permissions: ReadonlySet<string> = new Set([
+  'salvage',
+  'acceptMissing',
+  'skipActiveGroups',
+  'discardUnsaved',
+]);
+
 /** By which a restore is found again: what was asked for, and into which cluster. */
 export function requestHash(request: RestoreRequest, cluster: string): string {
-  const text = JSON.stringify({ request, cluster }, (_key, value: unknown) =>
+  const asked = Object.entries(request).filter(([name]) => !permissions.has(name));
+  const text = JSON.stringify({ request: Object.fromEntries(asked), cluster }, (_key, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value,
   );
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
