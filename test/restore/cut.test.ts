@@ -257,18 +257,20 @@ test('a time that the broker set becomes the time of each record', () => {
   expect(restored[0]?.timestampType).toBe('CreateTime');
 });
 
-test('small leftovers of compaction come together in one batch, and large ones are parted', () => {
-  const holes = (value: Buffer): CoveredBatch[] =>
-    Array.from({ length: 8 }, (_, index) =>
-      covered({
-        baseOffset: BigInt(index * 10),
-        lastOffsetDelta: 9,
-        records: [record({ offsetDelta: 4, value })],
-      }),
-    );
+/** Batches of which compaction left one record each. */
+function sparse(value: Buffer): CoveredBatch[] {
+  return Array.from({ length: 8 }, (_, index) =>
+    covered({
+      baseOffset: BigInt(index * 10),
+      lastOffsetDelta: 9,
+      records: [record({ offsetDelta: 4, value })],
+    }),
+  );
+}
 
-  const small = restore(holes(Buffer.from('small')), everything).batches;
-  const large = restore(holes(Buffer.alloc(200_000, 1)), everything).batches;
+test('small leftovers of compaction come together in one batch, and large ones are parted', () => {
+  const small = restore(sparse(Buffer.from('small')), everything).batches;
+  const large = restore(sparse(Buffer.alloc(200_000, 1)), everything).batches;
 
   expect(small.map((batch) => recordsOf(batch).length)).toEqual([8]);
   expect(large.map((batch) => recordsOf(batch).length)).toEqual([2, 2, 2, 2]);
