@@ -73,5 +73,5 @@ function topicsIn(bytes: Buffer | undefined, behindName: (bytes: Buffer, at: num
 }
 
 function partitionListBytes(bytes: Buffer, at: number): number {
-  return at + 4 > bytes.length ? 0 : 4 + Math.max(0, bytes.readInt32BE(at)) * 4;
+  return at + 4 > bytes.length ? bytes.length : 4 + Math.max(0, bytes.readInt32BE(at)) * 4;
 }
