@@ -29,19 +29,19 @@ export const commandRows: readonly CommandRow[] = [
   },
   {
     name: 'restore',
-    summary: 'Put topics back, from a time to a time, with the offsets of their groups',
+    summary: 'Put topics back, with the offsets of their groups',
     group: 'Restore',
     load: async () => (await import('./restore.ts')).command,
   },
   {
     name: 'restores list',
-    summary: 'List the restores of this installation, and which are unfinished',
+    summary: 'List restores that were begun here, and which are unfinished',
     group: 'Restore',
     load: async () => (await import('./restores.ts')).command,
   },
   {
     name: 'groups list',
-    summary: 'List the consumer groups that a backup holds, with their offsets',
+    summary: 'List the consumer groups of a snapshot, with their offsets',
     group: 'Restore',
     load: async () => (await import('./groups.ts')).command,
   },

@@ -7,7 +7,7 @@ import { momentText } from './times.ts';
 
 export const command: Command = {
   name: 'groups list',
-  summary: 'List the consumer groups that a backup holds, with their offsets',
+  summary: 'List the consumer groups of a snapshot, with their offsets',
   description:
     'The groups of the newest snapshot, or of the one that is named, as they stood when it was taken: restore sets them ' +
     'to the same records again. Needs no broker and no local folder.',

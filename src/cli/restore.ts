@@ -28,7 +28,7 @@ import { targetKafka } from './target-cluster.ts';
 
 export const command: Command = {
   name: 'restore',
-  summary: 'Put topics back, from a time to a time, with the offsets of their groups',
+  summary: 'Put topics back, with the offsets of their groups',
   description:
     'Reads the local files and the newest snapshots together, shows what it will do, asks, does it, reads everything ' +
     'back and compares, then sets the offsets of consumer groups to the very same records. Whatever stops it, the ' +

@@ -7,7 +7,7 @@ import { momentText } from './times.ts';
 
 export const command: Command = {
   name: 'restores list',
-  summary: 'List the restores of this installation, and which are unfinished',
+  summary: 'List restores that were begun here, and which are unfinished',
   description:
     'An unfinished restore goes on when its command is run again: it is shown as it was typed. Needs no broker. The ' +
     'log of each is restores/<id>.log in the local folder.',

@@ -13,21 +13,15 @@ import {
 import { readCredentials, type Credentials } from './credentials.ts';
 import { diagnose, type Stage } from './diagnosis.ts';
 import type { FrameMemory } from './memory.ts';
-import { alterConfigsMessage } from './messages/alter-configs.ts';
-import { createTopicsMessage } from './messages/create-topics.ts';
-import { deleteTopicsMessage } from './messages/delete-topics.ts';
 import { describeConfigsMessage } from './messages/describe-configs.ts';
-import { describeGroupsMessage } from './messages/describe-groups.ts';
 import { fetchMessage } from './messages/fetch.ts';
 import { findCoordinatorsMessage } from './messages/find-coordinators.ts';
-import { initProducerIdMessage } from './messages/init-producer-id.ts';
 import { listGroupsMessage } from './messages/list-groups.ts';
 import { listOffsetsMessage } from './messages/list-offsets.ts';
 import { metadataMessage } from './messages/metadata.ts';
 import { offsetCommitMessage } from './messages/offset-commit.ts';
 import { offsetFetchMessage } from './messages/offset-fetch.ts';
 import { offsetForLeaderEpochMessage } from './messages/offset-for-leader-epoch.ts';
-import { produceByNameMessage } from './messages/produce.ts';
 import { aborted, lost } from './failures.ts';
 import { Wire, type TakeOver } from './wire.ts';
 
@@ -181,12 +175,6 @@ const spoken = [
   findCoordinatorsMessage,
   listGroupsMessage,
   describeConfigsMessage,
-  alterConfigsMessage,
-  createTopicsMessage,
-  deleteTopicsMessage,
-  describeGroupsMessage,
-  initProducerIdMessage,
-  produceByNameMessage,
 ];
 
 function checkVersions(broker: string, versions: Record<string, VersionRange>): void {
