@@ -1,6 +1,6 @@
 import { VarveError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import type { Cluster, ProducerIdentity } from '../kafka/kafka.ts';
+import { kafkaError, type Cluster, type GroupState, type ProducerIdentity } from '../kafka/kafka.ts';
 import type { Backup } from './backup.ts';
 import { activeGroups, planGroups, type ActiveGroup, type GroupPlan } from './group-plan.ts';
 import { findJournals, newRestoreId, readJournals, writeJournal, type Journal } from './journal.ts';
@@ -130,6 +130,8 @@ class Restore {
     await this.#ports.onPlan(plan, undefined);
     if (this.#options.dryRun) return undefined;
     await this.#ports.confirm(plan);
+    // The answer may have taken its time.
+    await this.#activeOrRefused(plan.groups, plan.topics);
     const identity = await this.#ports.cluster.producerIdentity({ signal: this.#ports.signal });
     const journal = this.#journalOf(plan, { id: newRestoreId(host), hash, identity });
     await writeJournal(host, this.#ports.localFolder, journal);
@@ -203,9 +205,7 @@ class Restore {
     );
     const topics = sources.map((source) => planTopic(source, facts, request));
     const groups = planGroups(backup.groups ?? [], mappedTopics(topics, request), request);
-    const active = await this.#activeGroups(groups, topics);
-    const isRefused = active.length > 0 && !request.skipActiveGroups;
-    if (isRefused) throw activeRefused(active);
+    const active = await this.#activeOrRefused(groups, topics);
     const skipped = new Set(active.map(({ group }) => group));
     const incomplete = [
       ...active.map(({ group }) => `group ${group} is active and was left as it is`),
@@ -226,6 +226,13 @@ class Restore {
     };
   }
 
+  /** The groups that are left as they are because they are active, where that was asked for. */
+  async #activeOrRefused(groups: readonly GroupPlan[], topics: readonly TopicPlan[]): Promise<ActiveGroup[]> {
+    const active = await this.#activeGroups(groups, topics);
+    if (active.length > 0 && !this.#request.skipActiveGroups) throw activeRefused(active);
+    return active;
+  }
+
   async #activeGroups(groups: readonly GroupPlan[], topics: readonly TopicPlan[]): Promise<ActiveGroup[]> {
     const { cluster, signal } = this.#ports;
     const replaced = topics.filter(({ action }) => action !== 'create').map(({ target }) => target);
@@ -233,6 +240,7 @@ class Restore {
     if (!touches) return [];
     const names = new Set([...groups.map(({ group }) => group), ...(await cluster.groupNames({ signal }))]);
     const states = await cluster.groupStates([...names], { signal });
+    refuseUnseen(groups, states);
     return activeGroups(
       groups,
       states,
@@ -322,6 +330,22 @@ function groupWarnings(backup: Backup, { groups }: RestoreRequest): string[] {
   return [
     'share groups, and consumers that assign partitions to themselves, cannot be seen and are not looked after',
   ];
+}
+
+/** A group that is to be set and cannot be looked at may have members: that it has none must be known. */
+function refuseUnseen(groups: readonly GroupPlan[], states: readonly GroupState[]): void {
+  const planned = new Set(groups.map(({ group }) => group));
+  const unseen = states.find(({ group, errorCode }) => errorCode !== 0 && planned.has(group));
+  if (unseen === undefined) return;
+  const { name, text, kind, retryable } = kafkaError(unseen.errorCode);
+  throw new VarveError(
+    kind === 'authorization' ? 'kafka-refused' : 'kafka-unreachable',
+    `whether group ${unseen.group} is active cannot be told: ${text} (${name})`,
+    {
+      retryable,
+      hint: `grant this user DESCRIBE and READ on group ${unseen.group}, or leave it out; --no-groups sets none`,
+    },
+  );
 }
 
 function activeRefused(active: readonly ActiveGroup[]): VarveError {
