@@ -58,7 +58,7 @@ export class FrameReader {
     const bytes = this.#start.length === 0 ? chunk : Buffer.concat([this.#start, chunk]);
     const headLength = bytes.length < lengthsBytes ? Infinity : bytes.readUInt32BE(0);
     if (bytes.length < lengthsBytes + headLength) {
-      this.#start = bytes;
+      this.#start = Buffer.from(bytes); // the chunk's memory is the pipe's, and is filled again
       return Buffer.alloc(0);
     }
     const end = lengthsBytes + headLength;
