@@ -19,7 +19,8 @@ export interface Stamp {
 }
 
 /** Transactional, and delete horizon: neither belongs in what a producer sends. */
-const clearedBits = 0x10 | 0x40;
+const horizonBit = 0x40;
+const clearedBits = 0x10 | horizonBit;
 
 /** Makes the head of a whole batch that of a producer, in place: everything else stays byte for byte. */
 export function stampBatch(batch: Buffer, { producerId, producerEpoch, sequence }: Stamp): void {
@@ -32,9 +33,13 @@ export function stampBatch(batch: Buffer, { producerId, producerEpoch, sequence 
   batch.writeUInt32BE(crc32c(batch.subarray(checkedFrom)), 17);
 }
 
-/** Whether a broker takes the batch as it is: no record missing, and the times are the producer's. */
+/**
+ * Whether a broker takes the batch as it is: no record missing, the times are the producer's, and the base time is that
+ * of a record and not a delete horizon.
+ */
 export function isReusable(header: BatchHeader): boolean {
-  return header.recordCount === header.lastOffsetDelta + 1 && !usesAppendTime(header);
+  const isWhole = header.recordCount === header.lastOffsetDelta + 1;
+  return isWhole && !usesAppendTime(header) && (header.attributes & horizonBit) === 0;
 }
 
 /** A record whose key, value and headers are bytes that nobody looks into. */

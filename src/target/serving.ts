@@ -120,7 +120,8 @@ async function* joined(
     bytes: bytes.subarray(begin, end),
   });
   for await (const { bytes, header, from, to, path } of batches) {
-    const isApart = open?.bytes !== bytes || !open.isWhole || from > header.baseOffset;
+    const isBehind = open?.bytes === bytes && open.end === header.position && open.isWhole;
+    const isApart = !isBehind || from > header.baseOffset;
     if (open !== undefined && isApart) {
       yield close(open);
       open = undefined;
