@@ -195,7 +195,7 @@ test.each(['classic', 'consumer'])(
       await using consumer = await startConsumer({ topic, group: mid, protocol, clientId });
       const refused = await place.run(...words);
       expect(consumer.isRunning()).toBe(true);
-      expect(refused.status).toBe(18);
+      expect(refused.status, refused.stdout + refused.stderr).toBe(18);
       expect(refused.stderr).toContain(`groups are active: ${mid} (`);
       expect(refused.stderr).toMatch(new RegExp(`${clientId}[^ ]* at \\S*127\\.0\\.0\\.1`));
       expect(refused.stderr).not.toContain(end);
