@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
@@ -71,7 +72,7 @@ async function startConsumer(o: {
   args.push('--from-beginning', '--timeout-ms', '120000');
   const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const closed = once(child, 'close');
-  await once(child.stdout, 'data');
+  await recordShown(child.stdout.setEncoding('utf8'));
   child.stdout.resume();
   return {
     isRunning: () => child.exitCode === null && child.signalCode === null,
@@ -80,6 +81,15 @@ async function startConsumer(o: {
       await closed;
     },
   };
+}
+
+/** The tool has warnings of its own to print before it has joined anything. */
+async function recordShown(output: Readable): Promise<void> {
+  let shown = '';
+  while (!/^\d+$/m.test(shown)) {
+    const [text] = await once(output, 'data');
+    shown += String(text);
+  }
 }
 
 test('a group that is named goes along, and no other', async () => {
