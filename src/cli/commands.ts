@@ -166,6 +166,12 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./config.ts')).configValidate,
   },
   {
+    name: 'completion',
+    summary: 'Print a script that completes commands in bash or zsh',
+    group: 'Set up',
+    load: async () => (await import('./completion.ts')).command,
+  },
+  {
     name: 'version',
     summary: 'Show the versions of this program and what it runs on',
     group: 'Set up',
