@@ -1,0 +1,90 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { varve } from '../../scripts/demo/varve.ts';
+import { keyOf, Store } from '../snapshot/given.ts';
+import { readTree, sourcesOf } from '../tidy/tree.ts';
+
+interface Schema {
+  readonly type?: string | readonly string[];
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+}
+
+const schemas = new Map<string, Schema>(
+  readdirSync('docs/schema').map((file) => [
+    basename(file, '.json'),
+    JSON.parse(readFileSync(join('docs/schema', file), 'utf8')),
+  ]),
+);
+
+test('every document that the commands print has a schema, and every schema a document', () => {
+  const code = [...sourcesOf(readTree()).values()].join('\n');
+  const printed = [...code.matchAll(/'varve\.([a-z-]+)\/(\d+)'/g)].map(([text, name = '']) => [name, text]);
+  expect([...new Set(printed.map(([name]) => name))].toSorted()).toEqual([...schemas.keys()].toSorted());
+  for (const [name = '', text] of printed) {
+    expect(`'${String(schemas.get(name)?.properties?.['schema']?.const)}'`).toBe(text);
+  }
+});
+
+test('what the commands print without a broker is what its schema says', async () => {
+  await using store = await Store.make();
+  store.nowMs = Date.now();
+  await store.append(keyOf('orders'), 20);
+  const { id } = await store.cycle();
+  const config = {
+    kafka: { brokers: ['127.0.0.1:1'] },
+    local: { dir: store.local, minFree: '1MiB' },
+    repository: { dir: store.target, keyFile: store.keyFile },
+  };
+  await writeFile(join(store.folder, 'varve.yaml'), JSON.stringify(config)); // JSON is YAML
+  const lines = [
+    'version|config print|config validate|completion zsh|check|info|list|list latest|gaps list|restores list',
+    `verify --deep|init|key list|instance list|unlock|pin ${id}|expire --dry-run|gaps accept --dry-run`,
+    'key generate another|key add second --key-file another|key remove second --yes',
+  ].flatMap((line) => line.split('|'));
+  for (const line of lines) {
+    const { stdout } = await varve([...line.split(' '), '--json'], { cwd: store.folder });
+    const document: Readonly<Record<string, unknown>> = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+    const name = /^varve\.(.*)\/1$/.exec(String(document['schema']))?.[1] ?? '';
+    expect(problemsOf(document, schemas.get(name) ?? { const: 'a schema' }, line)).toEqual([]);
+    expect(problemsOf({ schema: document['schema'] }, schemas.get(name) ?? {}, line)).not.toEqual([]);
+  }
+}, 120_000);
+
+/** As much of JSON Schema as these use. */
+function problemsOf(value: unknown, schema: Schema, at: string): string[] {
+  const { type, required = [], properties = {}, items, anyOf } = schema;
+  if ('const' in schema && value !== schema.const) return [`${at}: expected ${String(schema.const)}`];
+  if (schema.enum?.includes(value) === false) return [`${at}: expected one of ${schema.enum.join(', ')}`];
+  if (type !== undefined && ![type].flat().some((name) => isOf(value, name)))
+    return [`${at}: expected ${[type].flat().join(' or ')}, got ${JSON.stringify(value)}`];
+  const ways = anyOf?.map((way) => problemsOf(value, way, at));
+  const inside = Array.isArray(value)
+    ? value.flatMap((item, index) =>
+        items === undefined ? [] : problemsOf(item, items, `${at}[${String(index)}]`),
+      )
+    : Object.entries(typeof value === 'object' && value !== null ? value : {}).flatMap(([name, inner]) =>
+        properties[name] === undefined ? [] : problemsOf(inner, properties[name], `${at}.${name}`),
+      );
+  const missing =
+    typeof value === 'object' && value !== null ? required.filter((name) => !Object.hasOwn(value, name)) : [];
+  return [
+    ...missing.map((name) => `${at}.${name} is missing`),
+    ...inside,
+    ...(ways === undefined || ways.some((problems) => problems.length === 0) ? [] : ways.flat()),
+  ];
+}
+
+function isOf(value: unknown, type: string): boolean {
+  if (type === 'integer') return Number.isInteger(value);
+  if (type === 'null') return value === null;
+  if (type === 'array') return Array.isArray(value);
+  if (type === 'object') return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === type;
+}
