@@ -26,7 +26,7 @@ const schemas = new Map<string, Schema>(
 test('every document that the commands print has a schema, and every schema a document', () => {
   const code = [...sourcesOf(readTree()).values()].join('\n');
   const printed = [...code.matchAll(/'varve\.([a-z-]+)\/(\d+)'/g)].map(([text, name = '']) => [name, text]);
-  expect([...new Set(printed.map(([name]) => name))].toSorted()).toEqual([...schemas.keys()].toSorted());
+  expect([...new Set(printed.map(([name = '']) => name))].toSorted()).toEqual([...schemas.keys()].toSorted());
   for (const [name = '', text] of printed) {
     expect(`'${String(schemas.get(name)?.properties?.['schema']?.const)}'`).toBe(text);
   }
