@@ -81,14 +81,6 @@ test('the script for zsh names every command and option, and no quote in it stay
   }
 });
 
-test.skipIf(spawnSync('zsh', ['-c', 'true']).error !== undefined)('zsh takes the script', async () => {
-  const { stdout } = await run(['completion', 'zsh']);
-  expect(spawnSync('zsh', ['-n'], { input: stdout, encoding: 'utf8' })).toMatchObject({
-    status: 0,
-    stderr: '',
-  });
-});
-
 test('another shell, or none, is refused', async () => {
   expect(await run(['completion', 'fish'])).toMatchObject({ status: 2, stdout: '' });
   expect(await run(['completion'])).toMatchObject({ status: 2 });
