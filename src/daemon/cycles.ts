@@ -3,6 +3,7 @@ import { pause, type Host } from '../host/host.ts';
 import type { CycleFacts, LastCycle } from '../observe/observe.ts';
 import { dueState, nextDue, type Timetable } from '../schedule/schedule.ts';
 import type { CycleReport, CyclesEvent, Trigger } from '../snapshot/snapshot.ts';
+import type { Ping } from './ping.ts';
 import { nothingAccepted, type Accepted } from './snapshots.ts';
 
 /** What earlier cycles left behind of themselves. */
@@ -13,6 +14,8 @@ export interface CycleRecord {
   readonly lastSuccessMs: number | undefined;
   /** Whether the last attempt did. */
   readonly isPublished: boolean;
+  /** Of the newest snapshot it knows of. */
+  readonly newestSeq?: number | undefined;
 }
 
 const nothingKnown = {
@@ -30,6 +33,8 @@ export interface CyclesOptions {
   readonly record: CycleRecord;
   readonly take: (accept: Accepted) => Promise<CycleReport>;
   readonly emit: (event: CyclesEvent) => void;
+  /** Told when a cycle begins, and how it ended. */
+  readonly ping?: Ping | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -61,6 +66,7 @@ export class Cycles {
   #target: 'unknown' | 'up' | 'down' = 'unknown';
   #targetFreeBytes: number | undefined;
   #isPublished: boolean;
+  #newestSeq: number | undefined;
   #wanted: Wanted | undefined;
   #wake: (() => void) | undefined;
 
@@ -69,6 +75,7 @@ export class Cycles {
     this.#lastAttemptMs = options.record.lastAttemptMs;
     this.#lastSuccessMs = options.record.lastSuccessMs;
     this.#isPublished = options.record.isPublished;
+    this.#newestSeq = options.record.newestSeq;
     const { sinceMs, lastAttemptMs = sinceMs, lastSuccessMs = sinceMs } = options.record;
     this.#settledMs = Math.max(lastAttemptMs, lastSuccessMs);
   }
@@ -80,7 +87,8 @@ export class Cycles {
       lastMs === undefined ? undefined : { ...nothingKnown, ...this.#last, atMs: lastMs };
     return {
       runningSinceMs: this.#running?.sinceMs,
-      nextMs: this.nextMs,
+      ...this.#scheduled(),
+      newestSeq: this.#newestSeq,
       lastAttempt: atMs === undefined ? undefined : { atMs, isPublished: this.#isPublished },
       lastSuccess: known,
       target: this.#target,
@@ -117,6 +125,7 @@ export class Cycles {
       }
     }
     this.#wanted?.settle(Promise.reject(stopping()));
+    await this.#o.ping?.settled();
   }
 
   /** A cycle that begins from now on. */
@@ -141,22 +150,25 @@ export class Cycles {
   }
 
   async #attempt(trigger: Trigger, accept: Accepted, missedMs?: number): Promise<CycleReport> {
-    const { host, take, emit } = this.#o;
+    const { host, take, emit, ping } = this.#o;
     const sinceMs = host.clock.nowMs();
     this.#running = { sinceMs };
     this.#lastAttemptMs = sinceMs;
     this.#settledMs = sinceMs;
     emit({ type: 'cycle-began', trigger, ...(missedMs === undefined ? {} : { missedMs }) });
+    ping?.tell('start');
     try {
       const report = await take(accept);
       this.#lastSuccessMs = sinceMs;
       this.#isPublished = true;
       this.#target = 'up';
       this.#targetFreeBytes = report.targetFreeBytes;
+      this.#newestSeq = report.seq;
       const { tookMs, newBytes, linkedBytes, verified, phasesMs } = report;
       this.#last = { atMs: sinceMs, tookMs, newBytes, linkedBytes, verified, phasesMs };
       const { durable: _, ...told } = report;
       emit({ type: 'cycle-ended', report: told });
+      ping?.tell('success');
       return report;
     } catch (error) {
       const code = error instanceof VarveError ? error.code : 'failed';
@@ -164,10 +176,24 @@ export class Cycles {
       this.#isPublished = false;
       if (['target-unusable', 'no-space', 'no-repository'].includes(code)) this.#target = 'down';
       emit({ type: 'cycle-failed', code, message: messageOf(error), hint });
+      if (code !== 'interrupted') ping?.tell('fail'); // a daemon that was told to stop has not failed
       throw error;
     } finally {
       this.#running = undefined;
     }
+  }
+
+  #scheduled(): Pick<CycleFacts, 'nextMs' | 'intervalMs' | 'overdueSinceMs'> {
+    const { timetable, host, record } = this.#o;
+    const lastSuccessMs = this.#lastSuccessMs;
+    const { nextMs, overdueMs } = dueState(timetable, {
+      nowMs: host.clock.nowMs(),
+      sinceMs: record.sinceMs,
+      ...(lastSuccessMs === undefined ? {} : { lastSuccessMs }),
+    });
+    const afterMs = nextMs === undefined ? undefined : nextDue(timetable, nextMs);
+    const intervalMs = nextMs === undefined || afterMs === undefined ? undefined : afterMs - nextMs;
+    return { nextMs, intervalMs, overdueSinceMs: overdueMs };
   }
 
   /** A scheduled time that has passed without an attempt. A clock that was set back a long way begins anew. */

@@ -15,7 +15,9 @@ import type { CycleReport } from '../snapshot/snapshot.ts';
 import type { DaemonEvent, DaemonFacts } from '../observe/observe.ts';
 import { Cycles } from './cycles.ts';
 import { factsOf } from './facts.ts';
+import { Filling } from './filling.ts';
 import { TargetGate } from './gate.ts';
+import { Ping } from './ping.ts';
 import { kafkaPorts, kafkaSettings } from './settings.ts';
 import { serveOrder } from './orders.ts';
 import { recordOf } from './record.ts';
@@ -85,6 +87,7 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   const take = async (accept: Accepted): Promise<CycleReport> =>
     takeSnapshot({ config, host, gate, local, cluster, sink, onEvent: emit, signal }, accept);
   if (mode === 'follow' && config.repository.dir !== undefined) {
+    const url = config.observe.ping?.reveal();
     const cycles = new Cycles({
       host,
       timetable: config.cycle,
@@ -92,6 +95,7 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
       record: await recordOf(host, config),
       take,
       emit,
+      ping: url === undefined ? undefined : new Ping({ clock: host.clock, url, warn }),
       signal,
     });
     running.cycles = cycles;
@@ -99,8 +103,19 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
     opened.defer(async () => following);
   }
   const all = opened.move();
+  const filling = new Filling();
+  const minFreeBytes = config.local.minFree;
   const facts = async (): Promise<DaemonFacts> =>
-    factsOf({ host, startedMs, sink, cycles: running.cycles, gate, folder: local.path });
+    factsOf({
+      host,
+      startedMs,
+      sink,
+      cycles: running.cycles,
+      gate,
+      filling,
+      folder: local.path,
+      minFreeBytes,
+    });
   return { sink, facts, snapshot: take, [Symbol.asyncDispose]: async () => all.disposeAsync() };
 }
 

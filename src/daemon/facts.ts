@@ -3,6 +3,7 @@ import type { DaemonFacts } from '../observe/observe.ts';
 import { readJournals } from '../restore/restore.ts';
 import type { Sink } from '../sink/sink.ts';
 import type { Cycles } from './cycles.ts';
+import type { Filling } from './filling.ts';
 import type { TargetGate } from './gate.ts';
 
 /** One that cannot be read is not finished either. */
@@ -20,18 +21,23 @@ export async function factsOf(o: {
   sink: Sink;
   cycles: Cycles | undefined;
   gate: TargetGate;
+  filling: Filling;
   folder: string;
+  minFreeBytes: number;
 }): Promise<DaemonFacts> {
-  const { sink, cycles, gate } = o;
+  const { host, sink, cycles, gate, filling } = o;
   const known = cycles?.facts;
   const stuckSinceMs = gate.state.kind === 'stuck' ? gate.state.sinceMs : undefined;
+  // A disk that is gone is told by what refuses it.
+  const localFreeBytes = await host.disk.freeBytes(o.folder).catch(() => undefined);
+  if (localFreeBytes !== undefined) filling.note({ atMs: host.clock.nowMs(), freeBytes: localFreeBytes });
   return {
     startedMs: o.startedMs,
     sink: sink.metrics(),
     trouble: sink.trouble,
-    // A disk that is gone is told by what refuses it.
     unfinishedRestores: await unfinishedRestores(o),
-    localFreeBytes: await o.host.disk.freeBytes(o.folder).catch(() => undefined),
+    localFreeBytes,
+    localFullInMs: filling.untilMs(o.minFreeBytes),
     cycles: known && { ...known, ...(stuckSinceMs === undefined ? {} : { target: 'stuck' }), stuckSinceMs },
   };
 }

@@ -23,6 +23,7 @@ export async function recordOf(host: Host, config: Config): Promise<CycleRecord>
     sinceMs: known?.sinceMs ?? nowMs,
     lastAttemptMs: known?.lastAttempt?.atMs,
     lastSuccessMs: known?.lastSuccess?.atMs,
+    newestSeq: known?.newest?.seq,
     isPublished: known?.lastAttempt?.outcome === 'published',
   };
 }

@@ -7,6 +7,8 @@ export interface DaemonFacts {
   readonly sink: SinkMetrics | undefined;
   readonly trouble: Trouble;
   readonly localFreeBytes: number | undefined;
+  /** Until the local disk is down to `local.minFree` at the rate of late; absent where it does not fill. */
+  readonly localFullInMs?: number | undefined;
   /** Begun from this local folder, and not come to their end; undefined while nobody has looked. */
   readonly unfinishedRestores: number | undefined;
   /** Absent where no repository is configured. */
@@ -16,6 +18,12 @@ export interface DaemonFacts {
 export interface CycleFacts {
   readonly runningSinceMs: number | undefined;
   readonly nextMs: number | undefined;
+  /** From the next scheduled time to the one after. */
+  readonly intervalMs: number | undefined;
+  /** The scheduled time that should have led to a snapshot by now. */
+  readonly overdueSinceMs: number | undefined;
+  /** The number of the newest snapshot that this installation knows of. */
+  readonly newestSeq: number | undefined;
   readonly lastAttempt: { readonly atMs: number; readonly isPublished: boolean } | undefined;
   readonly lastSuccess: LastCycle | undefined;
   /** Of the target, as the last cycle found it. */

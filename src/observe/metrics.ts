@@ -27,6 +27,7 @@ function sinkMetrics({
   trouble,
   startedMs,
   localFreeBytes,
+  localFullInMs,
   unfinishedRestores,
 }: DaemonFacts): Metric[] {
   const topics = sink?.topics ?? [];
@@ -37,6 +38,11 @@ function sinkMetrics({
     gauge('varve_kafka_up', 'Whether a broker can be reached.', trouble.kafka.length === 0 ? 1 : 0),
     gauge('varve_local_up', 'Whether the local disk takes what comes.', trouble.disk.length === 0 ? 1 : 0),
     gauge('varve_local_free_bytes', 'Room on the local disk.', localFreeBytes),
+    gauge(
+      'varve_local_full_in_seconds',
+      'Until the local disk is down to local.minFree at the rate of late.',
+      seconds(localFullInMs),
+    ),
     many(
       'varve_lag_records',
       'Committed records that are not on the local disk yet.',
@@ -82,10 +88,10 @@ function sinkMetrics({
 }
 
 function cycleMetrics(cycles: CycleFacts): Metric[] {
-  const { lastAttempt, lastSuccess, target } = cycles;
+  const { lastAttempt, lastSuccess } = cycles;
   return [
     gauge('varve_cycle_running', 'Whether a cycle runs now.', cycles.runningSinceMs === undefined ? 0 : 1),
-    gauge('varve_cycle_next_time_seconds', 'When the next cycle is due.', seconds(cycles.nextMs)),
+    ...scheduleMetrics(cycles),
     gauge('varve_cycle_last_attempt_time_seconds', 'When the last cycle began.', seconds(lastAttempt?.atMs)),
     gauge(
       'varve_cycle_last_attempt_success',
@@ -112,11 +118,34 @@ function cycleMetrics(cycles: CycleFacts): Metric[] {
       'What it took over from the snapshot before.',
       lastSuccess?.linkedBytes,
     ),
+    gauge('varve_snapshot_seq', 'The number of the newest snapshot.', cycles.newestSeq),
     gauge(
       'varve_cycle_verified',
       'Whether its snapshot counts as verified.',
       lastSuccess?.verified === undefined ? undefined : Number(lastSuccess.verified),
     ),
+    ...targetMetrics(cycles),
+  ];
+}
+
+function scheduleMetrics({ nextMs, intervalMs, overdueSinceMs }: CycleFacts): Metric[] {
+  return [
+    gauge('varve_cycle_next_time_seconds', 'When the next cycle is due.', seconds(nextMs)),
+    gauge(
+      'varve_cycle_interval_seconds',
+      'From the next scheduled time to the one after.',
+      seconds(intervalMs),
+    ),
+    gauge(
+      'varve_cycle_overdue_since_time_seconds',
+      'The scheduled time that has led to no snapshot.',
+      seconds(overdueSinceMs),
+    ),
+  ];
+}
+
+function targetMetrics({ target, stuckSinceMs, targetFreeBytes }: CycleFacts): Metric[] {
+  return [
     many(
       'varve_target_state',
       'What the last cycle found of the target: one of these is 1.',
@@ -133,9 +162,9 @@ function cycleMetrics(cycles: CycleFacts): Metric[] {
     gauge(
       'varve_target_stuck_since_time_seconds',
       'When the child process that hangs on the target began.',
-      seconds(cycles.stuckSinceMs),
+      seconds(stuckSinceMs),
     ),
-    gauge('varve_target_free_bytes', 'Room on the target.', cycles.targetFreeBytes),
+    gauge('varve_target_free_bytes', 'Room on the target.', targetFreeBytes),
   ];
 }
 

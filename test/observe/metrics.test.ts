@@ -17,10 +17,14 @@ const facts: DaemonFacts = {
   },
   trouble: { kafka: [], disk: ['the local disk refuses to be written'] },
   localFreeBytes: 5,
+  localFullInMs: 3_600_000,
   unfinishedRestores: 2,
   cycles: {
     runningSinceMs: undefined,
     nextMs: 9_000,
+    intervalMs: 86_400_000,
+    overdueSinceMs: 7_000,
+    newestSeq: 41,
     lastAttempt: { atMs: 8_000, isPublished: false },
     lastSuccess: {
       atMs: 4_000,
@@ -47,6 +51,10 @@ test('facts become samples; what is not known is left out', () => {
   expect(text).toContain('varve_target_state{state="up"} 0\n');
   expect(text).toContain('varve_target_stuck_since_time_seconds 8.5\n');
   expect(text).toContain('varve_target_up 0\n');
+  expect(text).toContain('varve_local_full_in_seconds 3600\n');
+  expect(text).toContain('varve_cycle_interval_seconds 86400\n');
+  expect(text).toContain('varve_cycle_overdue_since_time_seconds 7\n');
+  expect(text).toContain('varve_snapshot_seq 41\n');
   expect(text).toContain('varve_cycle_last_attempt_success 0\n');
   expect(text).toContain('varve_cycle_phase_seconds{phase="seal"} 0.1\n');
   expect(text).not.toContain('varve_unsynced_since_time_seconds');
