@@ -133,7 +133,8 @@ export function serviceShape() {
         }),
         ping: optional(webAddress, {
           rule: 'an http or https URL',
-          summary: 'A URL to call after each good cycle; never shown, since it may carry a token.',
+          summary:
+            'A URL to call when a cycle begins, succeeds (as it is) and fails; never shown, since it may carry a token.',
           secret: true,
         }),
       })

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { commandRows } from '../../src/cli/commands.ts';
 import { run } from './surroundings.ts';
