@@ -75,7 +75,7 @@ export const command: Command = {
   },
 };
 
-const frameBytesInFlightMax = 16 * 1024 * 1024;
+const frameBytesInFlightMax = 12 * 1024 * 1024;
 
 interface Work {
   readonly config: Config;

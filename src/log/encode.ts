@@ -128,7 +128,10 @@ export class BatchEncoder {
     this.#count += 1;
   }
 
-  /** The batch without a producer: it needs a stamp. The encoder is empty again afterwards. */
+  /**
+   * The batch without a producer: it needs a stamp. The encoder is empty again afterwards, and the batch stays as it is
+   * until the next record is added.
+   */
   finish(): Buffer {
     const section = this.#bytes.subarray(batchHeaderBytes, this.#at);
     const packed = compressed(this.codec, section);
@@ -146,8 +149,6 @@ export class BatchEncoder {
     batch.writeInt32BE(-1, 53);
     batch.writeInt32BE(this.#count, 57);
     batch.writeUInt32BE(crc32c(batch.subarray(checkedFrom)), 17);
-    // What was handed out is the asker's: the next batch gets memory of its own.
-    this.#bytes = Buffer.allocUnsafe(Math.max(64 * 1024, this.codec === 'none' ? this.#at : 0));
     this.#at = batchHeaderBytes;
     this.#count = 0;
     return batch;
