@@ -114,6 +114,8 @@ export class OpenBackup implements Backup, AsyncDisposable {
     this.#config = o.config;
     this.#local = o.local;
     this.#details = o.snapshots;
+    // All of it will come from there: the child starts while the plan is made.
+    if (o.local === undefined && o.snapshots.length > 0) this.#reading();
   }
 
   get topics(): readonly string[] {

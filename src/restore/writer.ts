@@ -25,7 +25,7 @@ const requestsInFlightMax = 5;
 const requestBytesMax = 1024 * 1024;
 const produceTimeoutMs = 30_000;
 /** Bytes of all partitions that wait to be sent or acknowledged. */
-const queuedBytesMax = 8 * 1024 * 1024;
+const queuedBytesMax = 16 * 1024 * 1024;
 const firstPauseMs = 50;
 const pauseMsMax = 2000;
 /** Without any progress for so long, a partition is given up for now. */
