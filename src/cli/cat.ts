@@ -15,7 +15,7 @@ import { timeText } from '../schedule/schedule.ts';
 import type { Command, CommandContext } from './command.ts';
 import { jsonLines, plainLines } from './records.ts';
 import { choosePartitions, readingFolder } from './selection.ts';
-import { checkChoice, openBackup } from './sources.ts';
+import { checkChoice, openBackup, startReading } from './sources.ts';
 import { timeRangeOf, type TimeRange } from './time.ts';
 
 export const command: Command = {
@@ -65,15 +65,16 @@ export const command: Command = {
     const isLocalOnly = args.flag('local-only');
     checkChoice({ snapshot, localOnly: isLocalOnly });
     const { config } = await context.loadedConfig(snapshot === undefined ? ['local.dir'] : ['repository']);
-    const choice = { snapshot, instance: undefined, localOnly: isLocalOnly, warn: context.err };
+    const choice = { snapshot, instance: undefined, warn: context.err };
     const read = async (): Promise<void> => {
       // The repository is asked only for what is not here: it may be what hangs.
       const isHereFirst = snapshot === undefined && !isLocalOnly && config.repository.dir !== undefined;
       if (isHereFirst) {
-        await using here = await openBackup(context, config, { ...choice, localOnly: true });
+        const here = await openBackup(context, config, { ...choice, reading: undefined });
         if (await printFrom(context, here, { selection, isWhole: true })) return;
       }
-      await using backup = await openBackup(context, config, choice);
+      await using reading = startReading(context, config, { localOnly: isLocalOnly });
+      const backup = await openBackup(context, config, { ...choice, reading });
       await printFrom(context, backup, { selection, isWhole: false });
     };
     if (snapshot === undefined) await readingFolder(localFolderOf(config), read);

@@ -16,6 +16,7 @@ import {
   type RestoreReport,
   type RestoreRequest,
 } from '../restore/restore.ts';
+import type { ReadingSession } from '../target/target.ts';
 import type { Command, CommandContext } from './command.ts';
 import { errorText, escapeControls } from './output.ts';
 import { reportDocument, reportLines, nextSteps } from './restore-report.ts';
@@ -23,7 +24,7 @@ import { planDocument, planLines } from './restore-plan.ts';
 import { RestoreLog } from './restore-log.ts';
 import { restoreOptions, requestOf, throttleOf } from './restore-options.ts';
 import { showRestore, type ShownRestore } from './restore-progress.ts';
-import { checkChoice, openBackup, type OpenBackup } from './sources.ts';
+import { checkChoice, openBackup, startReading, type OpenBackup } from './sources.ts';
 import { targetKafka } from './target-cluster.ts';
 
 export const command: Command = {
@@ -59,6 +60,7 @@ export const command: Command = {
     const throttle = throttleOf(context.args);
     const { config } = await context.loadedConfig([]);
     const kafka = await targetKafka(context, config);
+    await using reading = startReading(context, config, request);
     await using cluster = await connectCluster({
       settings: kafkaSettings(kafka),
       ports: kafkaPorts(context.host),
@@ -71,7 +73,7 @@ export const command: Command = {
         hint: 'check where the addresses of the brokers lead: nothing was touched',
       });
     }
-    return await restoreInto(context, { config, kafka, cluster, request, throttle });
+    return await restoreInto(context, { config, kafka, cluster, reading, request, throttle });
   },
 };
 
@@ -81,12 +83,13 @@ interface Work {
   readonly config: Config;
   readonly kafka: KafkaConfig;
   readonly cluster: Cluster;
+  readonly reading: ReadingSession | undefined;
   readonly request: RestoreRequest;
   readonly throttle: number | undefined;
 }
 
 async function restoreInto(context: CommandContext, work: Work): Promise<number> {
-  const { config, request } = work;
+  const { config, reading, request } = work;
   const { host, json, signal } = context;
   const status = new StatusLine(context.errText, context.terminal.columns);
   await using log = new RestoreLog(host, config.local.dir);
@@ -99,7 +102,7 @@ async function restoreInto(context: CommandContext, work: Work): Promise<number>
   const choice = {
     snapshot: request.snapshot,
     instance: request.instance,
-    localOnly: request.localOnly,
+    reading,
     warn,
   };
   // Before the sources are looked at: a daemon that goes on meanwhile would claim more than was seen of them.
@@ -121,11 +124,11 @@ async function restoreInto(context: CommandContext, work: Work): Promise<number>
     if (!json) await context.out(`NOT RESTORED ${id}`);
     throw error;
   } finally {
-    await backup[Symbol.asyncDispose]();
+    await reading?.[Symbol.asyncDispose]();
   }
   await shown.stop();
   if (report === undefined) return 0;
-  return await tell(context, { report, openedBytes: backup.openedBytes, log });
+  return await tell(context, { report, openedBytes: reading?.openedBytes ?? 0, log });
 }
 
 function optionsOf(context: CommandContext, { throttle }: Work): RestoreOptions {

@@ -1,7 +1,7 @@
 import { localFolderOf, type Config } from '../config/config.ts';
 import { VarveError } from '../errors.ts';
 import { snapshotSettings } from '../daemon/daemon.ts';
-import type { Host } from '../host/host.ts';
+import type { Disk, Host } from '../host/host.ts';
 import {
   coverageOfFiles,
   listIncarnations,
@@ -15,33 +15,51 @@ import { readMemory } from '../repository/repository.ts';
 import type { Backup, Copy, Life, Range } from '../restore/restore.ts';
 import { ReadingSession, type SnapshotChoice, type SnapshotDetail } from '../target/target.ts';
 import type { CommandContext } from './command.ts';
-import { askTarget, recall } from './repository.ts';
+import { recall } from './repository.ts';
 import { snapshotChoice } from './snapshot-choice.ts';
 
 export interface SourceChoice {
   /** Read snapshots of this moment alone, not the local files. */
   readonly snapshot: string | undefined;
   readonly instance: string | undefined;
-  readonly localOnly: boolean;
 }
 
 /** Before anything is loaded: what cannot both be meant. */
-export function checkChoice({ localOnly, snapshot }: Pick<SourceChoice, 'localOnly' | 'snapshot'>): void {
+export function checkChoice({
+  localOnly,
+  snapshot,
+}: {
+  localOnly: boolean;
+  snapshot: string | undefined;
+}): void {
   if (!localOnly || snapshot === undefined) return;
   throw new VarveError('usage', 'expected --snapshot or --local-only, got both', {
     hint: 'a snapshot is in the repository: leave --local-only out',
   });
 }
 
-/** All that can be read: the local files and the newest snapshot of each instance, or what was chosen of them. */
+/** A process for the repository, if it will be looked at: it starts while the caller does something else. */
+export function startReading(
+  { host, signal }: CommandContext,
+  config: Config,
+  { localOnly }: { localOnly: boolean },
+): ReadingSession | undefined {
+  if (config.repository.dir === undefined || localOnly) return undefined;
+  return new ReadingSession(host, { settings: snapshotSettings(config), signal });
+}
+
+/**
+ * All that can be read: the local files and the newest snapshot of each instance, or what was chosen of them. The
+ * process that reads snapshots is the caller's to end.
+ */
 export async function openBackup(
   context: CommandContext,
   config: Config,
-  o: SourceChoice & { warn: (message: string) => void },
+  o: SourceChoice & { warn: (message: string) => void; reading: ReadingSession | undefined },
 ): Promise<OpenBackup> {
   const hasLocal = config.local.dir !== undefined && o.snapshot === undefined;
-  const hasRepository = config.repository.dir !== undefined && !o.localOnly;
-  if (!hasLocal && !hasRepository) {
+  const { reading } = o;
+  if (!hasLocal && reading === undefined) {
     throw new VarveError(
       'config',
       'there is nothing to read from: neither local.dir nor repository.dir is set',
@@ -52,8 +70,9 @@ export async function openBackup(
   }
   const local = hasLocal ? await lookAtLocal(context.host, localFolderOf(config)) : undefined;
   const choice = o.snapshot === undefined ? undefined : snapshotChoice(o.snapshot, '--snapshot');
-  const snapshots = hasRepository ? await lookAtSnapshots(context, { config, choice, ...o }) : [];
-  return new OpenBackup(context, { config, local, snapshots });
+  const snapshots =
+    reading === undefined ? [] : await lookAtSnapshots(context, { config, choice, ...o, reading });
+  return new OpenBackup(context.host.disk, { local, snapshots });
 }
 
 interface LocalFacts {
@@ -76,6 +95,10 @@ async function lookAtLocal(host: Host, folder: string): Promise<LocalFacts> {
   };
 }
 
+interface ReadableSnapshot extends SnapshotDetail {
+  readonly reading: ReadingSession;
+}
+
 async function lookAtSnapshots(
   context: CommandContext,
   o: {
@@ -83,39 +106,31 @@ async function lookAtSnapshots(
     choice: SnapshotChoice | undefined;
     instance: string | undefined;
     warn: (message: string) => void;
+    reading: ReadingSession;
   },
-): Promise<readonly SnapshotDetail[]> {
-  const { config, choice, instance, warn } = o;
+): Promise<readonly ReadableSnapshot[]> {
+  const { config, choice, instance, warn, reading } = o;
   const memory = await recall(context, config);
   const asked = { instance, memory, ...(choice !== undefined && { choice }) };
-  const { overview, newest } = await askTarget(context, { config, order: 'overview', params: asked });
+  const { overview, newest } = await reading.overview(asked);
   for (const { instance: name, id, problem } of overview.problems) warn(`${name}/${id}: ${problem}`);
   if (choice !== undefined && newest.length === 0) {
     throw new VarveError('nothing-selected', `there is no snapshot ${choice.text}`, {
       hint: 'varve list shows those that are there, and their views',
     });
   }
-  return newest.toSorted((a, b) => b.row.takenMs - a.row.takenMs);
+  return newest.map((detail) => ({ ...detail, reading })).toSorted((a, b) => b.row.takenMs - a.row.takenMs);
 }
 
-/** Holds a child process while snapshots are read. */
-export class OpenBackup implements Backup, AsyncDisposable {
-  readonly #context: CommandContext;
-  readonly #config: Config;
+export class OpenBackup implements Backup {
+  readonly #disk: Disk;
   readonly #local: LocalFacts | undefined;
-  readonly #details: readonly SnapshotDetail[];
-  #session: ReadingSession | undefined;
+  readonly #details: readonly ReadableSnapshot[];
 
-  constructor(
-    context: CommandContext,
-    o: { config: Config; local: LocalFacts | undefined; snapshots: readonly SnapshotDetail[] },
-  ) {
-    this.#context = context;
-    this.#config = o.config;
+  constructor(disk: Disk, o: { local: LocalFacts | undefined; snapshots: readonly ReadableSnapshot[] }) {
+    this.#disk = disk;
     this.#local = o.local;
     this.#details = o.snapshots;
-    // All of it will come from there: the child starts while the plan is made.
-    if (o.local === undefined && o.snapshots.length > 0) this.#reading();
   }
 
   get topics(): readonly string[] {
@@ -136,11 +151,6 @@ export class OpenBackup implements Backup, AsyncDisposable {
     return this.#savedGroups?.readMs;
   }
 
-  /** Of the blocks that were opened; known once it is closed. */
-  get openedBytes(): number {
-    return this.#session?.openedBytes ?? 0;
-  }
-
   async lives(topic: string): Promise<readonly Life[]> {
     const ids = new Map<string, { firstSeen: string | undefined }>();
     const note = (topicId: string, firstSeen: string | undefined): void => {
@@ -156,10 +166,6 @@ export class OpenBackup implements Backup, AsyncDisposable {
     const lives: Life[] = [];
     for (const [topicId, { firstSeen }] of ids) lives.push(await this.#life({ topic, topicId, firstSeen }));
     return lives.toSorted((a, b) => ((a.firstSeen ?? '') < (b.firstSeen ?? '') ? -1 : 1));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session?.[Symbol.asyncDispose]();
   }
 
   get #savedGroups(): SnapshotDetail['manifest']['groups'] | undefined {
@@ -200,7 +206,7 @@ export class OpenBackup implements Backup, AsyncDisposable {
   }
 
   async #localCopy(key: { topic: string; topicId: string; partition: number }): Promise<Copy> {
-    const { disk } = this.#context.host;
+    const disk = this.#disk;
     const folder = this.#local?.folder ?? '';
     const [segment] = await listSegments(disk, partitionFolder(folder, key));
     const coverage = await coverageOfFiles(disk, folder, key);
@@ -218,7 +224,10 @@ export class OpenBackup implements Backup, AsyncDisposable {
     };
   }
 
-  #sealedCopy({ row, manifest }: SnapshotDetail, key: { topicId: string; partition: number }): Copy {
+  #sealedCopy(
+    { row, manifest, reading }: ReadableSnapshot,
+    key: { topicId: string; partition: number },
+  ): Copy {
     const found = manifest.incarnations
       .find(({ topicId }) => topicId === key.topicId)
       ?.partitions.find(({ partition }) => partition === key.partition);
@@ -230,14 +239,8 @@ export class OpenBackup implements Backup, AsyncDisposable {
       coverage: found?.coverage ?? { ranges: [], epochs: [], gaps: [], truncations: [] },
       absent,
       read: ({ first, below, fromMs }) =>
-        this.#reading().read({ ...key, instance: row.instance, snapshot: row.id, first, below, fromMs }),
+        reading.read({ ...key, instance: row.instance, snapshot: row.id, first, below, fromMs }),
     };
-  }
-
-  #reading(): ReadingSession {
-    const { host, signal } = this.#context;
-    this.#session ??= new ReadingSession(host, { settings: snapshotSettings(this.#config), signal });
-    return this.#session;
   }
 }
 

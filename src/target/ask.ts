@@ -1,9 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { VarveError } from '../errors.ts';
 import type { Host, Timer } from '../host/host.ts';
 import type { SnapshotSettings } from '../snapshot/snapshot.ts';
 import type { TargetEvent } from './context.ts';
-import type { FromChild, ToChild } from './messages.ts';
+import { pouredFds, type FromChild, type ToChild } from './messages.ts';
 import type { Orders } from './orders.ts';
 import { readPoured } from './poured.ts';
 import { heard } from './told.ts';
@@ -19,8 +21,8 @@ export interface Order<Name extends OrderName> {
   readonly settings: SnapshotSettings;
   readonly onEvent?: (event: TargetEvent) => void;
   readonly onItem?: (item: unknown) => Promise<void>;
-  /** What the order pours out, in chunks of any size; the child waits while they are not read. */
-  readonly onPoured?: (chunk: Buffer) => void;
+  /** What the order pours out, in chunks of any size, each pipe in order; the child waits while they are not read. */
+  readonly onPoured?: (chunk: Buffer, pipe: number) => void;
   /** Given a way to tell the order more, once it has begun. */
   readonly onBegun?: (tell: (told: unknown) => void) => void;
   readonly signal?: AbortSignal;
@@ -44,14 +46,21 @@ export async function runOrder<Name extends OrderName>(
   order: Order<Name>,
 ): Promise<OrderResult<Name>> {
   const child = fork(new URL('child.ts', import.meta.url), [], {
+    env: { ...process.env, ...compileCache() },
     serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...pouredFds.map(() => 'pipe' as const)],
     // What a cycle makes and drops are blocks outside of the heap: a small one keeps the whole small.
     execArgv: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=1'],
   });
   order.onChild?.(child);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both sides are typed by one table
   return (await new Asking(host, child, order).answer()) as OrderResult<Name>;
+}
+
+/** What this process compiled need not be compiled again. */
+function compileCache(): { NODE_COMPILE_CACHE?: string } {
+  const folder = getCompileCacheDir(); // of this version of Node, in the one that all versions share
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 }
 
 class Asking<Name extends OrderName> {
@@ -63,7 +72,7 @@ class Asking<Name extends OrderName> {
   /** Items are taken one behind the other. */
   #taking: Promise<void> = Promise.resolve();
   #looking: Timer | undefined;
-  #pouring: { destroy(): unknown } | undefined;
+  #pouring: readonly { destroy(): unknown }[] = [];
   #aborting: Timer | undefined;
 
   constructor(host: Host, child: ChildProcess, order: Order<Name>) {
@@ -82,7 +91,7 @@ class Asking<Name extends OrderName> {
         child.on('message', (message: FromChild) => this.#hear(message, { resolve, reject }));
         child.on('error', reject);
         child.on('exit', (status, killedBy) => reject(this.#died(status, killedBy)));
-        this.#pouring = readPoured(this.#child, (chunk) => this.#order.onPoured?.(chunk));
+        this.#pouring = readPoured(this.#child, (chunk, pipe) => this.#order.onPoured?.(chunk, pipe));
         child.stderr?.on('data', (chunk: Buffer) => {
           this.#lastWords = (this.#lastWords + chunk.toString('utf8')).slice(-lastWordsMax);
         });
@@ -192,7 +201,7 @@ class Asking<Name extends OrderName> {
     child.on('error', () => undefined); // nobody waits for it any more
     child.kill('SIGKILL');
     child.stderr?.destroy();
-    this.#pouring?.destroy();
+    for (const pipe of this.#pouring) pipe.destroy();
     if (child.connected) child.disconnect();
     child.unref();
   }

@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { killThisProcess, systemHost } from '../host/host.ts';
 import { pause } from '../host/host.ts';
 import type { OrderContext } from './context.ts';
-import { pouredFd, type FromChild, type ToChild } from './messages.ts';
+import { pouredFds, type FromChild, type ToChild } from './messages.ts';
 import { findOrder } from './orders.ts';
 import { stretchInChild } from './stretch.ts';
 import { tell } from './told.ts';
@@ -79,12 +79,11 @@ async function give(item: unknown): Promise<void> {
   }
 }
 
-/** Opened by the first that pours. */
-let poured: Socket | undefined;
+/** Each opened by the first that pours into it. */
+const pipes: (Socket | undefined)[] = [];
 
-async function pour(pieces: readonly Buffer[]): Promise<void> {
-  poured ??= new Socket({ fd: pouredFd, readable: false });
-  const stream = poured;
+async function pour(pieces: readonly Buffer[], pipe: number): Promise<void> {
+  const stream = (pipes[pipe] ??= new Socket({ fd: pouredFds[pipe] ?? pouredFds[0], readable: false }));
   stream.cork();
   let hasRoom = true;
   for (const piece of pieces) hasRoom = stream.write(piece);

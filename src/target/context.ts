@@ -13,8 +13,8 @@ export interface OrderContext {
   readonly emit: (event: TargetEvent) => void;
   /** Hands something to the parent; resolves when it may have more. */
   readonly give: (item: unknown) => Promise<void>;
-  /** Hands bytes to the parent, in order; resolves when it may have more. */
-  readonly pour: (pieces: readonly Buffer[]) => Promise<void>;
+  /** Hands bytes to the parent, by one of the pipes, in order; resolves when it may have more. */
+  readonly pour: (pieces: readonly Buffer[], pipe: number) => Promise<void>;
   /** What the parent tells while the order is carried out, from the first on. */
   readonly listen: (onTold: (told: unknown) => void) => void;
   readonly signal: AbortSignal;

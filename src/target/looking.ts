@@ -57,16 +57,22 @@ export async function show(context: OrderContext, choice: SnapshotChoice): Promi
   return { row, manifest, topics: topicsOf(manifest) };
 }
 
+export interface OverviewRequest {
+  readonly instance: string | undefined;
+  readonly memory: Memory | undefined;
+  readonly choice?: SnapshotChoice;
+}
+
 /**
  * The list, and what the newest snapshot of each instance holds. With a choice, which is made among the snapshots of
  * this instance, the newest of each that is not later.
  */
 export async function overview(
   context: OrderContext,
-  asked: { instance: string | undefined; memory: Memory | undefined; choice?: SnapshotChoice },
+  asked: OverviewRequest,
+  open: OpenInstance = opener(context),
 ): Promise<{ overview: Overview; newest: readonly SnapshotDetail[] }> {
   const { host, settings } = context;
-  const open = opener(context);
   const found = await overviewOf(host, settings, { ...asked, open });
   const newest: SnapshotDetail[] = [];
   const untilMs = asked.choice === undefined ? Infinity : momentOf(context, found, asked.choice);
@@ -135,7 +141,10 @@ export async function verify(
   );
 }
 
-export function opener({ host, settings, stretch }: OrderContext): (instance: string) => Promise<Repository> {
+type OpenInstance = (instance: string) => Promise<Repository>;
+
+/** Opens each instance once. */
+export function opener({ host, settings, stretch }: OrderContext): OpenInstance {
   const opened = new Map<string, Promise<Repository>>();
   return async (instance) => {
     const known = opened.get(instance);

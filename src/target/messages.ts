@@ -2,8 +2,11 @@
 import type { SnapshotSettings } from '../snapshot/snapshot.ts';
 import type { TargetEvent } from './context.ts';
 
-/** Where the child pours out bytes for its parent. */
-export const pouredFd = 4;
+/**
+ * Where the child pours out bytes for its parent. A pipe takes some hundred KB at a time: several are filled while the
+ * child is busy with the next piece.
+ */
+export const pouredFds = [4, 5, 6, 7] as const;
 
 export type ToChild =
   /** What is coming: the child makes ready for it. */

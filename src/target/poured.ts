@@ -1,15 +1,22 @@
 import type { ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
-import { pouredFd } from './messages.ts';
+import { pouredFds } from './messages.ts';
 
 const memoryBytes = 256 * 1024;
 
 /**
- * Reads what a child pours out, always into the same memory: chunks that are allocated and dropped one by one cost more
- * than what is in them. A chunk stays as it is until the callback returns.
+ * Reads what a child pours out, each pipe always into the same memory: chunks that are allocated and dropped one by one
+ * cost more than what is in them. A chunk stays as it is until the callback returns.
  */
-export function readPoured(child: ChildProcess, onChunk: (chunk: Buffer) => void): Pick<Socket, 'destroy'> {
-  const stream = child.stdio[pouredFd];
+export function readPoured(
+  child: ChildProcess,
+  onChunk: (chunk: Buffer, pipe: number) => void,
+): Pick<Socket, 'destroy'>[] {
+  const streams: readonly unknown[] = child.stdio;
+  return pouredFds.map((fd, pipe) => readPipe(streams[fd], (chunk) => onChunk(chunk, pipe)));
+}
+
+function readPipe(stream: unknown, onChunk: (chunk: Buffer) => void): Socket {
   if (!(stream instanceof Socket)) throw new Error('the child has no pipe to pour into');
   const handle: unknown = Reflect.get(stream, '_handle');
   if (handle === null || handle === undefined) return stream.on('data', onChunk);

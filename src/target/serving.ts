@@ -7,9 +7,9 @@ import { openManifest } from '../repository/repository.ts';
 import { SnapshotSource } from '../snapshot/snapshot.ts';
 import type { OrderContext } from './context.ts';
 import { frameStart, type FrameHead } from './frames.ts';
-import { opener } from './looking.ts';
+import { opener, overview, type OverviewRequest } from './looking.ts';
 import { tell } from './told.ts';
-import type { ToldError } from './messages.ts';
+import { pouredFds, type ToldError } from './messages.ts';
 
 /** What is wanted of one partition. */
 export interface ReadRequest {
@@ -26,6 +26,8 @@ export interface ReadRequest {
 }
 
 export type ToServe =
+  /** Answered with an item: what `overview` returns, or its error. */
+  | { readonly kind: 'look'; readonly asked: OverviewRequest }
   | { readonly kind: 'open'; readonly reading: number; readonly request: ReadRequest }
   | { readonly kind: 'more'; readonly reading: number }
   | { readonly kind: 'close'; readonly reading: number }
@@ -51,6 +53,9 @@ export interface ServedHead extends FrameHead {
 }
 
 const threadsMax = 2;
+
+/** What is given to the parent for each look. */
+export type Look = { readonly found: Awaited<ReturnType<typeof overview>> } | { readonly error: ToldError };
 
 /** Carried out until the parent says that it is enough. */
 export async function serve(context: OrderContext, _params: undefined): Promise<{ openedBytes: number }> {
@@ -89,7 +94,16 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
       head = { reading, error: tell(error) };
     }
     const { bytes } = piece ?? { bytes: Buffer.alloc(0) };
-    await context.pour([frameStart(head, bytes.length), bytes]);
+    await context.pour([frameStart(head, bytes.length), bytes], reading % pouredFds.length);
+  };
+  const look = async (asked: OverviewRequest): Promise<void> => {
+    let answered: Look;
+    try {
+      answered = { found: await overview(context, asked, open) };
+    } catch (error) {
+      answered = { error: tell(error) };
+    }
+    await context.give(answered);
   };
   await new Promise<void>((resolve) => {
     context.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -97,6 +111,7 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both sides are one program
       const message = told as ToServe;
       if (message.kind === 'open') readings.set(message.reading, piecesOf(message.request));
+      else if (message.kind === 'look') void look(message.asked);
       else if (message.kind === 'more') void answer(message.reading);
       else if (message.kind === 'close') {
         void readings.get(message.reading)?.return();

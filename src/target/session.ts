@@ -5,24 +5,32 @@ import { nextOffsetOf, scanBatches } from '../log/log.ts';
 import type { SnapshotSettings } from '../snapshot/snapshot.ts';
 import { runOrder } from './ask.ts';
 import { FrameReader } from './frames.ts';
-import type { PieceHead, ReadRequest, ServedHead, ToServe } from './serving.ts';
+import type { OverviewRequest } from './looking.ts';
+import type { Look, PieceHead, ReadRequest, ServedHead, ToServe } from './serving.ts';
+import { pouredFds } from './messages.ts';
 import { heard } from './told.ts';
 
 interface Piece extends PieceHead {
   readonly bytes: Buffer;
 }
 
-interface Waiting {
-  readonly resolve: (piece: Piece | undefined) => void;
+interface Waiting<T> {
+  readonly resolve: (answer: T) => void;
   readonly reject: (error: unknown) => void;
 }
 
+type Found = Extract<Look, { found: unknown }>['found'];
+
 const piecesAhead = 2;
 
-/** A child process that reads snapshots for as long as it is wanted: many partitions side by side, each in order. */
+/**
+ * A child process that looks at snapshots and reads them for as long as it is wanted: many partitions side by side, each
+ * in order.
+ */
 export class ReadingSession implements AsyncDisposable {
   /** By reading, in the order in which they asked. */
-  readonly #waiting = new Map<number, Waiting[]>();
+  readonly #waiting = new Map<number, Waiting<Piece | undefined>[]>();
+  readonly #looking: Waiting<Found>[] = [];
   readonly #ended: Promise<unknown>;
   #tell: (told: ToServe) => void = (told) => void this.#early.push(told);
   readonly #early: ToServe[] = [];
@@ -32,7 +40,7 @@ export class ReadingSession implements AsyncDisposable {
   openedBytes = 0;
 
   constructor(host: Host, o: { settings: SnapshotSettings; signal: AbortSignal; stuckMs?: number }) {
-    const frames = new FrameReader((head, body) => this.#take(head, body));
+    const frames = pouredFds.map(() => new FrameReader((head, body) => this.#take(head, body)));
     const order = runOrder(host, {
       order: 'serve',
       params: undefined,
@@ -41,7 +49,9 @@ export class ReadingSession implements AsyncDisposable {
         this.#tell = tell;
         for (const told of this.#early.splice(0)) tell(told);
       },
-      onPoured: (chunk) => frames.feed(chunk),
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both sides are one program
+      onItem: async (item) => this.#seen(item as Look),
+      onPoured: (chunk, pipe) => frames[pipe]?.feed(chunk),
     });
     this.#ended = order.then(
       ({ openedBytes }) => {
@@ -50,6 +60,13 @@ export class ReadingSession implements AsyncDisposable {
       },
       (error: unknown) => this.#fail(error),
     );
+  }
+
+  /** The list, and what the newest snapshot of each instance holds. */
+  async overview(asked: OverviewRequest): Promise<Found> {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#tell({ kind: 'look', asked });
+    return new Promise((resolve, reject) => void this.#looking.push({ resolve, reject }));
   }
 
   /** In offset order. Each batch is a view of memory that nobody else uses. Throws damage. */
@@ -100,9 +117,16 @@ export class ReadingSession implements AsyncDisposable {
     else waiting?.resolve({ bytes, from: BigInt(from), to: BigInt(to), path: path ?? '' });
   }
 
+  #seen(look: Look): void {
+    const looking = this.#looking.shift();
+    if ('found' in look) looking?.resolve(look.found);
+    else looking?.reject(heard(look.error));
+  }
+
   #fail(error: unknown): void {
     this.#failure ??= error;
-    for (const { reject } of [...this.#waiting.values()].flat()) reject(this.#failure);
+    for (const { reject } of [...this.#looking.splice(0), ...[...this.#waiting.values()].flat()])
+      reject(this.#failure);
     this.#waiting.clear();
   }
 }
