@@ -8,8 +8,12 @@ import {
   readHeader,
   type BatchHeader,
 } from './header.ts';
+import { SmallestTime } from './times.ts';
 
 const batchLengthMin = batchHeaderBytes - lengthPrefixBytes;
+
+/** Told of each whole batch that has records; undefined where their smallest timestamp is not known. */
+type OnTime = (batch: BatchHeader, smallest: bigint | undefined) => void;
 
 /**
  * Checks a file of batches that comes in pieces cut anywhere, holding nothing but the head that is being read: every
@@ -26,10 +30,13 @@ export class BatchWalk {
   #left = 0;
   #crc = 0;
   #problem: string | undefined;
+  readonly #times = new SmallestTime();
+  readonly #onTime: OnTime | undefined;
 
   /** The base offset of the first batch is known from the file's name. */
-  constructor(base: bigint) {
+  constructor(base: bigint, onTime?: OnTime) {
     this.#next = base;
+    this.#onTime = onTime;
   }
 
   /** The offset behind the last batch whose head has come. */
@@ -54,6 +61,7 @@ export class BatchWalk {
       this.#crc = crc32c(part, this.#crc);
       this.#left -= part.length;
       at += part.length;
+      if (this.#onTime !== undefined) this.#times.push(part, this.#left === 0);
       if (this.#left === 0) this.#endBatch();
     }
     this.#at += bytes.length;
@@ -80,6 +88,7 @@ export class BatchWalk {
     this.#batch = header;
     this.#crc = crc32c(this.#head.subarray(checkedFrom));
     this.#left = header.byteLength - batchHeaderBytes;
+    this.#times.begin(header);
     if (this.#left === 0) this.#endBatch();
   }
 
@@ -105,6 +114,6 @@ export class BatchWalk {
     this.#batch = undefined;
     if (batch !== undefined && this.#crc !== batch.crc) {
       this.#problem = `checksum of the batch at byte ${batch.position} (offset ${batch.baseOffset}) does not match`;
-    }
+    } else if (batch !== undefined && batch.recordCount > 0) this.#onTime?.(batch, this.#times.end());
   }
 }

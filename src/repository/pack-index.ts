@@ -39,6 +39,8 @@ export interface IndexedBlock {
   readonly firstBatchOffset: bigint;
   /** Of the batches that begin in it. */
   readonly maxTimestamp: bigint;
+  /** Of the records of those batches; undefined where it is not known. */
+  readonly minTimestamp: bigint | undefined;
 }
 
 const offset = z
@@ -51,37 +53,44 @@ const timestamp = z
   .transform(BigInt);
 const count = z.number().int().nonnegative();
 
+const blockSchema = z.tuple([count, z.number().int().min(-1), offset, timestamp]);
+
+const segmentSchema = z
+  .object({
+    topic: z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/),
+    topicId: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
+    partition: count,
+    branch: count,
+    base: offset,
+    next: offset,
+    rawBytes: count,
+    records: count,
+    firstMs: timestamp,
+    lastMs: timestamp,
+    position: count,
+    sealedBytes: count,
+    blocks: z.array(blockSchema).min(1),
+    // Beside the blocks and not in them, so that a program that does not know of it reads the rest.
+    minTimestamps: z.array(timestamp.nullable()).optional(),
+  })
+  .refine(({ blocks, minTimestamps }) => (minTimestamps ?? blocks).length === blocks.length, {
+    error: 'expected as many smallest timestamps as blocks',
+  })
+  .transform(({ minTimestamps, ...segment }) => ({
+    ...segment,
+    blocks: segment.blocks.map(([sealedBytes, firstBatchAt, firstBatchOffset, maxTimestamp], index) => ({
+      sealedBytes,
+      firstBatchAt,
+      firstBatchOffset,
+      maxTimestamp,
+      minTimestamp: minTimestamps?.[index] ?? undefined,
+    })),
+  }));
+
 const indexSchema = z.object({
   format: z.literal(1),
   pack: z.string(),
-  segments: z.array(
-    z.object({
-      topic: z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/),
-      topicId: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
-      partition: count,
-      branch: count,
-      base: offset,
-      next: offset,
-      rawBytes: count,
-      records: count,
-      firstMs: timestamp,
-      lastMs: timestamp,
-      position: count,
-      sealedBytes: count,
-      blocks: z
-        .array(
-          z
-            .tuple([count, z.number().int().min(-1), offset, timestamp])
-            .transform(([sealedBytes, firstBatchAt, firstBatchOffset, maxTimestamp]) => ({
-              sealedBytes,
-              firstBatchAt,
-              firstBatchOffset,
-              maxTimestamp,
-            })),
-        )
-        .min(1),
-    }),
-  ),
+  segments: z.array(segmentSchema),
 });
 
 export function formatIndex({ pack, segments }: PackIndex): Buffer {
@@ -101,9 +110,15 @@ export function formatIndex({ pack, segments }: PackIndex): Buffer {
           String(block.firstBatchOffset),
           String(block.maxTimestamp),
         ]),
+        minTimestamps: smallestOf(segment),
       })),
     }),
   );
+}
+
+function smallestOf({ blocks }: IndexedSegment): (string | null)[] | undefined {
+  if (blocks.every(({ minTimestamp }) => minTimestamp === undefined)) return undefined;
+  return blocks.map(({ minTimestamp }) => (minTimestamp === undefined ? null : String(minTimestamp)));
 }
 
 export function parseIndex(raw: Buffer, pack: string): PackIndex {

@@ -44,6 +44,8 @@ interface SegmentNotes {
   firstMs: bigint;
   lastMs: bigint;
   readonly blocks: BlockNote[];
+  /** By block, of the batches that begin in it; undefined where one of them does not tell. */
+  readonly smallest: Map<number, bigint | undefined>;
   problem: string | undefined;
 }
 
@@ -75,7 +77,7 @@ export class Sealer {
     try {
       await writer.begin(name);
       await writer.write([head.header]);
-      const notes: SegmentNotes = { records: 0, firstMs: 0n, lastMs: -1n, blocks: [], problem: undefined };
+      const notes = nothingRead();
       const sizes = await this.#blocks(file, { segment, objectKey: head.objectKey, notes, writer });
       if (notes.problem !== undefined) {
         await writer.drop();
@@ -97,6 +99,7 @@ export class Sealer {
         blocks: sizes.map(({ sealed }, index) => ({
           sealedBytes: sealed,
           ...(notes.blocks[index] ?? nothingBegins()),
+          minTimestamp: notes.smallest.get(index),
         })),
       });
       return undefined;
@@ -113,7 +116,7 @@ export class Sealer {
     const fileBytes = await file.byteLength();
     const count = Math.ceil(fileBytes / blockBytes);
     if (count === 0) o.notes.problem = 'the file is empty';
-    const walk = new BatchWalk(o.segment.base);
+    const walk = new BatchWalk(o.segment.base, (batch, timestamp) => noteSmallest(o.notes, batch, timestamp));
     const pending: PendingBlock[] = [];
     const sizes: { raw: number; sealed: number }[] = [];
     const writeFirst = async (): Promise<void> => {
@@ -171,6 +174,19 @@ function note(notes: SegmentNotes, heads: readonly BatchHeader[]): void {
     if (isFirst || maxTimestamp > notes.lastMs) notes.lastMs = maxTimestamp;
     notes.records += recordCount;
   }
+}
+
+/** One batch whose smallest timestamp is not known leaves that of its block unknown. */
+function noteSmallest({ smallest }: SegmentNotes, { position }: BatchHeader, timestamp?: bigint): void {
+  const index = Math.floor(position / blockBytes);
+  const before = smallest.has(index) ? smallest.get(index) : timestamp;
+  const isKnown = before !== undefined && timestamp !== undefined;
+  if (!isKnown) smallest.set(index, undefined);
+  else smallest.set(index, before < timestamp ? before : timestamp);
+}
+
+function nothingRead(): SegmentNotes {
+  return { records: 0, firstMs: 0n, lastMs: -1n, blocks: [], smallest: new Map(), problem: undefined };
 }
 
 function nothingBegins(): BlockNote {
