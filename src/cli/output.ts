@@ -1,15 +1,7 @@
 import type { VarveError } from '../errors.ts';
+import { escapeControls } from '../observe/observe.ts';
 
-/**
- * Control characters, and those that change the direction or the order of text, as escapes: names and error texts
- * come from outside, and a terminal would obey them.
- */
-export function escapeControls(text: string): string {
-  return text.replaceAll(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  );
-}
+export { escapeControls };
 
 /** For people, on stderr. Only the first line of a message begins at the margin. */
 export function errorText(error: VarveError): string {

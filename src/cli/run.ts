@@ -96,6 +96,8 @@ async function listen(
 function startingFacts({ clock }: Host): DaemonFacts {
   const trouble = { kafka: [], disk: [] };
   return {
+    nowMs: clock.nowMs(),
+    retentionMs: new Map(),
     startedMs: clock.nowMs(),
     sink: undefined,
     trouble,

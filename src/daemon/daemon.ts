@@ -10,7 +10,7 @@ import { localFolderOf, matchesTopic, type Config } from '../config/config.ts';
 import type { Host } from '../host/host.ts';
 import { connectCluster, type Cluster } from '../kafka/kafka.ts';
 import { LocalFolder } from '../local/local.ts';
-import { Sink } from '../sink/sink.ts';
+import { Sink, type DurableOffsets } from '../sink/sink.ts';
 import type { CycleReport } from '../snapshot/snapshot.ts';
 import type { DaemonEvent, DaemonFacts } from '../observe/observe.ts';
 import { Cycles } from './cycles.ts';
@@ -21,6 +21,7 @@ import { Ping } from './ping.ts';
 import { kafkaPorts, kafkaSettings } from './settings.ts';
 import { serveOrder } from './orders.ts';
 import { recordOf } from './record.ts';
+import { Retention } from './retention.ts';
 import { savedOffsets } from './saved.ts';
 import { takeSnapshot, type Accepted } from './snapshots.ts';
 
@@ -66,26 +67,19 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   const cluster = opened.use(await connect(options));
   const warn = (message: string): void => emit({ type: 'cycle-warned', message });
   const saved = await savedOffsets({ config, host, gate, local, signal, warn });
-  const { rack } = config.kafka;
-  const sink = opened.use(
-    await Sink.start({
-      cluster,
-      local,
-      host,
-      emit,
-      mode,
-      isWanted: (topic) => matchesTopic(config, topic),
-      group: config.kafka.groupId,
-      ...(rack === undefined ? {} : { rack }),
-      ...(saved === undefined ? {} : { saved }),
-      segmentBytes: config.local.segmentBytes,
-      inFlightBytes: config.sink.inFlightBytes,
-      minFreeBytes: config.local.minFree,
-    }),
-  );
+  const sink = opened.use(await startSink(options, { cluster, local, saved }));
   running.sink = sink;
+  // A sink that fails ends what runs beside it, too.
+  const closing = new AbortController();
+  const ended = AbortSignal.any([signal, closing.signal]);
   const take = async (accept: Accepted): Promise<CycleReport> =>
-    takeSnapshot({ config, host, gate, local, cluster, sink, onEvent: emit, signal }, accept);
+    takeSnapshot({ config, host, gate, local, cluster, sink, onEvent: emit, signal: ended }, accept);
+  const { clock } = host;
+  const retention = new Retention(cluster, { clock, topics: () => sink.topics.keys() });
+  if (mode === 'follow') {
+    const following = retention.follow(ended);
+    opened.defer(async () => following);
+  }
   if (mode === 'follow' && config.repository.dir !== undefined) {
     const url = config.observe.ping?.reveal();
     const cycles = new Cycles({
@@ -96,12 +90,13 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
       take,
       emit,
       ping: url === undefined ? undefined : new Ping({ clock: host.clock, url, warn }),
-      signal,
+      signal: ended,
     });
     running.cycles = cycles;
     const following = cycles.follow();
     opened.defer(async () => following);
   }
+  opened.defer(() => closing.abort());
   const all = opened.move();
   const filling = new Filling();
   const minFreeBytes = config.local.minFree;
@@ -113,10 +108,32 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
       cycles: running.cycles,
       gate,
       filling,
+      retention,
       folder: local.path,
       minFreeBytes,
     });
   return { sink, facts, snapshot: take, [Symbol.asyncDispose]: async () => all.disposeAsync() };
+}
+
+async function startSink(
+  { config, host, emit, mode }: OpenSinkOptions,
+  o: { cluster: Cluster; local: LocalFolder; saved: DurableOffsets | undefined },
+): Promise<Sink> {
+  const { rack, groupId } = config.kafka;
+  return await Sink.start({
+    cluster: o.cluster,
+    local: o.local,
+    host,
+    emit,
+    mode,
+    isWanted: (topic) => matchesTopic(config, topic),
+    group: groupId,
+    ...(rack === undefined ? {} : { rack }),
+    ...(o.saved === undefined ? {} : { saved: o.saved }),
+    segmentBytes: config.local.segmentBytes,
+    inFlightBytes: config.sink.inFlightBytes,
+    minFreeBytes: config.local.minFree,
+  });
 }
 
 /** A cycle of what is on disk, without reading anything new: Kafka is asked for groups and configurations only. */

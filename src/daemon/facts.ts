@@ -5,6 +5,7 @@ import type { Sink } from '../sink/sink.ts';
 import type { Cycles } from './cycles.ts';
 import type { Filling } from './filling.ts';
 import type { TargetGate } from './gate.ts';
+import type { Retention } from './retention.ts';
 
 /** One that cannot be read is not finished either. */
 async function unfinishedRestores({ host, folder }: { host: Host; folder: string }): Promise<number> {
@@ -22,6 +23,7 @@ export async function factsOf(o: {
   cycles: Cycles | undefined;
   gate: TargetGate;
   filling: Filling;
+  retention: Retention;
   folder: string;
   minFreeBytes: number;
 }): Promise<DaemonFacts> {
@@ -32,8 +34,10 @@ export async function factsOf(o: {
   const localFreeBytes = await host.disk.freeBytes(o.folder).catch(() => undefined);
   if (localFreeBytes !== undefined) filling.note({ atMs: host.clock.nowMs(), freeBytes: localFreeBytes });
   return {
+    nowMs: host.clock.nowMs(),
     startedMs: o.startedMs,
     sink: sink.metrics(),
+    retentionMs: o.retention.keptMs,
     trouble: sink.trouble,
     unfinishedRestores: await unfinishedRestores(o),
     localFreeBytes,

@@ -69,7 +69,7 @@ async function answerTo(request: IncomingMessage, facts: () => Promise<DaemonFac
     case '/readyz':
       return readiness(await facts());
     case '/metrics':
-      return { status: 200, body: metricsText(await facts()), type: metricsType };
+      return { status: 200, body: await metricsText(await facts()), type: metricsType };
     default:
       return { status: 404, body: 'there are /livez, /readyz and /metrics\n' };
   }

@@ -2,6 +2,7 @@ import type { SinkMetrics, Trouble } from '../sink/sink.ts';
 
 /** What the daemon knows of itself at a moment. */
 export interface DaemonFacts {
+  readonly nowMs: number;
   readonly startedMs: number;
   /** Absent until it reads. */
   readonly sink: SinkMetrics | undefined;
@@ -9,6 +10,8 @@ export interface DaemonFacts {
   readonly localFreeBytes: number | undefined;
   /** Until the local disk is down to `local.minFree` at the rate of late; absent where it does not fill. */
   readonly localFullInMs?: number | undefined;
+  /** How long the cluster keeps the records of a topic; those that it keeps for ever, or that nobody could be asked about, are absent. */
+  readonly retentionMs: ReadonlyMap<string, number>;
   /** Begun from this local folder, and not come to their end; undefined while nobody has looked. */
   readonly unfinishedRestores: number | undefined;
   /** Absent where no repository is configured. */

@@ -1,38 +1,24 @@
 /** The daemon's facts in the text format of Prometheus. Labels are topics and fixed words only. */
 import type { CycleFacts, DaemonFacts } from './facts.ts';
+import { counter, gauge, many, perWord, seconds, textOf, type Metric } from './samples.ts';
+import { topicMetrics } from './topic-metrics.ts';
 
-interface Sample {
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly value: number | undefined;
-}
-
-interface Metric {
-  readonly name: string;
-  readonly type: 'gauge' | 'counter';
-  readonly help: string;
-  readonly samples: readonly Sample[];
-}
-
-export function metricsText(facts: DaemonFacts): string {
-  return metricsOf(facts).flatMap(linesOf).join('');
+export async function metricsText(facts: DaemonFacts): Promise<string> {
+  return await textOf(metricsOf(facts));
 }
 
 /** Times are seconds since 1970, as is the custom. What is not known yet is left out. */
 export function metricsOf(facts: DaemonFacts): Metric[] {
-  return [...sinkMetrics(facts), ...(facts.cycles === undefined ? [] : cycleMetrics(facts.cycles))];
+  return [
+    ...hostMetrics(facts),
+    ...topicMetrics(facts),
+    ...sinkMetrics(facts),
+    ...(facts.cycles === undefined ? [] : cycleMetrics(facts.cycles)),
+  ];
 }
 
-function sinkMetrics({
-  sink,
-  trouble,
-  startedMs,
-  localFreeBytes,
-  localFullInMs,
-  unfinishedRestores,
-}: DaemonFacts): Metric[] {
-  const topics = sink?.topics ?? [];
-  const perTopic = (valueOf: (topic: (typeof topics)[number]) => number): Sample[] =>
-    topics.map((topic) => ({ labels: { topic: topic.topic }, value: valueOf(topic) }));
+function hostMetrics(facts: DaemonFacts): Metric[] {
+  const { trouble, startedMs, localFreeBytes, localFullInMs, unfinishedRestores } = facts;
   return [
     gauge('varve_start_time_seconds', 'When the daemon began.', seconds(startedMs)),
     gauge('varve_kafka_up', 'Whether a broker can be reached.', trouble.kafka.length === 0 ? 1 : 0),
@@ -43,31 +29,18 @@ function sinkMetrics({
       'Until the local disk is down to local.minFree at the rate of late.',
       seconds(localFullInMs),
     ),
+    gauge('varve_restores_unfinished', 'Restores that were begun and not finished.', unfinishedRestores),
+  ];
+}
+
+function sinkMetrics({ sink }: DaemonFacts): Metric[] {
+  return [
     many(
-      'varve_lag_records',
-      'Committed records that are not on the local disk yet.',
-      perTopic((t) => t.lagRecords),
+      'varve_topics_not_backed_up',
+      'Topics that are not backed up, or not whole, by reason.',
+      perWord('reason', sink?.notBackedUp ?? {}),
     ),
-    many(
-      'varve_held_back_records',
-      'Records that an open transaction holds back.',
-      perTopic((t) => t.heldBackRecords),
-    ),
-    many(
-      'varve_topic_partitions',
-      'Partitions that are followed.',
-      perTopic((t) => t.partitions),
-    ),
-    many(
-      'varve_topic_partitions_stopped',
-      'Partitions that were given up on.',
-      perTopic((t) => t.stopped),
-    ),
-    many(
-      'varve_partitions',
-      'Partitions in each state.',
-      Object.entries(sink?.states ?? {}).map(([state, value]) => ({ labels: { state }, value })),
-    ),
+    many('varve_partitions', 'Partitions in each state.', perWord('state', sink?.states ?? {})),
     gauge(
       'varve_last_fsync_time_seconds',
       'When everything that came was last on disk.',
@@ -78,7 +51,6 @@ function sinkMetrics({
       'Since when something is not on disk.',
       seconds(sink?.unsyncedSinceMs),
     ),
-    gauge('varve_restores_unfinished', 'Restores that were begun and not finished.', unfinishedRestores),
     gauge('varve_gaps', 'Ranges of offsets that were deleted before they could be saved.', sink?.gaps),
     gauge('varve_truncations', 'Times that the cluster lost or rewrote records.', sink?.truncations),
     counter('varve_saved_records_total', 'Records saved since the start.', sink?.records),
@@ -166,36 +138,4 @@ function targetMetrics({ target, stuckSinceMs, targetFreeBytes }: CycleFacts): M
     ),
     gauge('varve_target_free_bytes', 'Room on the target.', targetFreeBytes),
   ];
-}
-
-function gauge(name: string, help: string, value: number | undefined): Metric {
-  return { name, type: 'gauge', help, samples: [{ value }] };
-}
-
-function counter(name: string, help: string, value: number | undefined): Metric {
-  return { name, type: 'counter', help, samples: [{ value }] };
-}
-
-function many(name: string, help: string, samples: readonly Sample[]): Metric {
-  return { name, type: 'gauge', help, samples };
-}
-
-function seconds(ms: number | undefined): number | undefined {
-  return ms === undefined ? undefined : ms / 1000;
-}
-
-function linesOf({ name, type, help, samples }: Metric): string[] {
-  const known = samples.filter(({ value }) => value !== undefined);
-  if (known.length === 0) return [];
-  return [
-    `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`,
-    ...known.map(({ labels = {}, value }) => {
-      const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
-      return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}\n`;
-    }),
-  ];
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

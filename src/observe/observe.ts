@@ -9,4 +9,4 @@ export type { CycleFacts, DaemonFacts, LastCycle } from './facts.ts';
 export { metricsOf, metricsText } from './metrics.ts';
 export { openLog, type Log } from './log.ts';
 export { StatusLine } from './status-line.ts';
-export { bytesText, countText, durationText, plural } from './text.ts';
+export { bytesText, countText, durationText, escapeControls, plural } from './text.ts';

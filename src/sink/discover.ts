@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts';
 import { kafkaError, noAnswer, type Cluster } from '../kafka/kafka.ts';
 import type { PartitionKey } from '../local/local.ts';
-import { planPartitions, type PlannedPartition, type TopicThere } from './plan.ts';
+import { planPartitions, type Plan, type PlannedPartition, type TopicThere } from './plan.ts';
 import { PartitionStream, type Leader, type StreamPorts } from './stream.ts';
 
 /** Enough to keep the disk busy, few enough to leave the rest of the program its threads. */
@@ -17,6 +17,8 @@ export class Streams {
   /** Wanted, but not to be had just now: partition by partition, or topic by topic. */
   missing: readonly { topic: string; partition: number | undefined; message: string }[] = [];
   topics: ReadonlyMap<string, TopicThere> = new Map();
+  /** Wanted topics that the cluster refuses, and how many are not wanted. */
+  left: Pick<Plan, 'refused' | 'excluded'> = { refused: [], excluded: 0 };
   #discovery: Promise<void> | undefined;
 
   constructor(
@@ -75,6 +77,7 @@ export class Streams {
     missing.push(...(await this.#begin(fresh)));
     this.missing = missing;
     this.topics = plan.topics;
+    this.left = plan;
   }
 
   async #begin(

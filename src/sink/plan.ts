@@ -24,6 +24,8 @@ export interface Plan {
   readonly refused: readonly { topic: string; message: string; isUnauthorised: boolean }[];
   /** Every wanted topic that the cluster has now, by name. */
   readonly topics: ReadonlyMap<string, TopicThere>;
+  /** How many topics of the cluster's users are not wanted. */
+  readonly excluded: number;
 }
 
 /** What to read, given what the cluster says it has. Pure. */
@@ -31,8 +33,13 @@ export function planPartitions(metadata: Metadata, isWanted: (topic: string) => 
   const partitions: PlannedPartition[] = [];
   const refused: { topic: string; message: string; isUnauthorised: boolean }[] = [];
   const topics = new Map<string, TopicThere>();
+  let excluded = 0;
   for (const topic of metadata.topics) {
-    if (topic.name === '' || !isWanted(topic.name)) continue;
+    if (topic.name === '') continue;
+    if (!isWanted(topic.name)) {
+      if (!topic.name.startsWith('__')) excluded += 1;
+      continue;
+    }
     if (topic.errorCode !== 0) {
       const { name, text, kind } = kafkaError(topic.errorCode);
       refused.push({
@@ -57,5 +64,5 @@ export function planPartitions(metadata: Metadata, isWanted: (topic: string) => 
       });
     }
   }
-  return { partitions, refused, topics };
+  return { partitions, refused, topics, excluded };
 }

@@ -150,7 +150,16 @@ export class Sink implements AsyncDisposable {
   metrics(): SinkMetrics {
     const { lastMs: lastSyncMs, behindSinceMs: unsyncedSinceMs } = this.#syncing;
     const { inFlightBytes } = this.#fetching;
-    return metricsOf(this.#streams.all(), { lastSyncMs, unsyncedSinceMs, inFlightBytes });
+    const { left, missing } = this.#streams;
+    const nowMs = this.#o.host.clock.nowMs();
+    return metricsOf(this.#streams.all(), {
+      lastSyncMs,
+      unsyncedSinceMs,
+      inFlightBytes,
+      nowMs,
+      left,
+      missing,
+    });
   }
 
   get trouble(): Trouble {

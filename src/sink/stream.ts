@@ -13,6 +13,7 @@ import {
 } from '../local/local.ts';
 import type { Located } from './accept.ts';
 import type { Emit, StartedFrom, StopReason } from './events.ts';
+import { SavedThrough } from './saved-through.ts';
 
 /**
  * One partition on its way from the broker to its files.
@@ -82,7 +83,10 @@ export class PartitionStream {
   records = 0;
   bytes = 0;
   /** How far the partition reaches, as its leader said last: for a reader of committed records, and at all. */
-  ends: { readonly stable: bigint; readonly highWatermark: bigint } | undefined;
+  ends: { readonly stable: bigint; readonly highWatermark: bigint; readonly atMs: number } | undefined;
+  /** When what had come was last made durable. */
+  syncedMs: number | undefined;
+  readonly #saved = new SavedThrough();
   #doubts = 0;
   #open: { readonly from: bigint; readonly sinceMs: number; readonly isTold: boolean } | undefined;
   #retries = 0;
@@ -140,6 +144,25 @@ export class PartitionStream {
     for (const batch of located.batches) {
       if (batch.byteLength > this.partitionBytes) this.partitionBytes = batch.byteLength;
     }
+    this.#claim(located);
+  }
+
+  /** Up to when everything that came is durable, as far as is known. */
+  get savedThroughMs(): number | undefined {
+    return this.#saved.at(this.log.durable?.offset);
+  }
+
+  /** At the end, what came until now was fetched; before it, what is as old as the newest record of the answer. */
+  #claim({ end, batches }: Located): void {
+    const { ends } = this;
+    const last = batches.at(-1);
+    const isAtEnd = ends !== undefined && end.offset >= ends.stable;
+    if (!isAtEnd && last === undefined) return;
+    const nowMs = this.#ports.nowMs();
+    const newestMs = Number(last?.maxTimestamp ?? -1n);
+    if (!isAtEnd && newestMs < 0) return;
+    const atMs = isAtEnd ? nowMs : Math.min(newestMs, nowMs);
+    this.#saved.claim(end.offset, { atMs, durable: this.log.durable?.offset });
   }
 
   /** All is well again after a retry. */
@@ -175,7 +198,7 @@ export class PartitionStream {
 
   /** Notes how far transactions have ended; one that stays open is named once. */
   noteStable(lastStableOffset: bigint, highWatermark: bigint): void {
-    this.ends = { stable: lastStableOffset, highWatermark };
+    this.ends = { stable: lastStableOffset, highWatermark, atMs: this.#ports.nowMs() };
     if (this.#open?.from !== lastStableOffset || highWatermark <= lastStableOffset) {
       const isOpen = highWatermark > lastStableOffset;
       this.#open = isOpen
@@ -243,6 +266,7 @@ export class PartitionStream {
     const lastEpoch = this.log.coverage.epochs.at(-1)?.epoch ?? 0;
     const epoch = Math.max(lastEpoch, branchOf(this.log.coverage)) + 1;
     await this.log.truncate(offset, epoch);
+    this.#saved.forget();
     this.next = { offset, epoch: this.log.coverage.epochs.at(-1)?.epoch ?? -1 };
     this.#ports.emit({ type: 'truncated', ...this.key, offset, epoch });
   }

@@ -62,6 +62,7 @@ export class Syncing {
     const { log } = stream;
     try {
       await log.sync();
+      stream.syncedMs = this.#clock.nowMs();
       this.#room.worked();
       return true;
     } catch (error) {

@@ -6,7 +6,9 @@ import { serveHttp } from '../../src/daemon/daemon.ts';
 import type { DaemonFacts } from '../../src/observe/observe.ts';
 
 const well: DaemonFacts = {
+  nowMs: 0,
   startedMs: 0,
+  retentionMs: new Map(),
   sink: {
     topics: [],
     states: { fetching: 0, waiting: 0, stopped: 0, gone: 0 },
@@ -17,6 +19,7 @@ const well: DaemonFacts = {
     records: 0,
     bytes: 0,
     inFlightBytes: 0,
+    notBackedUp: { excluded: 0, unauthorised: 0, refused: 0, stopped: 0, unavailable: 0 },
   },
   trouble: { kafka: [], disk: [] },
   localFreeBytes: 1,

@@ -1,50 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { metricsOf, metricsText, type DaemonFacts } from '../../src/observe/observe.ts';
+import { metricsOf, metricsText } from '../../src/observe/observe.ts';
+import { facts, factsWithTopics, topicNamed } from './given.ts';
 
-const facts: DaemonFacts = {
-  startedMs: 1_000,
-  sink: {
-    topics: [{ topic: 'orders', partitions: 3, lagRecords: 7, heldBackRecords: 0, stopped: 1 }],
-    states: { fetching: 2, waiting: 0, stopped: 1, gone: 0 },
-    lastSyncMs: 2_500,
-    unsyncedSinceMs: undefined,
-    gaps: 1,
-    truncations: 0,
-    records: 12,
-    bytes: 3400,
-    inFlightBytes: 0,
-  },
-  trouble: { kafka: [], disk: ['the local disk refuses to be written'] },
-  localFreeBytes: 5,
-  localFullInMs: 3_600_000,
-  unfinishedRestores: 2,
-  cycles: {
-    runningSinceMs: undefined,
-    nextMs: 9_000,
-    intervalMs: 86_400_000,
-    overdueSinceMs: 7_000,
-    newestSeq: 41,
-    lastAttempt: { atMs: 8_000, isPublished: false },
-    lastSuccess: {
-      atMs: 4_000,
-      tookMs: 250,
-      newBytes: 10,
-      linkedBytes: 20,
-      verified: true,
-      phasesMs: { seal: 100 },
-    },
-    target: 'stuck',
-    stuckSinceMs: 8_500,
-    targetFreeBytes: 77,
-  },
-};
-
-test('facts become samples; what is not known is left out', () => {
-  const text = metricsText(facts);
+test('facts become samples; what is not known is left out', async () => {
+  const text = await metricsText(facts);
 
   expect(text).toContain('# TYPE varve_lag_records gauge\nvarve_lag_records{topic="orders"} 7\n');
   expect(text).toContain('varve_last_fsync_time_seconds 2.5\n');
+  expect(text).toContain('varve_topic_last_fsync_time_seconds{topic="orders"} 2\n');
+  expect(text).toContain('varve_topics_not_backed_up{reason="unauthorised"} 4\n');
   expect(text).toContain('varve_local_up 0\n');
   expect(text).toContain('varve_kafka_up 1\n');
   expect(text).toContain('varve_target_state{state="stuck"} 1\n');
@@ -57,17 +22,77 @@ test('facts become samples; what is not known is left out', () => {
   expect(text).toContain('varve_snapshot_seq 41\n');
   expect(text).toContain('varve_cycle_last_attempt_success 0\n');
   expect(text).toContain('varve_cycle_phase_seconds{phase="seal"} 0.1\n');
+  expect(text).toContain('# TYPE varve_saved_records_total counter\nvarve_saved_records_total 12\n');
   expect(text).not.toContain('varve_unsynced_since_time_seconds');
 });
 
-test('a name is never more than a label, whatever stands in it', () => {
-  const { sink } = facts;
-  if (sink === undefined) throw new Error('the facts have a sink');
-  const topic = 'a"} 1\nvarve_gaps 0\n\\';
-  const topics = [{ topic, partitions: 1, lagRecords: 7, heldBackRecords: 0, stopped: 0 }];
-  const lines = metricsText({ ...facts, sink: { ...sink, topics } }).split('\n');
+test('the age of the oldest unsaved record is held against how long the cluster keeps it', async () => {
+  const rows = [
+    topicNamed('behind', { unsavedSinceMs: 2_000 }),
+    topicNamed('overtaken', { unsavedSinceMs: 2_000 }),
+    topicNamed('kept for ever', { unsavedSinceMs: 2_000 }),
+    topicNamed('all saved', {}),
+  ];
+  const retentionMs = new Map([
+    ['behind', 10_000],
+    ['overtaken', 4_000],
+    ['all saved', 1],
+  ]);
+  const text = await metricsText({ ...factsWithTopics(rows), nowMs: 7_000, retentionMs });
 
-  expect(lines).toContain(String.raw`varve_lag_records{topic="a\"} 1\nvarve_gaps 0\n\\"} 7`);
+  expect(linesOf(text, 'varve_retention_overtakes_in_seconds')).toEqual([
+    '{topic="behind"} 5',
+    '{topic="overtaken"} -1',
+  ]);
+  expect(linesOf(text, 'varve_retention_used_ratio')).toEqual([
+    '{topic="behind"} 0.5',
+    '{topic="overtaken"} 1.25',
+  ]);
+  expect(linesOf(text, 'varve_oldest_unsaved_time_seconds')).toHaveLength(3);
+});
+
+test('topics beyond the limit share one series, which is as bad as the worst of them', async () => {
+  const names = Array.from({ length: 5002 }, (_, index) => `t${String(9999 - index)}`);
+  const rows = names.map((name) => topicNamed(name, { lagRecords: 1, unsavedSinceMs: 2_000 }));
+  const worst = rows.map((row) => (row.topic === 't9999' ? { ...row, unsavedSinceMs: 1_000 } : row));
+  const text = await metricsText({ ...factsWithTopics(worst), nowMs: 7_000 });
+  const lag = linesOf(text, 'varve_lag_records');
+
+  expect(lag).toHaveLength(5001);
+  expect(lag[0]).toBe('{topic="t4998"} 1');
+  expect(lag.at(-1)).toBe('{topic="(other)"} 2');
+  expect(linesOf(text, 'varve_oldest_unsaved_time_seconds').at(-1)).toBe('{topic="(other)"} 1');
+});
+
+test('3,000 topics are told within 200 ms, in the same words each time', async () => {
+  const rows = Array.from({ length: 3000 }, (_, index) =>
+    topicNamed(`orders.team-${index}.events`, {
+      lagRecords: index,
+      unsavedSinceMs: 1_000,
+      lastSyncMs: 2_000,
+    }),
+  );
+  const retentionMs = new Map(rows.map(({ topic }) => [topic, 604_800_000]));
+  const many = { ...factsWithTopics(rows), retentionMs };
+  const tookMs: number[] = [];
+  const bytes = new Set<number>();
+  for (let scrape = 0; scrape < 30; scrape++) {
+    const beganMs = performance.now();
+    bytes.add(Buffer.byteLength(await metricsText(many)));
+    tookMs.push(performance.now() - beganMs);
+  }
+
+  expect(bytes.size).toBe(1);
+  expect(Math.min(...tookMs)).toBeLessThan(200);
+});
+
+test('a name is never more than a label, whatever stands in it', async () => {
+  const topic = 'a"} 1\nvarve_gaps 0\n\\\u001b[2J\u202e\u0085';
+  const lines = (await metricsText(factsWithTopics([topicNamed(topic, { lagRecords: 7 })]))).split('\n');
+
+  expect(lines).toContain(
+    String.raw`varve_lag_records{topic="a\"} 1\\u{a}varve_gaps 0\\u{a}\\\\u{1b}[2J\\u{202e}\\u{85}"} 7`,
+  );
   expect(lines.filter((line) => line.startsWith('varve_gaps '))).toEqual(['varve_gaps 1']);
 });
 
@@ -81,3 +106,10 @@ test('docs/metrics.md lists every metric with its type, and no other', () => {
       .toSorted(),
   );
 });
+
+function linesOf(text: string, name: string): string[] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`))
+    .map((line) => line.slice(name.length));
+}
