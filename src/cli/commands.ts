@@ -34,6 +34,12 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./restore.ts')).command,
   },
   {
+    name: 'import-sink',
+    summary: 'Fill a topic from the files of a FileStreamSink',
+    group: 'Restore',
+    load: async () => (await import('./import-sink.ts')).command,
+  },
+  {
     name: 'restores list',
     summary: 'List restores that were begun here, and which are unfinished',
     group: 'Restore',

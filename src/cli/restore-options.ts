@@ -60,6 +60,30 @@ export const restoreOptions = {
   report: { type: 'string', value: 'FILE', summary: 'Write what was done into this file, as JSON' },
 } as const satisfies Record<string, OptionSpec>;
 
+/** Those of every command that fills topics, wherever the records come from. */
+const replayNames = [
+  'to-topic',
+  'target',
+  'target-brokers',
+  'target-config',
+  'expect-cluster',
+  'recreate',
+  'append',
+  'discard-unsaved',
+  'replication-factor',
+  'topic-config',
+  'apply-retention',
+  'throttle',
+  'no-verify',
+  'dry-run',
+  'yes',
+  'report',
+] as const;
+
+export const replayOptions: Readonly<Record<string, OptionSpec>> = Object.fromEntries(
+  replayNames.map((name) => [name, restoreOptions[name]]),
+);
+
 /** What was asked for; contradictions are refused. */
 export function requestOf(args: Args): RestoreRequest {
   const map = args.list('map').map(pairOf);
@@ -71,42 +95,76 @@ export function requestOf(args: Args): RestoreRequest {
       'varve list latest shows the topics',
     );
   }
-  atMostOne(args, ['recreate', 'append']);
   atMostOne(args, ['all-groups', 'no-groups']);
-  atMostOne(args, ['target', 'target-brokers']);
-  const toTopic = args.string('to-topic');
-  if (toTopic !== undefined && map.length > 0)
+  const replay = replayRequest(args);
+  if (replay.toTopic !== undefined && map.length > 0)
     throw usage('expected --to-topic or --map, got both', 'name each target once');
   const groups = args.list('group');
   if (groups.length > 0 && (args.flag('all-groups') || args.flag('no-groups')))
     throw usage('expected --group, --all-groups or --no-groups, got two of them', 'say it once');
   const time = timeRangeOf({ from: args.string('from-time'), to: args.string('to-time') });
-  const factor = args.count('replication-factor');
-  if (factor === 0)
-    throw usage('--replication-factor: expected 1 or more, got 0', 'each partition needs a replica');
   return {
+    ...replay,
     topics,
     allTopics,
     excludeTopics: args.list('exclude-topic'),
     fromMs: time.from,
     toMs: time.to,
     partitions: [...new Set(args.list('partition').map(partitionOf))].toSorted((a, b) => a - b),
-    toTopic,
     map,
     incarnation: args.string('incarnation'),
     snapshot: args.string('snapshot'),
     instance: args.string('instance'),
     localOnly: args.flag('local-only'),
-    mode: modeOf(args),
     groups: groupsOf(args, groups),
     groupsTo: groupsToOf(args.string('groups-to')),
     skipActiveGroups: args.flag('skip-active-groups'),
     acceptMissing: args.flag('accept-missing'),
-    discardUnsaved: args.flag('discard-unsaved'),
     salvage: args.flag('salvage'),
+  };
+}
+
+type ReplayRequest = Pick<
+  RestoreRequest,
+  'toTopic' | 'mode' | 'discardUnsaved' | 'replicationFactor' | 'topicConfigs' | 'applyRetention'
+>;
+
+function replayRequest(args: Args): ReplayRequest {
+  atMostOne(args, ['recreate', 'append']);
+  atMostOne(args, ['target', 'target-brokers']);
+  const factor = args.count('replication-factor');
+  if (factor === 0)
+    throw usage('--replication-factor: expected 1 or more, got 0', 'each partition needs a replica');
+  return {
+    toTopic: args.string('to-topic'),
+    mode: modeOf(args),
+    discardUnsaved: args.flag('discard-unsaved'),
     replicationFactor: factor,
     topicConfigs: args.repeated('topic-config').map(settingOf),
     applyRetention: args.flag('apply-retention'),
+  };
+}
+
+/** All of one topic that files hold, and no group. */
+export function importRequest(args: Args, o: { topic: string; topicId: string }): RestoreRequest {
+  return {
+    ...replayRequest(args),
+    topics: [o.topic],
+    incarnation: o.topicId,
+    allTopics: false,
+    excludeTopics: [],
+    fromMs: undefined,
+    toMs: undefined,
+    partitions: [],
+    map: [],
+    snapshot: undefined,
+    instance: undefined,
+    localOnly: false,
+    groups: 'none',
+    groupsTo: 'saved',
+    skipActiveGroups: false,
+    acceptMissing: false,
+    salvage: false,
   };
 }
 

@@ -6,7 +6,9 @@ import { escapeControls } from './output.ts';
 /** What will be done, for people: the first line says into which cluster. */
 export function planLines(plan: RestorePlan, goesOn: Journal | undefined): string[] {
   const whose = plan.isOwn ? 'the cluster of this backup' : 'ANOTHER cluster';
-  const lines = [`into cluster ${plan.cluster} (${plan.addresses}): ${whose}`];
+  // Files of other programs do not tell where they come from.
+  const isTold = plan.isOwn || plan.topics.some(({ source }) => source.cluster !== undefined);
+  const lines = [`into cluster ${plan.cluster} (${plan.addresses})${isTold ? `: ${whose}` : ''}`];
   if (goesOn !== undefined)
     lines.push(`goes on with restore ${goesOn.id}, begun ${new Date(goesOn.startedMs).toISOString()}`);
   for (const topic of plan.topics) lines.push(...topicLines(topic));

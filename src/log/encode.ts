@@ -85,6 +85,17 @@ export function* rawRecords(
     throw cursor.damage(`expected ${header.recordCount}, got ${cursor.left} more bytes behind them`);
 }
 
+/** The body of a record that has a value, and neither key nor headers. */
+export function valueBody(value: Buffer): Buffer {
+  const bytes: number[] = [1]; // a length of -1
+  let rest = value.length * 2;
+  for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
+  bytes.push(rest);
+  return Buffer.concat([Buffer.from(bytes), value, noHeaders]);
+}
+
+const noHeaders = Buffer.alloc(1);
+
 /**
  * Puts records into a batch of their own: offsets from 0 without a hole, each with the time it has. A codec that this
  * program only reads becomes none.

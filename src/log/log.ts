@@ -19,7 +19,15 @@ export {
 } from './header.ts';
 export { checkBatch, scanBatches, type BatchProblem, type Scan } from './scan.ts';
 export { filterCommitted, type AbortedTransaction, type Committed } from './committed.ts';
-export { BatchEncoder, isReusable, rawRecords, stampBatch, type RawRecord, type Stamp } from './encode.ts';
+export {
+  BatchEncoder,
+  isReusable,
+  rawRecords,
+  stampBatch,
+  valueBody,
+  type RawRecord,
+  type Stamp,
+} from './encode.ts';
 export { decodeRecords, type DecodeLimits, type LogRecord, type RecordHeader } from './records.ts';
 export { inflatedBytesMax } from './inflate.ts';
 export { survivingPieces, type BatchRange, type Piece, type Truncation } from './branches.ts';

@@ -2,6 +2,7 @@ import type { ProducerIdentity } from '../kafka/kafka.ts';
 import type { Host } from '../host/host.ts';
 import type { Cluster } from '../kafka/kafka.ts';
 import { commitJournal, writeJournal, type Journal, type JournalTopic } from './journal.ts';
+import { patiently } from './patience.ts';
 
 interface BookPorts {
   readonly host: Host;
@@ -78,7 +79,10 @@ export class JournalBook {
     this.#writing = this.#writing.then(async () => {
       await writeJournal(host, localFolder, this.journal);
       for (const target of targets)
-        await commitJournal(cluster, this.journal, { topic: this.topic(target), signal });
+        await patiently(
+          async () => commitJournal(cluster, this.journal, { topic: this.topic(target), signal }),
+          { clock: host.clock, signal },
+        );
     });
     await this.#writing;
   }

@@ -1,6 +1,8 @@
 /** Setting the offsets of groups: looked at just before, each answer read, and read back. */
 import { VarveError } from '../errors.ts';
+import type { Clock } from '../host/host.ts';
 import { kafkaError, type Cluster, type OffsetToCommit } from '../kafka/kafka.ts';
+import { patiently } from './patience.ts';
 
 export interface GroupChange {
   readonly group: string;
@@ -23,15 +25,17 @@ export interface GroupOutcome {
 export async function setGroups(
   cluster: Cluster,
   changes: readonly GroupChange[],
-  signal: AbortSignal,
+  waiting: { clock: Clock; signal: AbortSignal },
 ): Promise<GroupOutcome[]> {
+  const { signal } = waiting;
   const outcomes: GroupOutcome[] = [];
   const names = changes.map(({ group }) => group);
   const states = new Map((await cluster.groupStates(names, { signal })).map((row) => [row.group, row]));
   for (const change of changes) {
     const members = states.get(change.group)?.members ?? [];
     const who = members.map(({ clientId, host }) => `${clientId} at ${host}`).join(', ');
-    const problem = members.length > 0 ? `it became active: ${who}` : await setGroup(cluster, change, signal);
+    const problem =
+      members.length > 0 ? `it became active: ${who}` : await setGroup(cluster, change, waiting);
     outcomes.push({ ...change, problem });
   }
   return outcomes;
@@ -40,11 +44,13 @@ export async function setGroups(
 async function setGroup(
   cluster: Cluster,
   { group, offsets }: GroupChange,
-  signal: AbortSignal,
+  waiting: { clock: Clock; signal: AbortSignal },
 ): Promise<string | undefined> {
   const rows = offsets.map((row): OffsetToCommit => ({ ...row, leaderEpoch: -1 }));
   try {
-    for (const { topic, partition, errorCode } of await cluster.commitOffsets(group, rows, { signal })) {
+    const { signal } = waiting;
+    const answers = await patiently(async () => cluster.commitOffsets(group, rows, { signal }), waiting);
+    for (const { topic, partition, errorCode } of answers) {
       if (errorCode === 0) continue;
       const { name, text } = kafkaError(errorCode);
       return `${topic}/${partition}: ${text} (${name})`;

@@ -238,7 +238,7 @@ export class Work {
       return rows.length === 0 ? [] : [{ group, offsets: rows }];
     });
     if (changes.length === 0) return [];
-    const outcomes = await setGroups(cluster, changes, signal);
+    const outcomes = await setGroups(cluster, changes, { clock: this.#ports.host.clock, signal });
     return outcomes.map(({ group, offsets, problem }) => {
       if (problem !== undefined) this.#incomplete.push(`group ${group} was not set: ${problem}`);
       return { group, offsets, problem: problem ?? null };

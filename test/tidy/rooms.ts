@@ -8,7 +8,7 @@ export const ranks: readonly (readonly string[])[] = [
   ['host', 'config', 'kafka'],
   ['local', 'repository'],
   ['sink', 'snapshot', 'restore'],
-  ['observe'],
+  ['exchange', 'observe'],
   ['target'],
   ['daemon'],
   ['cli'],

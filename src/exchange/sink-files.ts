@@ -1,0 +1,222 @@
+/** Files of a Kafka Connect FileStreamSink: one value on each line, plain or gzipped, in the order of their names. */
+import { createHash, type Hash } from 'node:crypto';
+import { basename, dirname, join, resolve } from 'node:path';
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { matchesGlob } from '../config/config.ts';
+import { VarveError } from '../errors.ts';
+import type { Disk } from '../host/host.ts';
+import { linesOf, type Lines } from './lines.ts';
+import { timeOfLine } from './line-time.ts';
+
+export interface SinkRequest {
+  /** Paths whose last part may be a glob. */
+  readonly files: readonly string[];
+  /** What relative paths begin at. */
+  readonly folder: string;
+  /** The field of each value that tells its time. */
+  readonly timeField: string | undefined;
+  readonly fromMs: bigint | undefined;
+  readonly toMs: bigint | undefined;
+}
+
+export interface SinkFile {
+  readonly path: string;
+  readonly byteLength: number;
+  readonly lines: number;
+}
+
+/** What the files hold, and what of it was asked for. */
+export interface SinkCounts {
+  readonly files: readonly SinkFile[];
+  readonly selected: number;
+  readonly before: number;
+  readonly behind: number;
+  /** Selected whatever the range is: nothing tells when they were. */
+  readonly withoutTime: number;
+  /** Whose time has no zone, and was taken for UTC. */
+  readonly withoutZone: number;
+  /** Last lines of files that stop without a line end. */
+  readonly unfinished: readonly string[];
+  readonly longestBytes: number;
+  readonly firstMs: bigint | undefined;
+  readonly lastMs: bigint | undefined;
+  /** Of the contents of all files, in order. */
+  readonly sha256: string;
+}
+
+export interface SinkLine {
+  readonly value: Buffer;
+  /** Undefined where no field was named, or the line has none. */
+  readonly ms: bigint | undefined;
+}
+
+/** Reads everything once. */
+export async function readSinkFiles(
+  disk: Disk,
+  request: SinkRequest,
+  o: { signal: AbortSignal; onLines: (count: number) => void },
+): Promise<SinkCounts> {
+  const counter = new Counter(request);
+  const hash = createHash('sha256');
+  const files: SinkFile[] = [];
+  for (const path of await findFiles(disk, request)) {
+    let count = 0;
+    for await (const { lines, isUnfinished } of readLines(disk, path, hash)) {
+      o.signal.throwIfAborted();
+      for (const line of lines) counter.take(line);
+      if (isUnfinished) counter.unfinished.push(path);
+      count += lines.length;
+      o.onLines(lines.length);
+    }
+    files.push({ path, byteLength: (await disk.stat(path))?.byteLength ?? 0, lines: count });
+  }
+  return { ...counter.counts(), files, sha256: hash.digest('hex') };
+}
+
+/** The lines that were asked for, many at a time. Throws where the files are no longer those that were counted. */
+export async function* selectedLines(
+  disk: Disk,
+  request: SinkRequest,
+  { files, sha256 }: SinkCounts,
+): AsyncGenerator<readonly SinkLine[], void, undefined> {
+  const counter = new Counter(request);
+  const hash = createHash('sha256');
+  for (const { path } of files) {
+    for await (const { lines } of readLines(disk, path, hash)) {
+      const selected = lines.flatMap((line) => counter.take(line) ?? []);
+      if (selected.length > 0) yield selected;
+    }
+  }
+  if (hash.digest('hex') === sha256) return;
+  throw new VarveError('damage', `${files.map(({ path }) => path).join(', ')}: changed while being read`, {
+    hint: 'stop whatever writes these files, or name copies of them, and begin again with --recreate',
+  });
+}
+
+class Counter {
+  readonly unfinished: string[] = [];
+  readonly #request: SinkRequest;
+  #selected = 0;
+  #before = 0;
+  #behind = 0;
+  #withoutTime = 0;
+  #withoutZone = 0;
+  #longestBytes = 0;
+  #firstMs: bigint | undefined;
+  #lastMs: bigint | undefined;
+
+  constructor(request: SinkRequest) {
+    this.#request = request;
+  }
+
+  /** Undefined where the times leave it out. */
+  take(value: Buffer): SinkLine | undefined {
+    const { timeField, fromMs, toMs } = this.#request;
+    const time = timeField === undefined ? undefined : timeOfLine(value, timeField);
+    const ms = time?.kind === 'time' ? time.ms : undefined;
+    if (time?.kind === 'time' && !time.hasZone) this.#withoutZone += 1;
+    if (time?.kind === 'none') this.#withoutTime += 1;
+    if (ms !== undefined && fromMs !== undefined && ms < fromMs) this.#before += 1;
+    else if (ms !== undefined && toMs !== undefined && ms >= toMs) this.#behind += 1;
+    else {
+      this.#selected += 1;
+      this.#longestBytes = Math.max(this.#longestBytes, value.length);
+      if (ms !== undefined && (this.#firstMs === undefined || ms < this.#firstMs)) this.#firstMs = ms;
+      if (ms !== undefined && (this.#lastMs === undefined || ms > this.#lastMs)) this.#lastMs = ms;
+      return { value, ms };
+    }
+    return undefined;
+  }
+
+  counts(): Omit<SinkCounts, 'files' | 'sha256'> {
+    return {
+      selected: this.#selected,
+      before: this.#before,
+      behind: this.#behind,
+      withoutTime: this.#withoutTime,
+      withoutZone: this.#withoutZone,
+      unfinished: this.unfinished,
+      longestBytes: this.#longestBytes,
+      firstMs: this.#firstMs,
+      lastMs: this.#lastMs,
+    };
+  }
+}
+
+/** Each once, in the order of the globs, and of the names within one: numbers in names count as numbers. */
+async function findFiles(disk: Disk, { files, folder }: SinkRequest): Promise<string[]> {
+  const found = new Set<string>();
+  for (const glob of files) {
+    const path = resolve(folder, glob);
+    const entries = (await disk.list(dirname(path))) ?? [];
+    const matching = entries
+      .filter(({ name, kind }) => kind !== 'folder' && matchesGlob(basename(path), name))
+      .map(({ name }) => name)
+      .toSorted(byNumbers.compare);
+    if (matching.length === 0) {
+      throw new VarveError('nothing-selected', `--files: no file is called ${JSON.stringify(glob)}`, {
+        hint: 'a glob has * and ? in its last part; put it in quotes so that the shell leaves it alone',
+      });
+    }
+    for (const name of matching) found.add(join(dirname(path), name));
+  }
+  return [...found];
+}
+
+const byNumbers = new Intl.Collator('en', { numeric: true });
+
+async function* readLines(disk: Disk, path: string, hash: Hash): AsyncGenerator<Lines, void, undefined> {
+  const chunks = chunksOf(disk, path, hash);
+  const first = await chunks.next();
+  if (first.done === true) return;
+  const all = rejoined(first.value, chunks);
+  const isGzip = first.value.length >= 2 && first.value.readUInt16BE(0) === gzipMagic;
+  yield* linesOf(isGzip ? gunzipped(all, path) : all, path);
+}
+
+const gzipMagic = 0x1f8b;
+const chunkBytes = 1024 * 1024;
+
+async function* chunksOf(disk: Disk, path: string, hash: Hash): AsyncGenerator<Buffer, void, undefined> {
+  const file = await disk.open(path, 'read');
+  try {
+    for (let position = 0; ;) {
+      const chunk = Buffer.allocUnsafeSlow(chunkBytes);
+      const bytes = chunk.subarray(0, await file.read(chunk, position));
+      if (bytes.length === 0) return;
+      hash.update(bytes);
+      position += bytes.length;
+      yield bytes;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function* rejoined(
+  first: Buffer,
+  rest: AsyncGenerator<Buffer, void, undefined>,
+): AsyncGenerator<Buffer, void, undefined> {
+  yield first;
+  yield* rest;
+}
+
+/** Several members one behind the other are one file, as `gzip` takes them. */
+async function* gunzipped(
+  chunks: AsyncIterable<Buffer>,
+  path: string,
+): AsyncGenerator<Buffer, void, undefined> {
+  const gunzip = createGunzip({ chunkSize: chunkBytes });
+  pipeline(Readable.from(chunks), gunzip, () => undefined); // its error comes out of the stream as well
+  try {
+    for await (const chunk of gunzip) yield chunk;
+  } catch (error) {
+    if (error instanceof VarveError) throw error;
+    const { message } = error instanceof Error ? error : { message: String(error) };
+    throw new VarveError('damage', `${path}: it is no whole gzip file: ${message}`, {
+      hint: 'find another copy of it; gzip -dc may give what is in front of the damage',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,22 @@
+import { VarveError } from '../errors.ts';
+import { pause, type Clock } from '../host/host.ts';
+
+const patienceMs = 60_000;
+const againAfterMs = 250;
+
+/** Does again what passes by itself, for a while: a fresh cluster makes its coordinators only when they are asked for. */
+export async function patiently<T>(
+  act: () => Promise<T>,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+): Promise<T> {
+  const untilMs = clock.nowMs() + patienceMs;
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      const mayPass = error instanceof VarveError && error.retryable && clock.nowMs() < untilMs;
+      if (!mayPass || signal.aborted) throw error;
+    }
+    await pause(clock, againAfterMs, signal);
+  }
+}

@@ -1,0 +1,162 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readSinkFiles, SinkBackup, type SinkRequest } from '../../src/exchange/exchange.ts';
+import { systemHost } from '../../src/host/host.ts';
+import { decodeRecords } from '../../src/log/log.ts';
+
+const { disk } = systemHost;
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'varve-sink-files-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const quiet = { signal: new AbortController().signal, onLines: (): void => undefined };
+const all: SinkRequest = {
+  files: [],
+  folder: '',
+  timeField: undefined,
+  fromMs: undefined,
+  toMs: undefined,
+};
+
+/** Value and time of each record, partition by partition, as a restore would get them. */
+async function recordsOf(request: SinkRequest, partitions = 1): Promise<(readonly [string, bigint])[][]> {
+  const counts = await readSinkFiles(disk, request, quiet);
+  const backup = new SinkBackup(disk, { topic: 't', partitions, request, counts });
+  const [life] = await backup.lives('t');
+  const found = [];
+  for (const { copies } of life?.partitions ?? []) {
+    const records: (readonly [string, bigint])[] = [];
+    const [copy] = copies;
+    const end = copy?.coverage.ranges[0]?.to ?? 0n;
+    for await (const { bytes, header } of copy?.read({ first: 0n, below: end, fromMs: undefined }) ?? [])
+      for (const { value, key, headers, offset, timestamp } of decodeRecords(bytes, header)) {
+        expect([key, headers, offset]).toEqual([null, [], BigInt(records.length)]);
+        records.push([String(value), timestamp]);
+      }
+    expect(records.length).toBe(Number(end));
+    found.push(records);
+  }
+  return found;
+}
+
+describe('the files of a sink', () => {
+  test('every line is a record, byte for byte, whatever the chunks and members that it is in', async () => {
+    const line = fc
+      .uint8Array({ maxLength: 60 })
+      .map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 10)));
+    await fc.assert(
+      fc.asyncProperty(fc.array(line, { minLength: 1, maxLength: 30 }), fc.nat(30), async (lines, cut) => {
+        const text = (part: readonly Buffer[]): Buffer =>
+          Buffer.concat(part.flatMap((value) => [value, Buffer.from('\n')]));
+        await writeFile(join(folder, 'fuzz.1'), text(lines));
+        await writeFile(
+          join(folder, 'fuzz.2'),
+          Buffer.concat([gzipSync(text(lines.slice(0, cut))), gzipSync(text(lines.slice(cut)))]),
+        );
+        const [records = []] = await recordsOf({ ...all, folder, files: ['fuzz.*'] });
+        expect(records.map(([value]) => value)).toEqual([...lines, ...lines].map(String));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('come in the order of the globs and of the numbers in their names, each once', async () => {
+    for (const name of ['order.sink.10', 'order.sink.9', 'order.sink'])
+      await writeFile(join(folder, name), `${name}\n`);
+    const [records] = await recordsOf({ ...all, folder, files: ['order.sink.?', 'order*', 'order.sink'] });
+    expect(records?.map(([value]) => value)).toEqual(['order.sink.9', 'order.sink', 'order.sink.10']);
+  });
+
+  test('a glob that nothing is called is refused with 15, naming it', async () => {
+    await expect(recordsOf({ ...all, folder, files: ['nothing*'] })).rejects.toMatchObject({
+      code: 'nothing-selected',
+      message: expect.stringContaining('"nothing*"'),
+    });
+  });
+
+  test('a last line without an end is kept, and its file named', async () => {
+    const path = join(folder, 'torn');
+    await writeFile(path, 'whole\nto');
+    const request = { ...all, folder, files: ['torn'] };
+    expect(await readSinkFiles(disk, request, quiet)).toMatchObject({ selected: 2, unfinished: [path] });
+    expect((await recordsOf(request))[0]?.map(([value]) => value)).toEqual(['whole', 'to']);
+  });
+
+  test('a gzip file that was cut off is damage, naming it', async () => {
+    await writeFile(join(folder, 'cut.gz'), gzipSync(Buffer.alloc(100_000, 'line\n')).subarray(0, -20));
+    await expect(recordsOf({ ...all, folder, files: ['cut.gz'] })).rejects.toMatchObject({
+      code: 'damage',
+      message: expect.stringContaining('cut.gz'),
+    });
+  });
+
+  test('files that change between the two readings are damage, not another restore', async () => {
+    await writeFile(join(folder, 'live'), 'a\nb\n');
+    const request = { ...all, folder, files: ['live'] };
+    const counts = await readSinkFiles(disk, request, quiet);
+    await writeFile(join(folder, 'live'), 'a\nc\n');
+    const [life] = await new SinkBackup(disk, { topic: 't', partitions: 1, request, counts }).lives('t');
+    const reading = life?.partitions[0]?.copies[0]?.read({ first: 0n, below: 2n, fromMs: undefined });
+    await expect(Array.fromAsync(reading ?? [])).rejects.toMatchObject({ code: 'damage' });
+  });
+
+  test('lines go to the partitions in turn', async () => {
+    await writeFile(join(folder, 'turns'), 'a\nb\nc\nd\ne\n');
+    const found = await recordsOf({ ...all, folder, files: ['turns'] }, 3);
+    expect(found.map((records) => records.map(([value]) => value))).toEqual([['a', 'd'], ['b', 'e'], ['c']]);
+  });
+});
+
+describe('the time of a line', () => {
+  const november = BigInt(Date.UTC(2026, 10, 1));
+
+  test.each([
+    ['{"utcTime":"2026-11-01T00:00:00Z"}', november],
+    ['{"utcTime":"2026-11-01T01:00:00.123987+01:00"}', november + 123n],
+    ['{"utcTime":"2026-11-01T00:00:00"}', november],
+    ['{"utcTime":"2026-11-01 00:00:00.5"}', november + 500n],
+    [`{"utcTime":${november}}`, november],
+    [`{"utcTime":"${november / 1000n}"}`, november],
+    ['{"utcTime":"01/02/2026"}', -1n],
+    ['{"utcTime":"soon"}', -1n],
+    ['{"utcTime":null}', -1n],
+    ['{"time":1}', -1n],
+    ['not JSON', -1n],
+    ['', -1n],
+    ['null', -1n],
+  ])('%s', async (line, expected) => {
+    await writeFile(join(folder, 'time'), `${line}\n`);
+    const [records] = await recordsOf({ ...all, folder, files: ['time'], timeField: 'utcTime' });
+    expect(records).toEqual([[line, expected]]);
+  });
+
+  test('is found in objects in objects, and under a name that has dots', async () => {
+    await writeFile(join(folder, 'deep'), '{"a":{"b":"2026-11-01T00:00Z"}}\n{"a.b":"2026-11-01T00:00Z"}\n');
+    const [records] = await recordsOf({ ...all, folder, files: ['deep'], timeField: 'a.b' });
+    expect(records?.map(([, ms]) => ms)).toEqual([november, november]);
+  });
+
+  test('chooses: from inclusive, to exclusive, and what has none is kept and counted', async () => {
+    const at = (ms: bigint): string => JSON.stringify({ utcTime: new Date(Number(ms)).toISOString() });
+    const lines = [at(november - 1n), at(november), 'torn json', at(november + 9n), at(november + 10n)];
+    await writeFile(join(folder, 'range'), `${lines.join('\n')}\n`);
+    const range = { timeField: 'utcTime', fromMs: november, toMs: november + 10n };
+    const request = { ...all, folder, files: ['range'], ...range };
+    expect(await readSinkFiles(disk, request, quiet)).toMatchObject({
+      selected: 3,
+      before: 1,
+      behind: 1,
+      withoutTime: 1,
+      firstMs: november,
+      lastMs: november + 9n,
+    });
+    const [records] = await recordsOf(request);
+    expect(records?.map(([value]) => value)).toEqual([at(november), 'torn json', at(november + 9n)]);
+  });
+});
