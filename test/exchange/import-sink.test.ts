@@ -67,7 +67,7 @@ test('a value that is larger than the cluster takes by default comes back; parti
   const summary = await place.json(...words, '--partitions', '2');
   expect(summary).toMatchObject({ status: 0, restored: true });
   const found = await consumed('large');
-  expect(found.map(([partition, value, ms]) => [partition, value?.length, ms])).toEqual([
+  expect(found.map(([partition, value, time]) => [partition, value?.length, time])).toEqual([
     [0, 1, -1n],
     [0, 1, -1n],
     [1, large.length, -1n],

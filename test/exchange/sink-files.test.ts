@@ -45,6 +45,14 @@ async function recordsOf(request: SinkRequest, partitions = 1): Promise<(readonl
   return found;
 }
 
+function textOf(lines: readonly Buffer[]): Buffer {
+  return Buffer.concat(lines.flatMap((value) => [value, Buffer.from('\n')]));
+}
+
+function lineAt(ms: bigint): string {
+  return JSON.stringify({ utcTime: new Date(Number(ms)).toISOString() });
+}
+
 describe('the files of a sink', () => {
   test('every line is a record, byte for byte, whatever the chunks and members that it is in', async () => {
     const line = fc
@@ -52,12 +60,10 @@ describe('the files of a sink', () => {
       .map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 10)));
     await fc.assert(
       fc.asyncProperty(fc.array(line, { minLength: 1, maxLength: 30 }), fc.nat(30), async (lines, cut) => {
-        const text = (part: readonly Buffer[]): Buffer =>
-          Buffer.concat(part.flatMap((value) => [value, Buffer.from('\n')]));
-        await writeFile(join(folder, 'fuzz.1'), text(lines));
+        await writeFile(join(folder, 'fuzz.1'), textOf(lines));
         await writeFile(
           join(folder, 'fuzz.2'),
-          Buffer.concat([gzipSync(text(lines.slice(0, cut))), gzipSync(text(lines.slice(cut)))]),
+          Buffer.concat([gzipSync(textOf(lines.slice(0, cut))), gzipSync(textOf(lines.slice(cut)))]),
         );
         const [records = []] = await recordsOf({ ...all, folder, files: ['fuzz.*'] });
         expect(records.map(([value]) => value)).toEqual([...lines, ...lines].map(String));
@@ -143,8 +149,13 @@ describe('the time of a line', () => {
   });
 
   test('chooses: from inclusive, to exclusive, and what has none is kept and counted', async () => {
-    const at = (ms: bigint): string => JSON.stringify({ utcTime: new Date(Number(ms)).toISOString() });
-    const lines = [at(november - 1n), at(november), 'torn json', at(november + 9n), at(november + 10n)];
+    const lines = [
+      lineAt(november - 1n),
+      lineAt(november),
+      'torn json',
+      lineAt(november + 9n),
+      lineAt(november + 10n),
+    ];
     await writeFile(join(folder, 'range'), `${lines.join('\n')}\n`);
     const range = { timeField: 'utcTime', fromMs: november, toMs: november + 10n };
     const request = { ...all, folder, files: ['range'], ...range };
@@ -157,6 +168,6 @@ describe('the time of a line', () => {
       lastMs: november + 9n,
     });
     const [records] = await recordsOf(request);
-    expect(records?.map(([value]) => value)).toEqual([at(november), 'torn json', at(november + 9n)]);
+    expect(records?.map(([value]) => value)).toEqual([lineAt(november), 'torn json', lineAt(november + 9n)]);
   });
 });

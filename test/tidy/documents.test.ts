@@ -32,7 +32,7 @@ describe('the documents', () => {
     const section = /\n## Commands\n([\s\S]*?)\n## /.exec(textOf(tree, 'README.md'))?.[1] ?? '';
     const cells = [...section.matchAll(/^\| (`[^|]*`) \|/gm)].map(([, cell = '']) => cell);
     const named = cells.flatMap((cell) =>
-      [...cell.matchAll(/`([a-z ]+?)(?: --[a-z-]+)?`/g)].map(([, name = '']) => name),
+      [...cell.matchAll(/`([a-z]+(?:[- ][a-z]+)*?)(?: --[a-z-]+)?`/g)].map(([, name = '']) => name),
     );
     expect(named.toSorted()).toEqual(commandRows.map(({ name }) => name).toSorted());
   });
