@@ -1,12 +1,11 @@
 /**
- * Kafka's jars and our compiled Java sources, each made once into the git-ignored cache of the project folder. Both appear
- * there by a rename, so that of two processes that make them at once the later one finds the name taken and uses it.
+ * Kafka's jars and our compiled Java sources, each made once into the git-ignored cache of the project folder.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { madeOnce } from '../tools/made-once.ts';
 import { mustRun } from './command.ts';
 
 export type Jars = {
@@ -23,10 +22,10 @@ const cacheFolder = fileURLToPath(new URL('../../.cache/kafka', import.meta.url)
 export async function prepareJars(version: string): Promise<Jars> {
   const folder = join(cacheFolder, version);
   await mkdir(folder, { recursive: true });
-  const libs = await once(join(folder, 'libs'), (target) => fetchLibs(version, target));
+  const libs = await madeOnce(join(folder, 'libs'), (target) => fetchLibs(version, target));
   const sources = await javaSources();
   const digest = createHash('sha256').update(sources.text).digest('hex').slice(0, 16);
-  const classes = await once(join(folder, `classes-${digest}`), (target) =>
+  const classes = await madeOnce(join(folder, `classes-${digest}`), (target) =>
     compile(sources.files, { libs, target }),
   );
   return { libs: `${libs}/*`, classPath: `${classes}:${libs}/*` };
@@ -50,19 +49,4 @@ async function javaSources(): Promise<{ files: string[]; text: string }> {
   const files = names.map((name) => join(sourceFolder, name));
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
   return { files, text: texts.join('\0') };
-}
-
-/** `path`, made by `make` in a folder beside it if it is not there yet. */
-async function once(path: string, make: (target: string) => Promise<void>): Promise<string> {
-  if (existsSync(path)) return path;
-  const target = await mkdtemp(`${path}.making-`);
-  try {
-    await make(target);
-    await rename(target, path);
-  } catch (error) {
-    await rm(target, { recursive: true, force: true });
-    // Renaming onto a folder that holds something fails: another process was faster, with the same content.
-    if (!existsSync(path)) throw error;
-  }
-  return path;
 }
