@@ -41,6 +41,8 @@ export type KafkaOptions = {
   readonly tls?: boolean;
   /** Listeners with PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, and an authorizer. */
   readonly sasl?: boolean;
+  /** A listener with OAUTHBEARER that takes unsigned tokens. */
+  readonly oauth?: boolean;
   /** Of each broker. Given, the JVM also compiles to its full speed, which a bench wants and a quick test does not. */
   readonly heapMb?: number;
 };
@@ -53,6 +55,7 @@ export type KafkaListeners = {
   readonly mutualTls?: string;
   readonly saslPlain?: string;
   readonly saslTls?: string;
+  readonly oauth?: string;
 };
 
 export type Kafka = AsyncDisposable & {
@@ -157,7 +160,11 @@ function newClusterId(): string {
 }
 
 async function layBrokersOut(folder: string, options: KafkaOptions): Promise<BrokerLayout[]> {
-  const names = listenerNames({ tls: options.tls === true, sasl: options.sasl === true });
+  const names = listenerNames({
+    tls: options.tls === true,
+    sasl: options.sasl === true,
+    oauth: options.oauth === true,
+  });
   const count = options.brokers ?? 1;
   const ports = await freePorts(count * names.length);
   return Array.from({ length: count }, (_, index) => ({
@@ -231,6 +238,7 @@ function listenersOf(layouts: readonly BrokerLayout[], options: KafkaOptions): K
     ...(tls ? { tls: addresses(layouts, 'TLS'), mutualTls: addresses(layouts, 'MUTUALTLS') } : {}),
     ...(withSasl ? { saslPlain: addresses(layouts, 'SASL') } : {}),
     ...(withSasl && tls ? { saslTls: addresses(layouts, 'SASLTLS') } : {}),
+    ...(options.oauth === true ? { oauth: addresses(layouts, 'OAUTH') } : {}),
   };
 }
 

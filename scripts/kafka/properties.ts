@@ -1,7 +1,7 @@
 /** The server.properties of each broker: KRaft, loopback only, and quick where a test would otherwise wait. */
 import type { BrokerTlsFiles } from './keys.ts';
 
-export type ListenerName = 'PLAINTEXT' | 'TLS' | 'MUTUALTLS' | 'SASL' | 'SASLTLS' | 'CONTROLLER';
+export type ListenerName = 'PLAINTEXT' | 'TLS' | 'MUTUALTLS' | 'SASL' | 'SASLTLS' | 'OAUTH' | 'CONTROLLER';
 
 export type BrokerLayout = {
   readonly id: number;
@@ -17,14 +17,16 @@ const protocols: Readonly<Record<ListenerName, string>> = {
   MUTUALTLS: 'SSL',
   SASL: 'SASL_PLAINTEXT',
   SASLTLS: 'SASL_SSL',
+  OAUTH: 'SASL_PLAINTEXT',
   CONTROLLER: 'PLAINTEXT',
 };
 
-export function listenerNames(options: { tls: boolean; sasl: boolean }): ListenerName[] {
+export function listenerNames(options: { tls: boolean; sasl: boolean; oauth: boolean }): ListenerName[] {
   const names: ListenerName[] = ['PLAINTEXT', 'CONTROLLER'];
   if (options.tls) names.push('TLS', 'MUTUALTLS');
   if (options.sasl) names.push('SASL');
   if (options.sasl && options.tls) names.push('SASLTLS');
+  if (options.oauth) names.push('OAUTH');
   return names;
 }
 
@@ -43,6 +45,7 @@ export function serverProperties(
     ...quick,
     ...(cluster.tls === undefined ? {} : tlsProperties(cluster.tls)),
     ...(cluster.sasl === undefined ? {} : saslProperties(cluster.sasl)),
+    ...(broker.ports.has('OAUTH') ? oauthProperties : {}),
     ...cluster.extra,
   };
   return Object.entries(properties)
@@ -137,3 +140,10 @@ function saslProperties({ username, password }: Sasl): Record<string, string> {
   }
   return properties;
 }
+
+/** The broker's own check of unsigned tokens: whoever says who he is, is it, until the token's end. */
+const oauthProperties = {
+  'listener.name.oauth.sasl.enabled.mechanisms': 'OAUTHBEARER',
+  'listener.name.oauth.oauthbearer.sasl.jaas.config':
+    'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";',
+} satisfies Record<string, string>;

@@ -15,7 +15,7 @@ export async function probeKafka(
 ): Promise<void> {
   try {
     await using cluster = await connectCluster({
-      settings: kafkaSettings(config.kafka),
+      settings: kafkaSettings(config.kafka, host),
       ports: kafkaPorts(host),
       signal,
     });

@@ -38,7 +38,7 @@ const frameBytesInFlightMax = 12 * 1024 * 1024;
 export async function connectTarget(context: CommandContext, config: Config): Promise<Target> {
   const kafka = await targetKafka(context, config);
   const cluster = await connectCluster({
-    settings: kafkaSettings(kafka),
+    settings: kafkaSettings(kafka, context.host),
     ports: kafkaPorts(context.host),
     signal: context.signal,
     frameBytesInFlightMax,

@@ -200,5 +200,9 @@ async function openLocal(
 }
 
 async function connect({ config, host, signal }: OpenOptions): Promise<Cluster> {
-  return await connectCluster({ settings: kafkaSettings(config.kafka), ports: kafkaPorts(host), signal });
+  return await connectCluster({
+    settings: kafkaSettings(config.kafka, host),
+    ports: kafkaPorts(host),
+    signal,
+  });
 }

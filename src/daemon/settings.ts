@@ -1,28 +1,26 @@
 import { VarveError } from '../errors.ts';
-import type { Config, KafkaConfig } from '../config/config.ts';
+import type { Config, KafkaConfig, SaslConfig } from '../config/config.ts';
 import type { Host } from '../host/host.ts';
-import type { KafkaPorts, KafkaSettings } from '../kafka/kafka.ts';
+import type { KafkaPorts, KafkaSettings, SaslSettings } from '../kafka/kafka.ts';
+import { tokenSource } from './tokens.ts';
 
-export function kafkaSettings(kafka: KafkaConfig | Config['kafka']): KafkaSettings {
+/** `host` for what a token needs, where the cluster wants one. */
+export function kafkaSettings(kafka: KafkaConfig | Config['kafka'], host: Host): KafkaSettings {
   const { enabled, ...ssl } = kafka.ssl;
-  const { sasl } = kafka;
-  if (sasl?.mechanism === 'OAUTHBEARER' || (sasl !== undefined && sasl.username === undefined)) {
-    throw new VarveError('config', `kafka.sasl.mechanism: ${sasl.mechanism} is not supported yet`, {
-      hint: 'use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512',
-    });
-  }
+  const { brokers, clientId, rack, sasl } = kafka;
   return {
-    brokers: kafka.brokers,
-    clientId: kafka.clientId,
-    rack: kafka.rack,
+    brokers,
+    clientId,
+    rack,
     ssl: enabled ? ssl : undefined,
-    sasl: sasl && {
-      mechanism: sasl.mechanism,
-      username: sasl.username ?? '',
-      passwordFile: sasl.passwordFile,
-      password: sasl.password?.reveal(),
-    },
+    sasl: sasl && saslSettings(sasl, host),
   };
+}
+
+function saslSettings(sasl: SaslConfig, host: Host): SaslSettings {
+  const { mechanism, username = '', passwordFile, password } = sasl;
+  if (mechanism === 'OAUTHBEARER') return { mechanism, tokens: tokenSource(sasl, host) };
+  return { mechanism, username, passwordFile, password: password?.reveal() };
 }
 
 export function kafkaPorts(host: Host): KafkaPorts {

@@ -28,7 +28,22 @@ export interface TlsSettings {
   readonly serverName?: string | undefined;
 }
 
-export interface SaslSettings {
+export type SaslSettings = PasswordSettings | TokenSettings;
+
+export interface TokenSettings {
+  readonly mechanism: 'OAUTHBEARER';
+  readonly tokens: TokenSource;
+}
+
+/** Where bearer tokens come from. */
+export interface TokenSource {
+  /** One that is still good for a while. */
+  get(): Promise<string>;
+  /** Told when a broker would not take what `get` gave last: it gives another one. */
+  refused(): void;
+}
+
+export interface PasswordSettings {
   readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
   readonly username: string;
   /** Read again for every connection; one line end at its end is not part of the password. */

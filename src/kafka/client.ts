@@ -12,13 +12,17 @@ export interface KafkaClient {
   findCoordinator(group: string): ClientExchange<ClientCoordinator>;
 }
 
+export type ClientSasl =
+  | { readonly mechanism: string; readonly username: string; readonly password: string }
+  | { readonly mechanism: string; readonly oauthBearerProvider: () => Promise<{ readonly value: string }> };
+
 interface ClientConnectionOptions {
   readonly host: string;
   readonly port: number;
   readonly clientId: string;
   readonly ssl: object | null;
   /** The library keeps its authenticator in this object: a fresh one for each connection. */
-  readonly sasl: { mechanism: string; username: string; password: string } | null;
+  readonly sasl: ClientSasl | null;
   readonly connectionTimeout: number;
   readonly requestTimeout: number;
   readonly socketFactory: (request: { ssl: object | null; onConnect: () => void }) => ClientSocket;

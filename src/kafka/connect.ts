@@ -68,6 +68,8 @@ export async function connect(
     return wire;
   } catch (error) {
     const { stage } = handshake;
+    const { sasl } = settings;
+    if (stage === 'authenticating' && sasl?.mechanism === 'OAUTHBEARER') sasl.tokens.refused();
     const failure = diagnose(wire.failure ?? error, {
       broker,
       stage,
@@ -91,6 +93,7 @@ class Handshake {
   readonly #credentials: Credentials;
   readonly #broker: string;
   readonly #connection: ClientConnection;
+  #lastFrame: Buffer = Buffer.alloc(0);
 
   constructor(
     around: Surroundings,
@@ -108,7 +111,13 @@ class Handshake {
       // Our own limit is the one that counts; the library's comes a second later, if ours should fail.
       connectionTimeout: timeoutMs + 1000,
       requestTimeout: timeoutMs + 1000,
-      socketFactory: ({ onConnect }) => openForLibrary(wire, { address, tls: credentials.tls, onConnect }),
+      socketFactory: ({ onConnect }) =>
+        openForLibrary(wire, {
+          address,
+          tls: credentials.tls,
+          onConnect,
+          onFrame: (bytes) => (this.#lastFrame = bytes),
+        }),
     });
     tameRequestQueue(this.#connection);
   }
@@ -128,6 +137,7 @@ class Handshake {
       connection.setSupportAuthenticationProtocol(true);
       const beganAtMs = ports.nowMs();
       await connection.authenticate();
+      if (this.#credentials.sasl.mechanism === 'OAUTHBEARER') throwIfRefused(this.#lastFrame);
       const lifetimeMs = Number(connection.sessionLifetime.toString());
       if (lifetimeMs > 0) retireAtMs = beganAtMs + lifetimeMs * sessionPart;
     }
@@ -140,10 +150,31 @@ class Handshake {
   }
 }
 
+/**
+ * A broker answers a token that it does not take without an error code, and with a JSON text that says why where there
+ * is nothing otherwise; the library looks at the code alone.
+ *
+ *     length int32 | correlation id int32 | error code int16 | error message ?string | auth bytes
+ */
+function throwIfRefused(answer: Buffer): void {
+  if (answer.length < 16) return;
+  const messageBytes = Math.max(0, answer.readInt16BE(10));
+  const at = 12 + messageBytes;
+  if (answer.length < at + 4) return;
+  const text = answer.toString('utf8', at + 4, at + 4 + Math.max(0, answer.readInt32BE(at)));
+  const status = /"status"\s*:\s*"([\w-]+)"/.exec(text)?.[1];
+  if (text !== '') throw new Error(`SASL OAUTHBEARER authentication failed: ${status ?? 'refused'}`);
+}
+
 /** A socket for the library to hold: it sees whole frames of a bounded length, and nothing after the handshake. */
 function openForLibrary(
   wire: Wire,
-  options: { address: Address; tls: ConnectionOptions | undefined; onConnect: () => void },
+  options: {
+    address: Address;
+    tls: ConnectionOptions | undefined;
+    onConnect: () => void;
+    onFrame: (bytes: Buffer) => void;
+  },
 ): ClientSocket {
   const events = new EventEmitter();
   wire.open({
@@ -151,7 +182,10 @@ function openForLibrary(
     tls: options.tls,
     onConnect: options.onConnect,
     handshake: {
-      onFrame: (bytes) => events.emit('data', bytes),
+      onFrame(bytes) {
+        options.onFrame(bytes);
+        events.emit('data', bytes);
+      },
       onFailure: (error) => events.emit('error', error),
     },
   });

@@ -1,10 +1,11 @@
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
 import { messageOf, VarveError } from '../errors.ts';
 import type { KafkaPorts, KafkaSettings, SaslSettings, TlsSettings } from './api.ts';
+import type { ClientSasl } from './client.ts';
 
 export interface Credentials {
   readonly tls: ConnectionOptions | undefined;
-  readonly sasl: { mechanism: string; username: string; password: string } | undefined;
+  readonly sasl: ClientSasl | undefined;
 }
 
 /** Reads certificates and passwords anew, so that a rotated secret is taken up by the next connection. */
@@ -14,7 +15,6 @@ export async function readCredentials(
 ): Promise<Credentials> {
   const [tls, sasl] = await Promise.all([
     settings.ssl === undefined ? undefined : readTls(settings.ssl, ports),
-    // A token (OAUTHBEARER) will be read here too, once there is one.
     settings.sasl === undefined ? undefined : readSasl(settings.sasl, ports),
   ]);
   return { tls, sasl };
@@ -40,16 +40,18 @@ async function readTls(ssl: TlsSettings, ports: Pick<KafkaPorts, 'readFile'>): P
   return { secureContext, ...(ssl.serverName !== undefined && { servername: ssl.serverName }) };
 }
 
-async function readSasl(
-  sasl: SaslSettings,
-  ports: Pick<KafkaPorts, 'readFile'>,
-): Promise<{ mechanism: string; username: string; password: string }> {
+async function readSasl(sasl: SaslSettings, ports: Pick<KafkaPorts, 'readFile'>): Promise<ClientSasl> {
+  const { mechanism } = sasl;
+  if (mechanism === 'OAUTHBEARER') {
+    const value = await sasl.tokens.get();
+    return { mechanism, oauthBearerProvider: async () => ({ value }) };
+  }
   const file = await readSecret('kafka.sasl.passwordFile', sasl.passwordFile, ports);
   const password = file?.toString('utf8').replace(/\r?\n$/, '') ?? sasl.password;
   if (password === undefined || password === '') {
     throw unusable('kafka.sasl: expected a password, got none', 'Set kafka.sasl.passwordFile.');
   }
-  return { mechanism: sasl.mechanism, username: sasl.username, password };
+  return { mechanism, username: sasl.username, password };
 }
 
 async function readSecret(

@@ -144,7 +144,9 @@ function saslFailure(message: string, mechanism: string): Finding | undefined {
   ) {
     return refused(
       `the credentials were not accepted (${mechanism})`,
-      'Check kafka.sasl.username, the password file and kafka.sasl.mechanism.',
+      mechanism === 'OAUTHBEARER'
+        ? "Look at the token's issuer, audience and end, and at what the brokers expect of them."
+        : 'Check kafka.sasl.username, the password file and kafka.sasl.mechanism.',
     );
   }
   return undefined;
