@@ -1,5 +1,6 @@
-import { constants } from 'node:os';
-import { enableCompileCache } from 'node:module';
+import { constants, tmpdir } from 'node:os';
+import { constants as moduleConstants, enableCompileCache } from 'node:module';
+import { join } from 'node:path';
 import type { Surroundings } from './cli/cli.ts';
 
 /**
@@ -8,7 +9,9 @@ import type { Surroundings } from './cli/cli.ts';
  */
 // A disk that is slow to sync holds a thread for each file it syncs: the writes beside it need threads of their own.
 process.env['UV_THREADPOOL_SIZE'] ??= '16';
-enableCompileCache();
+// What the image brings compiled is of use to one user on one kind of processor; others keep their own.
+if (enableCompileCache().status === moduleConstants.compileCacheStatus.FAILED)
+  enableCompileCache(join(tmpdir(), 'node-compile-cache'));
 const { runCli, Signals } = await import('./cli/cli.ts');
 const { systemHost } = await import('./host/host.ts');
 

@@ -59,6 +59,11 @@ export class Daemon implements AsyncDisposable {
       cwd: backup.folder,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
+    return Daemon.of(child);
+  }
+
+  /** One that somebody else has started, its log on a pipe. */
+  static of(child: ChildProcess): Daemon {
     return new Daemon(child);
   }
 
