@@ -29,9 +29,12 @@ afterAll(async () => {
 /** A JSON Web Signature without one, as the broker's unsecured check takes it. */
 function tokenFor(subject: string, lifeSeconds = 3600): string {
   const nowSeconds = Math.floor(Date.now() / 1000);
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = { sub: subject, iat: nowSeconds - 10, exp: nowSeconds + lifeSeconds };
-  return `${part({ alg: 'none' })}.${part(claims)}.`;
+  return `${partOf({ alg: 'none' })}.${partOf(claims)}.`;
+}
+
+function partOf(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
 /** Gives tokens for client credentials, and says what it was asked. */
@@ -102,7 +105,7 @@ describe('OAUTHBEARER', () => {
     await chmod(command, 0o700);
     await using cluster = await connected({ tokenCommand: command });
     expect((await cluster.metadata()).brokers).toHaveLength(1);
-    await using _fetcher = await cluster.fetcher(1);
+    await (await cluster.fetcher(1))[Symbol.asyncDispose]();
     expect((await systemHost.disk.readFile(join(folder, 'runs')))?.toString()).toBe('run\nrun\n');
   });
 
@@ -116,7 +119,7 @@ describe('OAUTHBEARER', () => {
       clock: { nowMs: () => clock.nowMs() + aheadMs, after: clock.after.bind(clock) },
     };
     await using cluster = await connected(await withOauth({ scope: 'kafka backup' }), host);
-    await using _first = await cluster.fetcher(1);
+    await using first = await cluster.fetcher(1);
     expect(endpoint.asked).toEqual([
       {
         authorization: `Basic ${Buffer.from('varve:s3cret%3A%20with%2Fodd%26signs').toString('base64')}`,
@@ -124,8 +127,9 @@ describe('OAUTHBEARER', () => {
       },
     ]);
     aheadMs = 810_000;
-    await using _second = await cluster.fetcher(1);
+    await using second = await cluster.fetcher(1);
     expect(endpoint.asked).toHaveLength(2);
+    expect(first).not.toBe(second);
   });
 
   test('a token that the broker refuses is told as that, and is not used again', async () => {
