@@ -76,7 +76,10 @@ async function printed(command: string): Promise<Token> {
   return { value: tokenIn(stdout.trim(), 'kafka.sasl.tokenCommand'), lifeMs: undefined };
 }
 
-function howItEnded(error: { killed?: boolean | undefined; code?: unknown }): string {
+function howItEnded(error: {
+  killed?: boolean | undefined;
+  code?: string | number | null | undefined;
+}): string {
   if (error.killed === true) return `gave no answer within ${answerMaxMs / 1000} s`;
   return `ended with ${String(error.code ?? 'a signal')}`;
 }
