@@ -34,6 +34,12 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./restore.ts')).command,
   },
   {
+    name: 'drill',
+    summary: 'Rehearse a restore of the newest snapshot, and note what came of it',
+    group: 'Restore',
+    load: async () => (await import('./drill.ts')).command,
+  },
+  {
     name: 'import-sink',
     summary: 'Fill a topic from the files of a FileStreamSink',
     group: 'Restore',

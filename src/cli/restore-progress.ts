@@ -18,10 +18,15 @@ export interface ShownRestore {
 /** A bar on a terminal, a line every ten seconds elsewhere and in the log, JSON for programs. */
 export function showRestore(
   context: CommandContext,
-  o: { status: StatusLine; progress: RestoreProgress; log: RestoreLog },
+  o: {
+    status: StatusLine;
+    progress: RestoreProgress;
+    log?: RestoreLog;
+    schema?: 'varve.restore/1' | 'varve.drill/1';
+  },
 ): ShownRestore {
   const { host, json, terminal } = context;
-  const { status, progress, log } = o;
+  const { status, progress, log, schema = 'varve.restore/1' } = o;
   const isBar = terminal.stderr && !json;
   const stop = new AbortController();
   let isPaused = false;
@@ -33,11 +38,8 @@ export function showRestore(
     const text = progressText(progress, elapsedMs);
     if (isBar) status.show(text);
     if (nowMs - toldMs < logEveryMs) return toldMs;
-    log.add(text);
-    if (json)
-      void context.out(
-        JSON.stringify({ schema: 'varve.restore/1', type: 'progress', ...progress, elapsedMs }),
-      );
+    log?.add(text);
+    if (json) void context.out(JSON.stringify({ schema, type: 'progress', ...progress, elapsedMs }));
     else if (!isBar) context.err(text);
     return nowMs;
   };

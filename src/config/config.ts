@@ -11,6 +11,7 @@ import type { Config, ConfigPorts, LoadConfigOptions, LoadedConfig } from './typ
 
 export { nearest } from './nearest.ts';
 export { originText } from './problem.ts';
+export { bytesIn } from './scalars.ts';
 export { matchesGlob, matchesTopic } from './topics.ts';
 export { Secret } from './types.ts';
 export { valuesOf } from './values.ts';

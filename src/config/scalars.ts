@@ -51,6 +51,12 @@ export function size(limits: { readonly bytesMin: number; readonly bytesMax: num
   };
 }
 
+/** A size as it stands in a configuration, for the command line; undefined where it is none. */
+export function bytesIn(text: string): number | undefined {
+  const bytes = size({ bytesMin: 1, bytesMax: 2 ** 50 })(text);
+  return bytes instanceof Wrong ? undefined : bytes;
+}
+
 export const duration: Parse<number> = (value) => {
   const found = /^(\d{1,12}) ?([a-z]{1,2})$/.exec(wordOf(value));
   const unit = durationUnits.get(found?.[2] ?? '?');

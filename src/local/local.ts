@@ -27,7 +27,7 @@ export { acceptGaps, listGaps, type FoundGap } from './gaps.ts';
 export { readIdentity, type Identity } from './identity.ts';
 export { incarnationsOf, listIncarnations, type Incarnation } from './incarnation.ts';
 export { keyText, partitionFolder, type PartitionKey } from './layout.ts';
-export { askHolder, type Serve } from './lock.ts';
+export { askHolder, lockFolder, type FolderLock, type Serve } from './lock.ts';
 export { PartitionLog, type Append, type PartitionOptions } from './partition.ts';
 export { listSegments, type Repair, type SegmentFile } from './recover.ts';
 export { coverageOfFiles, readPartition, type CoveredBatch } from './reader.ts';

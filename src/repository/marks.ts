@@ -12,13 +12,52 @@ export interface MarkedPacks {
   readonly packs: readonly { readonly sha256: string }[];
 }
 
+/** What a drill came to: a restore from a snapshot that was rehearsed. */
+export interface DrillResult {
+  readonly passed: boolean;
+  /** Why it did not. */
+  readonly code: string | null;
+  readonly message: string | null;
+  /** `restore`: into scratch topics, and compared. `checks`: opened and checked, without a broker. */
+  readonly kind: 'restore' | 'checks';
+  /** All topics of the snapshot with all of their records, and not a sample. */
+  readonly isWhole: boolean;
+  readonly topics: number;
+  readonly partitions: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly tookMs: number;
+}
+
+export interface DrillMark extends DrillResult {
+  readonly snapshot: string;
+  readonly atMs: number;
+}
+
 export interface Marks {
   readonly pinned: ReadonlyMap<string, { readonly atMs: number; readonly reason: string | null }>;
   readonly checked: readonly MarkedPacks[];
   readonly damaged: readonly MarkedPacks[];
+  /** The newest last. */
+  readonly drills: readonly DrillMark[];
   /** Marks that do not open, in words. */
   readonly problems: readonly string[];
 }
+
+const count = z.number().int().nonnegative();
+
+const drillSchema = z.object({
+  passed: z.boolean(),
+  code: z.string().nullable(),
+  message: z.string().nullable(),
+  kind: z.enum(['restore', 'checks']),
+  isWhole: z.boolean(),
+  topics: count,
+  partitions: count,
+  records: count,
+  bytes: count,
+  tookMs: count,
+});
 
 const contentSchema = z.object({
   format: z.literal(1),
@@ -27,16 +66,19 @@ const contentSchema = z.object({
   atMs: z.number().int().nonnegative(),
   packs: z.array(z.string().regex(/^[0-9a-f]{64}$/)),
   reason: z.string().nullable(),
+  drill: drillSchema.optional(),
 });
 
 export interface NewMark extends MarkName {
   readonly packs?: readonly { readonly sha256: string }[];
   readonly reason?: string;
+  readonly drill?: DrillResult;
 }
 
 export async function writeMark(host: Host, repository: Repository, mark: NewMark): Promise<void> {
-  const { snapshot, type, atMs, packs = [], reason = null } = mark;
-  const content = { format: 1, snapshot, type, atMs, packs: packs.map(({ sha256 }) => sha256), reason };
+  const { snapshot, type, atMs, packs = [], reason = null, drill } = mark;
+  const shas = packs.map(({ sha256 }) => sha256);
+  const content = { format: 1, snapshot, type, atMs, packs: shas, reason, ...(drill && { drill }) };
   const sealed = repository.seal(identityOf(repository, mark), Buffer.from(JSON.stringify(content)));
   const folder = marksFolder(repository.place);
   await placeFile(host, join(folder, markFileName(host.random, mark)), sealed, { mode: 0o440 });
@@ -74,8 +116,12 @@ export async function readMarks(host: Pick<Host, 'disk'>, repository: Repository
     found
       .filter(({ type }) => type === wanted)
       .map(({ atMs, packs }) => ({ atMs, packs: packs.map((sha256) => ({ sha256 })) }));
-  return { pinned, checked: packsOf('checked'), damaged: packsOf('damaged'), problems };
+  const drills = found.flatMap(({ snapshot, atMs, drill }) => (drill ? [{ snapshot, atMs, ...drill }] : []));
+  return { pinned, checked: packsOf('checked'), damaged: packsOf('damaged'), drills, problems };
 }
+
+/** So many results of drills stay: a year of weeks, and more than anybody looks at. */
+const drillsKept = 60;
 
 /** Lets go of what a manifest has taken over since, and of marks whose snapshots are gone. Needs the lock. */
 export async function sweepMarks(
@@ -84,12 +130,19 @@ export async function sweepMarks(
   o: { readonly snapshots: ReadonlySet<string>; readonly takenOverMs: number },
 ): Promise<void> {
   const folder = marksFolder(repository.place);
-  for (const { name } of (await host.disk.list(folder)) ?? []) {
+  const names = ((await host.disk.list(folder)) ?? []).map(({ name }) => name);
+  const oldDrills = new Set(
+    names
+      .filter((name) => parseMarkFileName(name)?.type === 'drill')
+      .toSorted((a, b) => (parseMarkFileName(a)?.atMs ?? 0) - (parseMarkFileName(b)?.atMs ?? 0))
+      .slice(0, -drillsKept),
+  );
+  for (const name of names) {
     const mark = parseMarkFileName(name);
     if (mark === undefined) continue;
     const isTakenOver = mark.type === 'checked' && mark.atMs < o.takenOverMs;
     const isOrphan = !o.snapshots.has(mark.snapshot) && (mark.type === 'pinned' || mark.type === 'unpinned');
-    if (isTakenOver || isOrphan)
+    if (isTakenOver || isOrphan || oldDrills.has(name))
       await ignoring(['ENOENT'], async () => host.disk.removeFile(join(folder, name)));
   }
 }

@@ -43,7 +43,7 @@ export {
   type SealedRange,
   type TopicSettings,
 } from './manifest.ts';
-export { readMarks, sweepMarks, writeMark, type Marks } from './marks.ts';
+export { readMarks, sweepMarks, writeMark, type DrillMark, type DrillResult, type Marks } from './marks.ts';
 export { readMemory, writeMemory, type Memory } from './memory.ts';
 export { Repository } from './open.ts';
 export { formatIndex, indexMemberName, type IndexedSegment } from './pack-index.ts';

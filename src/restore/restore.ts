@@ -11,7 +11,8 @@ export type { BackedUpPartition, Backup, Copy, Life, Range, ReadRange, UsedSnaps
 export { Cutter, Ranks, type CutCounts } from './cut.ts';
 export { readMerged } from './merge.ts';
 export { clipStretches, planStretches, type Stretch, type Stretches } from './stretches.ts';
-export type { Claimed } from './sources.ts';
+export { findSources, scanSources, type Claimed } from './sources.ts';
+export { deleteTopic, lookAt } from './target-topic.ts';
 export { chooseLife, chooseTopics, unknownTopic } from './choose.ts';
 export { requestHash, type RestoreRequest } from './request.ts';
 export { planTopic, type PartitionPlan, type RestorePlan, type TopicPlan } from './plan.ts';

@@ -3,6 +3,7 @@ import type { Host } from '../host/host.ts';
 import {
   listInstances,
   readMarks,
+  type DrillMark,
   type Manifest,
   type Memory,
   type OpenedManifest,
@@ -41,12 +42,18 @@ export interface ProblemRow {
   readonly problem: string;
 }
 
+export interface DrillRow extends DrillMark {
+  readonly instance: string;
+}
+
 export interface Overview {
   readonly repository: string;
   readonly clusters: readonly string[];
   readonly created: string;
   readonly snapshots: readonly SnapshotRow[];
   readonly problems: readonly ProblemRow[];
+  /** The newest last, instance by instance. */
+  readonly drills: readonly DrillRow[];
   readonly freeBytes: number;
 }
 
@@ -67,20 +74,23 @@ export async function overviewOf(
   const instances = o.instance === undefined ? [...new Set([...there, ...remembered])].toSorted() : there;
   const snapshots: SnapshotRow[] = [];
   const problems: ProblemRow[] = [];
+  const drills: DrillRow[] = [];
   for (const instance of instances) {
     const found = await rowsOf(host, await o.open(instance), { settings, memory: o.memory });
     snapshots.push(...found.snapshots);
     problems.push(...found.problems);
+    drills.push(...found.drills);
   }
   const { repository, clusters, created } = first.identity;
-  return { repository, clusters, created, snapshots, problems, freeBytes: await host.disk.freeBytes(folder) };
+  const freeBytes = await host.disk.freeBytes(folder);
+  return { repository, clusters, created, snapshots, problems, drills, freeBytes };
 }
 
 async function rowsOf(
   host: Host,
   repository: Repository,
   { settings, memory }: { settings: SnapshotSettings; memory: Memory | undefined },
-): Promise<Pick<Overview, 'snapshots' | 'problems'>> {
+): Promise<Pick<Overview, 'snapshots' | 'problems' | 'drills'>> {
   const { instance } = repository.place;
   const catalog = await openCatalog(host.disk, repository);
   const marks = await readMarks(host, repository);
@@ -119,7 +129,7 @@ async function rowsOf(
         .map(({ path }) => ({ instance, id: manifest.id, problem: `pack ${path} is marked as damaged` })),
     ),
   ];
-  return { snapshots, problems };
+  return { snapshots, problems, drills: marks.drills.map((drill) => ({ instance, ...drill })) };
 }
 
 function sizesOf({

@@ -17,6 +17,7 @@ export {
   chooseSnapshot,
   overviewOf,
   topicsOf,
+  type DrillRow,
   type Overview,
   type ProblemRow,
   type SnapshotRow,

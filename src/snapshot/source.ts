@@ -15,7 +15,9 @@ import {
   type PartitionRow,
   type Repository,
 } from '../repository/repository.ts';
+import { rowProblems } from './row-problems.ts';
 import { reachOfBranches, unionOf } from './rows.ts';
+import { wrong } from './sums.ts';
 
 interface HeldSegment {
   readonly segment: IndexedSegment;
@@ -95,8 +97,10 @@ export class SnapshotSource {
 
   async #readIndexes(): Promise<Map<string, HeldSegment[]>> {
     const segments = new Map<string, HeldSegment[]>();
+    const all: IndexedSegment[] = [];
     for (const pack of this.#manifest.packs) {
       const index = await readIndex(this.#disk, this.#repository, { snapshot: this.#folder, pack });
+      all.push(...index.segments);
       for (const segment of index.segments) {
         const key = `${segment.topicId}/${segment.partition}`;
         const known = segments.get(key);
@@ -104,6 +108,8 @@ export class SnapshotSource {
         else known.push({ segment, pack });
       }
     }
+    const [problem] = rowProblems(this.#manifest, all);
+    if (problem !== undefined) throw wrong(`snapshot ${this.#manifest.id}: ${problem}`);
     return segments;
   }
 
@@ -125,7 +131,18 @@ export class SnapshotSource {
       .reduce((sum, { sealedBytes }) => sum + sealedBytes, 0);
     const file = await openPack(this.#disk, { snapshot: this.#folder, path: pack.path });
     try {
-      yield* batchesOf(file, this.#repository, { segment, pack: pack.path, fromBlock, pool: this.#pool });
+      let records = 0;
+      const from = { segment, pack: pack.path, fromBlock, pool: this.#pool };
+      for await (const batch of batchesOf(file, this.#repository, from)) {
+        records += batch.header.recordCount;
+        yield batch;
+      }
+      const isShort = fromBlock === 0 && records !== segment.records;
+      if (isShort)
+        throw damaged(segment, {
+          pack: pack.path,
+          problem: `expected ${segment.records} records, got ${records}`,
+        });
     } finally {
       await file.close();
     }

@@ -17,10 +17,9 @@ import {
   type Memory,
   type OpenedManifest,
   type Pack,
-  type PartitionRow,
   type Repository,
 } from '../repository/repository.ts';
-import { addSealed } from './rows.ts';
+import { rowProblems } from './row-problems.ts';
 import { shrinksOf } from './shrinks.ts';
 import { batchesOf } from './source.ts';
 import { filesBelow, parseSums, wrong } from './sums.ts';
@@ -130,7 +129,7 @@ export class Verification {
             segments.push(...(await this.#segmentsOf(repository, { id, pack, known, deep: o.deep })));
           });
         }
-        this.#checkRows(manifest, segments);
+        for (const problem of rowProblems(manifest, segments)) this.#found(id, 'manifest', problem);
         before = opened;
       });
     }
@@ -206,40 +205,6 @@ export class Verification {
     if (manifest.seq !== before.manifest.seq + 1)
       this.#found(manifest.id, 'manifest', `expected seq ${before.manifest.seq + 1}, got ${manifest.seq}`);
     for (const problem of shrinksOf(before.manifest, manifest)) this.#found(manifest.id, 'manifest', problem);
-  }
-
-  /** What the packs hold is what the manifest says of each partition. */
-  #checkRows(manifest: Manifest, segments: readonly IndexedSegment[]): void {
-    const held = new Map<string, { sealed: PartitionRow['sealed']; records: number }>();
-    for (const { topicId, partition, branch, base, next, records } of segments) {
-      const key = `${topicId}/${partition}`;
-      const row = held.get(key);
-      held.set(key, {
-        sealed: addSealed(row?.sealed ?? [], { branch, from: base, to: next }),
-        records: (row?.records ?? 0) + records,
-      });
-    }
-    for (const { topic, topicId, partitions } of manifest.incarnations) {
-      for (const { partition, sealed, records } of partitions) {
-        const row = held.get(`${topicId}/${partition}`) ?? { sealed: [], records: 0 };
-        held.delete(`${topicId}/${partition}`);
-        const of = `${topic}/${partition}`;
-        if (textOf(row.sealed) !== textOf(sealed))
-          this.#found(
-            manifest.id,
-            'manifest',
-            `${of}: expected ${textOf(sealed)} in its packs, got ${textOf(row.sealed)}`,
-          );
-        else if (row.records !== records)
-          this.#found(
-            manifest.id,
-            'manifest',
-            `${of}: expected ${records} records in its packs, got ${row.records}`,
-          );
-      }
-    }
-    for (const key of held.keys())
-      this.#found(manifest.id, 'manifest', `its packs hold partition ${key} unasked`);
   }
 
   async #collect(id: string, contents: Map<string, Content>): Promise<void> {
@@ -365,11 +330,4 @@ async function keyFindings(disk: Disk, folder: string): Promise<VerifyFinding[]>
   if ((await slotFiles(disk, folder)).length === 0) missing('every slot');
   if ((await keyringNumbers(disk, folder)).length === 0) missing('keyring.1');
   return found;
-}
-
-function textOf(sealed: PartitionRow['sealed']): string {
-  const text = sealed.map(
-    ({ branch, from, to }) => `${from}..${to}${branch === 0 ? '' : ` of branch ${branch}`}`,
-  );
-  return text.length === 0 ? 'nothing' : text.join(', ');
 }

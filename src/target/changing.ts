@@ -19,6 +19,7 @@ import {
   targetNowMs,
   writeMark,
   writeSlot,
+  type DrillResult,
   type InitResult,
   type LockHolder,
   type Memory,
@@ -77,6 +78,15 @@ export async function pin(
   const reason = o.reason === undefined ? {} : { reason: o.reason };
   await writeMark(host, repository, { snapshot: o.id, type, atMs: host.clock.nowMs(), ...reason });
   return { changed: true };
+}
+
+/** Notes what a drill came to, with the snapshot it was made of. */
+export async function noteDrill(
+  context: OrderContext,
+  o: { snapshot: string; atMs: number; drill: DrillResult },
+): Promise<void> {
+  const { host } = context;
+  await writeMark(host, await opened(context), { ...o, type: 'drill' });
 }
 
 export interface ExpireStep {

@@ -14,6 +14,7 @@ const rooms = {
   cycle: changing,
   init: changing,
   pin: changing,
+  noteDrill: changing,
   expire: changing,
   unlock: changing,
   slots: changing,

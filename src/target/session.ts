@@ -3,7 +3,7 @@ import type { Host } from '../host/host.ts';
 import type { CoveredBatch } from '../local/local.ts';
 import { nextOffsetOf, scanBatches } from '../log/log.ts';
 import type { SnapshotSettings } from '../snapshot/snapshot.ts';
-import { runOrder } from './ask.ts';
+import { runOrder, type Order, type OrderResult } from './ask.ts';
 import { FrameReader } from './frames.ts';
 import type { OverviewRequest } from './looking.ts';
 import type { Look, PieceHead, ReadRequest, ServedHead, ToServe } from './serving.ts';
@@ -23,6 +23,14 @@ type Found = Extract<Look, { found: unknown }>['found'];
 
 const piecesAhead = 2;
 
+export interface SessionOptions {
+  readonly settings: SnapshotSettings;
+  readonly signal: AbortSignal;
+  readonly stuckMs?: number;
+  /** Where one process at a time may reach the target: runs it in its turn. */
+  readonly run?: (order: Order<'serve'>) => Promise<OrderResult<'serve'>>;
+}
+
 /**
  * A child process that looks at snapshots and reads them for as long as it is wanted: many partitions side by side, each
  * in order.
@@ -39,12 +47,16 @@ export class ReadingSession implements AsyncDisposable {
   /** Of the blocks that were opened; known once the session has ended. */
   openedBytes = 0;
 
-  constructor(host: Host, o: { settings: SnapshotSettings; signal: AbortSignal; stuckMs?: number }) {
+  constructor(host: Host, o: SessionOptions) {
+    const { settings, signal, stuckMs } = o;
+    const run = o.run ?? (async (order) => runOrder(host, order));
     const frames = pouredFds.map(() => new FrameReader((head, body) => this.#take(head, body)));
-    const order = runOrder(host, {
+    const order = run({
       order: 'serve',
       params: undefined,
-      ...o,
+      settings,
+      signal,
+      ...(stuckMs !== undefined && { stuckMs }),
       onBegun: (tell) => {
         this.#tell = tell;
         for (const told of this.#early.splice(0)) tell(told);

@@ -10,6 +10,8 @@ export const ranks: readonly (readonly string[])[] = [
   ['sink', 'snapshot', 'restore'],
   ['exchange', 'observe'],
   ['target'],
+  ['sources'],
+  ['drill'],
   ['daemon'],
   ['cli'],
   ['main'],
