@@ -87,7 +87,7 @@ async function drill(
       ask: (order) => runOrder(host, order),
       connect: async (until) =>
         connectCluster({
-          settings: kafkaSettings(kafka),
+          settings: kafkaSettings(kafka, host),
           ports: kafkaPorts(host),
           signal: until,
           frameBytesInFlightMax,
