@@ -1,4 +1,5 @@
 import type { SinkMetrics, Trouble } from '../sink/sink.ts';
+import type { Overview } from '../snapshot/snapshot.ts';
 
 /** What the daemon knows of itself at a moment. */
 export interface DaemonFacts {
@@ -16,6 +17,16 @@ export interface DaemonFacts {
   readonly unfinishedRestores: number | undefined;
   /** Absent where no repository is configured. */
   readonly cycles: CycleFacts | undefined;
+  /** As it was found when it was looked at last: at the start, and after each cycle. */
+  readonly repository?: RepositoryFacts | undefined;
+}
+
+/** What is on the target, of this instance. */
+export interface RepositoryFacts extends Pick<
+  Overview,
+  'snapshots' | 'problems' | 'freeBytes' | 'keySlots' | 'reads'
+> {
+  readonly lookedMs: number;
 }
 
 export interface CycleFacts {

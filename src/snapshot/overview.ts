@@ -3,8 +3,10 @@ import type { Host } from '../host/host.ts';
 import {
   listInstances,
   readMarks,
+  slotFiles,
   type DrillMark,
   type Manifest,
+  type Marks,
   type Memory,
   type OpenedManifest,
   type Repository,
@@ -55,6 +57,16 @@ export interface Overview {
   /** The newest last, instance by instance. */
   readonly drills: readonly DrillRow[];
   readonly freeBytes: number;
+  /** Under how many keys and passphrases it opens. */
+  readonly keySlots: number;
+  readonly reads: PackReads;
+}
+
+/** When packs were last read again, by a cycle or a verification. */
+export interface PackReads {
+  readonly lastMs: number | undefined;
+  /** The last time that found nothing wrong. */
+  readonly cleanMs: number | undefined;
 }
 
 /** Newest last, instance by instance. `open` gives the repository as one instance sees it; `memory` is what was noted of it. */
@@ -75,22 +87,36 @@ export async function overviewOf(
   const snapshots: SnapshotRow[] = [];
   const problems: ProblemRow[] = [];
   const drills: DrillRow[] = [];
+  const reads: PackReads[] = [];
   for (const instance of instances) {
     const found = await rowsOf(host, await o.open(instance), { settings, memory: o.memory });
     snapshots.push(...found.snapshots);
     problems.push(...found.problems);
     drills.push(...found.drills);
+    reads.push(found.reads);
   }
   const { repository, clusters, created } = first.identity;
-  const freeBytes = await host.disk.freeBytes(folder);
-  return { repository, clusters, created, snapshots, problems, drills, freeBytes };
+  return {
+    repository,
+    clusters,
+    created,
+    snapshots,
+    problems,
+    drills,
+    freeBytes: await host.disk.freeBytes(folder),
+    keySlots: (await slotFiles(host.disk, folder)).length,
+    reads: {
+      lastMs: latest(reads.map(({ lastMs }) => lastMs)),
+      cleanMs: latest(reads.map(({ cleanMs }) => cleanMs)),
+    },
+  };
 }
 
 async function rowsOf(
   host: Host,
   repository: Repository,
   { settings, memory }: { settings: SnapshotSettings; memory: Memory | undefined },
-): Promise<Pick<Overview, 'snapshots' | 'problems' | 'drills'>> {
+): Promise<Pick<Overview, 'snapshots' | 'problems' | 'drills' | 'reads'>> {
   const { instance } = repository.place;
   const catalog = await openCatalog(host.disk, repository);
   const marks = await readMarks(host, repository);
@@ -129,7 +155,24 @@ async function rowsOf(
         .map(({ path }) => ({ instance, id: manifest.id, problem: `pack ${path} is marked as damaged` })),
     ),
   ];
-  return { snapshots, problems, drills: marks.drills.map((drill) => ({ instance, ...drill })) };
+  const drills = marks.drills.map((drill) => ({ instance, ...drill }));
+  return { snapshots, problems, drills, reads: readsOf(marks, catalog.opened) };
+}
+
+/** A manifest takes over when each pack was read last, and the marks of that go. */
+function readsOf({ checked, damaged }: Marks, opened: readonly OpenedManifest[]): PackReads {
+  const taken = opened.flatMap(({ manifest }) => manifest.packs.map(({ checkedMs }) => checkedMs));
+  const times = checked.map(({ atMs }) => atMs);
+  const bad = new Set(damaged.map(({ atMs }) => atMs));
+  const clean = [...times, ...taken].filter((atMs) => !bad.has(atMs));
+  return { lastMs: latest([...clean, ...bad]), cleanMs: latest(clean) };
+}
+
+function latest(times: readonly (number | undefined)[]): number | undefined {
+  return times.reduce(
+    (best, at) => (best === undefined || (at !== undefined && at > best) ? at : best),
+    undefined,
+  );
 }
 
 function sizesOf({

@@ -19,6 +19,7 @@ export {
   topicsOf,
   type DrillRow,
   type Overview,
+  type PackReads,
   type ProblemRow,
   type SnapshotRow,
   type TopicRow,

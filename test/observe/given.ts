@@ -1,4 +1,4 @@
-import type { DaemonFacts } from '../../src/observe/observe.ts';
+import type { DaemonFacts, RepositoryFacts } from '../../src/observe/observe.ts';
 import type { SinkMetrics, TopicMetrics } from '../../src/sink/sink.ts';
 
 const sink: SinkMetrics = {
@@ -12,6 +12,25 @@ const sink: SinkMetrics = {
   records: 12,
   bytes: 3400,
   inFlightBytes: 0,
+};
+
+export const snapshot: RepositoryFacts['snapshots'][number] = {
+  instance: 'main',
+  id: '19700101T000004Z-abcd',
+  seq: 40,
+  takenMs: 4_000,
+  publishedMs: 4_200,
+  cluster: 'c',
+  topics: 1,
+  partitions: 3,
+  records: 12,
+  rawBytes: 100,
+  bytes: 60,
+  newBytes: 15,
+  verified: true,
+  verifiedMs: 3_000,
+  pinned: false,
+  views: ['daily.0'],
 };
 
 export const facts: DaemonFacts = {
@@ -41,6 +60,14 @@ export const facts: DaemonFacts = {
     target: 'stuck',
     stuckSinceMs: 8_500,
     targetFreeBytes: 77,
+  },
+  repository: {
+    lookedMs: 9_500,
+    snapshots: [snapshot],
+    problems: [],
+    freeBytes: 78,
+    keySlots: 2,
+    reads: { lastMs: 9_000, cleanMs: 4_500 },
   },
 };
 
