@@ -1,6 +1,6 @@
 import type { CycleFacts, DaemonFacts, LastCycle, RepositoryFacts } from './facts.ts';
 import { newestOf } from './repository-metrics.ts';
-import { gauge, many, perWord, seconds, type Metric } from './samples.ts';
+import { gauge, many, seconds, type Metric } from './samples.ts';
 
 export function cycleMetrics({ cycles, repository }: DaemonFacts): Metric[] {
   if (cycles === undefined) return [];

@@ -115,14 +115,14 @@ test('the dashboard asks for metrics that exist with labels that they have, and 
 test('Prometheus can read each query of the dashboard', async () => {
   const { panels } = dashboardSchema.parse(JSON.parse(await textOf('config/dashboard.json')));
   const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
-  const rules = queries.map((expr, index) => ({
+  const recorded = queries.map((expr, index) => ({
     record: `dashboard:${index}`,
     expr: expr.replaceAll('$__rate_interval', '5m'),
   }));
   const folder = await mkdtemp(join(tmpdir(), 'varve-dashboard-'));
   try {
     const path = join(folder, 'rules.yaml');
-    await writeFile(path, JSON.stringify({ groups: [{ name: 'dashboard', rules }] })); // JSON is YAML
+    await writeFile(path, JSON.stringify({ groups: [{ name: 'dashboard', rules: recorded }] })); // JSON is YAML
     const { status, said } = await judged(['check', 'rules', path]);
     expect(status, said).toBe(0);
   } finally {
