@@ -109,11 +109,11 @@ async function printFrom(
   }
   const output = new ChunkedOutput(write);
   let count = 0;
-  const { from } = selection.time;
+  const { from, to } = selection.time;
   try {
     for (const { partition, copies, plan } of partitions) {
       const format = (json ? jsonLines : plainLines)(life.topic, partition);
-      const options = { fromMs: from };
+      const options = { fromMs: from, toMs: to };
       for await (const batch of readMerged(copies, plan.stretches, options)) {
         // The maximum is all that a head tells of the times in it.
         if (from !== undefined && batch.header.maxTimestamp < from) continue;
@@ -176,7 +176,7 @@ async function refuseEmptySelection(life: Life): Promise<void> {
   let last: bigint | undefined;
   for (const { partition, copies } of life.partitions) {
     const { stretches } = planStretches(copies);
-    for await (const batch of readMerged(copies, stretches, { fromMs: undefined })) {
+    for await (const batch of readMerged(copies, stretches, { fromMs: undefined, toMs: undefined })) {
       for (const { timestamp } of recordsOf(batch, life, partition)) {
         count += 1;
         if (first === undefined || timestamp < first) first = timestamp;

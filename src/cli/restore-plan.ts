@@ -46,12 +46,16 @@ function topicLines(topic: TopicPlan): string[] {
     lines.push(`  partitions with records: ${partitions.map(({ partition }) => partition).join(', ')}`);
   if (topic.unsaved > 0n)
     lines.push(`  DISCARDED: up to ${countText(topic.unsaved)} live records that no source has`);
-  const { before, behind } = topic.notRestored;
+  const { before, behind, notLookedAt } = topic.notRestored;
   if (before > 0)
     lines.push(
       `  NOT restored: ${countText(before)} records before the time asked for; for the topic as it was at a time use --to-time`,
     );
   if (behind > 0) lines.push(`  NOT restored: ${countText(behind)} records at --to-time or later`);
+  if (notLookedAt > 0)
+    lines.push(
+      `  NOT restored, and not looked at: up to ${countText(notLookedAt)} more outside of the times asked for`,
+    );
   for (const { partition, gaps, missing } of partitions) {
     for (const { from: first, to } of gaps)
       lines.push(`  gap in partition ${partition}: offsets ${first} to ${to - 1n} were never saved`);

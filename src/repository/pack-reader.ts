@@ -75,7 +75,7 @@ function checkPlace(segment: IndexedSegment, pack: Pack): void {
 const blocksAheadMax = 4;
 
 /**
- * The raw blocks of a segment, from one on, in order; with a pool, opened ahead in its threads. Without one, a block is
+ * The raw blocks of a segment, those of a span, in order; with a pool, opened ahead in its threads. Without one, a block is
  * put where `into` says when it is its turn. Throws damage.
  */
 export async function* openSegmentBlocks(
@@ -84,7 +84,7 @@ export async function* openSegmentBlocks(
   o: {
     segment: IndexedSegment;
     pack: string;
-    fromBlock: number;
+    span: { readonly from: number; readonly to: number };
     pool?: BlockPool | undefined;
     into?: () => Buffer;
   },
@@ -112,7 +112,8 @@ export async function* openSegmentBlocks(
     if (block.sealedBytes > sealedBlockBytesMax)
       throw damaged(o.pack, `a block of ${block.sealedBytes} bytes in its index`);
     const bytes = lengthBytes + block.sealedBytes;
-    if (number >= o.fromBlock) {
+    if (number >= o.span.to) break;
+    if (number >= o.span.from) {
       if (o.pool !== undefined || memory.length < bytes)
         memory = Buffer.allocUnsafeSlow(Math.max(bytes, sealedMemoryBytes));
       const sealed = memory.subarray(0, bytes);

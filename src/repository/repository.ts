@@ -46,7 +46,7 @@ export {
 export { readMarks, sweepMarks, writeMark, type DrillMark, type DrillResult, type Marks } from './marks.ts';
 export { readMemory, writeMemory, type Memory } from './memory.ts';
 export { Repository } from './open.ts';
-export { formatIndex, indexMemberName, type IndexedSegment } from './pack-index.ts';
+export { formatIndex, indexMemberName, type IndexedBlock, type IndexedSegment } from './pack-index.ts';
 export { openPack, openSegmentBlocks, readIndex } from './pack-reader.ts';
 export { PackWriter, SentCheck, type WrittenPack } from './pack-writer.ts';
 export { probeTarget, type ProbeFinding } from './probe.ts';

@@ -11,8 +11,9 @@ export interface Range {
 export interface ReadRange {
   readonly first: bigint;
   readonly below: bigint;
-  /** Batches whose largest timestamp is before this may be left out. */
+  /** Batches without a record from here on, and before `toMs`, may be left out. */
   readonly fromMs: bigint | undefined;
+  readonly toMs: bigint | undefined;
 }
 
 /** One copy of a partition's records: the local files, or a snapshot of one instance. */

@@ -51,6 +51,8 @@ export class Cutter {
     behind: 0,
     reencoded: 0,
   };
+  /** So many came in batches, taken or not. */
+  offsets = 0n;
   readonly #time: TimeSelection;
   readonly #ranks: Ranks;
   #encoder: BatchEncoder | undefined;
@@ -63,6 +65,7 @@ export class Cutter {
 
   *push(batch: CoveredBatch): Generator<CutBatch, void, void> {
     const { bytes, header, from, to } = batch;
+    this.offsets += to - from;
     if (header.recordCount === 0) return;
     const isWhole = from <= header.baseOffset && to >= nextOffsetOf(header);
     const { fromMs, toMs } = this.#time;
@@ -94,13 +97,12 @@ export class Cutter {
 
   *#encode({ bytes, header, from, to }: CoveredBatch): Generator<CutBatch, void, void> {
     const codec = codecOf(header) ?? 'none';
-    if (codec !== this.#sourceCodec) yield* this.flush();
-    if (codec !== this.#sourceCodec || this.#encoder === undefined) this.#encoder = new BatchEncoder(codec);
-    this.#sourceCodec = codec;
-    const encoder = this.#encoder;
+    let encoder: BatchEncoder | undefined;
     for (const record of rawRecords(bytes, header)) {
       if (record.offset < from || record.offset >= to) continue;
       if (!this.#takes(record.timestamp)) continue;
+      // Not before: a batch of which nothing is taken may as well be left out by its source.
+      encoder ??= yield* this.#encoderFor(codec);
       if (encoder.count > 0 && encoder.byteLength + record.body.length > encodedBytesMax) yield* this.flush();
       this.#ranks.note(record.offset, this.counts.records);
       this.#noteTimes(record.timestamp, record.timestamp);
@@ -108,6 +110,13 @@ export class Cutter {
       this.counts.records += 1;
       this.counts.reencoded += 1;
     }
+  }
+
+  *#encoderFor(codec: Codec): Generator<CutBatch, BatchEncoder, void> {
+    if (codec !== this.#sourceCodec) yield* this.flush();
+    if (codec !== this.#sourceCodec || this.#encoder === undefined) this.#encoder = new BatchEncoder(codec);
+    this.#sourceCodec = codec;
+    return this.#encoder;
   }
 
   #takes(timestamp: bigint): boolean {

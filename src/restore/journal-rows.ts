@@ -67,7 +67,7 @@ export function planAgain(topic: JournalTopic, { life, others, partitions }: Sou
     records: { count: records, isExact: false },
     firstMs: undefined,
     lastMs: undefined,
-    notRestored: { before: 0, behind: 0 },
+    notRestored: { before: 0, behind: 0, notLookedAt: 0 },
     warnings: [],
   };
 }

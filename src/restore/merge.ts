@@ -4,7 +4,9 @@ import type { Copy, Range } from './backup.ts';
 import type { Stretch } from './stretches.ts';
 
 export interface MergeOptions {
+  /** Batches without a record from here on, and before `toMs`, may be left out. */
   readonly fromMs: bigint | undefined;
+  readonly toMs: bigint | undefined;
   /** Told of what no copy could be read for; without it that is thrown. */
   readonly onLost?: ((lost: Range, problem: VarveError) => void) | undefined;
 }
@@ -13,7 +15,7 @@ export interface MergeOptions {
 export async function* readMerged(
   copies: readonly Copy[],
   stretches: readonly Stretch[],
-  { fromMs, onLost }: MergeOptions,
+  { fromMs, toMs, onLost }: MergeOptions,
 ): AsyncGenerator<CoveredBatch, void, undefined> {
   for (const stretch of stretches) {
     let next = stretch.from;
@@ -25,7 +27,7 @@ export async function* readMerged(
       const copy = copies[chosen ?? -1];
       if (copy === undefined || chosen === undefined) throw new Error('a stretch without a copy');
       try {
-        for await (const batch of copy.read({ first: next, below: stretch.to, fromMs })) {
+        for await (const batch of copy.read({ first: next, below: stretch.to, fromMs, toMs })) {
           yield batch;
           next = batch.to;
         }
@@ -37,7 +39,7 @@ export async function* readMerged(
         damaged.add(chosen);
         chosen = stretch.copies.find((index) => !damaged.has(index));
         if (chosen !== undefined) continue;
-        const lost = { from: next, to: await nextReadable(copies, stretch, { next, fromMs }) };
+        const lost = { from: next, to: await nextReadable(copies, stretch, { next, fromMs, toMs }) };
         if (onLost === undefined) throw lostError(lost, error);
         onLost(lost, error);
         next = lost.to;
@@ -51,12 +53,12 @@ export async function* readMerged(
 async function nextReadable(
   copies: readonly Copy[],
   { copies: indexes, to }: Stretch,
-  { next, fromMs }: { next: bigint; fromMs: bigint | undefined },
+  { next, ...times }: { next: bigint; fromMs: bigint | undefined; toMs: bigint | undefined },
 ): Promise<bigint> {
   const isReadable = async (first: bigint): Promise<boolean> => {
     for (const index of indexes) {
       try {
-        const reading = copies[index]?.read({ first, below: to, fromMs });
+        const reading = copies[index]?.read({ first, below: to, ...times });
         await reading?.next();
         await reading?.return(undefined);
         return true;

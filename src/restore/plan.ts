@@ -1,9 +1,10 @@
 /** What a restore will do: a pure function of the backup, the cluster and what was asked for. */
 import { VarveError } from '../errors.ts';
 import type { Copy, Life, Range } from './backup.ts';
-import type { CutCounts } from './cut.ts';
 import type { GroupPlan } from './group-plan.ts';
+import type { NotRestored } from './report.ts';
 import type { RestoreRequest } from './request.ts';
+import type { StreamCounts } from './stream.ts';
 import { without, type Stretches } from './stretches.ts';
 import {
   deletingRetention,
@@ -19,7 +20,7 @@ export interface SourcePartition {
   readonly copies: readonly Copy[];
   readonly plan: Stretches;
   /** What a reading of everything found; undefined where nothing was read yet. */
-  readonly scanned: CutCounts | undefined;
+  readonly scanned: StreamCounts | undefined;
 }
 
 export interface SourceTopic {
@@ -86,7 +87,7 @@ export interface TopicPlan {
   readonly records: { readonly count: number; readonly isExact: boolean };
   readonly firstMs: bigint | undefined;
   readonly lastMs: bigint | undefined;
-  readonly notRestored: { readonly before: number; readonly behind: number };
+  readonly notRestored: NotRestored;
   readonly warnings: readonly string[];
 }
 
@@ -134,13 +135,14 @@ export function planTopic(source: SourceTopic, target: TargetFacts, request: Res
     notRestored: {
       before: scans.reduce((sum, { before }) => sum + before, 0),
       behind: scans.reduce((sum, { behind }) => sum + behind, 0),
+      notLookedAt: scans.reduce((sum, { notLookedAt }) => sum + notLookedAt, 0),
     },
   };
 }
 
 function recordsOf(
   source: SourceTopic,
-  scans: readonly CutCounts[],
+  scans: readonly StreamCounts[],
   partitions: readonly PartitionPlan[],
 ): TopicPlan['records'] {
   const isExact = scans.length === source.partitions.length;
@@ -152,7 +154,7 @@ function recordsOf(
 
 function timesOf(
   { life, partitions }: SourceTopic,
-  scans: readonly CutCounts[],
+  scans: readonly StreamCounts[],
 ): Pick<TopicPlan, 'firstMs' | 'lastMs'> {
   if (scans.length < partitions.length) return { firstMs: life.firstMs, lastMs: life.lastMs };
   return {
@@ -179,7 +181,7 @@ function settingsOf(
     request: RestoreRequest;
     isNew: boolean;
     existing: ExistingTopic | undefined;
-    scans: readonly CutCounts[];
+    scans: readonly StreamCounts[];
     firstMs: bigint | undefined;
     lastMs: bigint | undefined;
   },

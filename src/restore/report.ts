@@ -1,6 +1,14 @@
+/** What a restore did, for people and programs. */
 import type { ErrorCode } from '../errors.ts';
 
-/** What a restore did, for people and programs. */
+/** Records that the times leave out. */
+export interface NotRestored {
+  readonly before: number;
+  readonly behind: number;
+  /** At most so many more: offsets that the sources left out, or that hold no record. */
+  readonly notLookedAt: number;
+}
+
 export interface PartitionReport {
   readonly partition: number;
   readonly records: number;
@@ -19,7 +27,7 @@ export interface TopicReport {
   readonly records: number;
   readonly bytes: number;
   readonly reencoded: number;
-  readonly notRestored: { readonly before: number; readonly behind: number };
+  readonly notRestored: NotRestored;
   readonly firstMs: bigint | null;
   readonly lastMs: bigint | null;
   readonly partitions: readonly PartitionReport[];

@@ -183,10 +183,11 @@ export function refuseEmpty(sources: readonly SourceTopic[]): void {
     const scans = partitions.flatMap(({ scanned }) => scanned ?? []);
     const selected = scans.reduce((sum, { records }) => sum + records, 0);
     const left = scans.reduce((sum, { before, behind }) => sum + before + behind, 0);
-    if (selected > 0 || left === 0) continue;
+    const isLeftOut = scans.some(({ notLookedAt }) => notLookedAt > 0) && life.firstMs !== undefined;
+    if (selected > 0 || (left === 0 && !isLeftOut)) continue;
     throw new VarveError(
       'nothing-selected',
-      `nothing of topic ${life.topic} is selected: it has ${left} records${
+      `nothing of topic ${life.topic} is selected: it has ${isLeftOut ? 'records' : `${left} records`}${
         life.firstMs === undefined ? '' : ` from ${momentText(life.firstMs)} to ${momentText(life.lastMs)}`
       }`,
       { hint: 'widen the range of times; varve list latest tells the range of each topic' },

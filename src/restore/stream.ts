@@ -2,6 +2,7 @@
 import { VarveError } from '../errors.ts';
 import type { Clock } from '../host/host.ts';
 import type { Cluster, ProducerIdentity } from '../kafka/kafka.ts';
+import type { CoveredBatch } from '../local/local.ts';
 import { scanBatches } from '../log/log.ts';
 import type { Copy, Range } from './backup.ts';
 import { ContentHash, readBack, RecordHash, wrongContent } from './compare.ts';
@@ -20,21 +21,34 @@ export interface PartitionSource {
   readonly onLost: ((lost: Range, problem: VarveError) => void) | undefined;
 }
 
+export interface StreamCounts extends CutCounts {
+  /** Offsets that the sources left out for the times, or that hold no record; 0 without times. */
+  readonly notLookedAt: number;
+}
+
 /** What is read and cut, without anything being written. */
 export async function scanPartition(
   source: PartitionSource,
   o: { ranks: Ranks; progress: RestoreProgress; signal: AbortSignal },
-): Promise<CutCounts> {
+): Promise<StreamCounts> {
   const cutter = new Cutter(source.time, o.ranks);
-  for await (const batch of readMerged(source.copies, source.stretches, {
-    ...source.time,
-    onLost: source.onLost,
-  })) {
+  for await (const batch of batchesOf(source)) {
     o.signal.throwIfAborted();
     for (const { records } of cutter.push(batch)) o.progress.scannedRecords += records;
   }
   for (const { records } of cutter.flush()) o.progress.scannedRecords += records;
-  return cutter.counts;
+  return countsOf(cutter, source);
+}
+
+function batchesOf(source: PartitionSource): AsyncGenerator<CoveredBatch, void, undefined> {
+  const { copies, stretches, time, onLost } = source;
+  return readMerged(copies, stretches, { ...time, onLost });
+}
+
+function countsOf(cutter: Cutter, { stretches, time }: PartitionSource): StreamCounts {
+  const isTimed = time.fromMs !== undefined || time.toMs !== undefined;
+  const offsets = stretches.reduce((sum, { from, to }) => sum + (to - from), 0n);
+  return { ...cutter.counts, notLookedAt: isTimed ? Number(offsets - cutter.offsets) : 0 };
 }
 
 export interface StreamPorts {
@@ -47,7 +61,7 @@ export interface StreamPorts {
 }
 
 export interface StreamEnd {
-  readonly counts: CutCounts;
+  readonly counts: StreamCounts;
   readonly ranks: Ranks;
   readonly start: bigint;
   readonly end: bigint;
@@ -99,8 +113,7 @@ export async function restorePartition(
       await writer.push(batch);
       if (isCompared) expected.add(batch.bytes, wholeOf(batch));
     };
-    const options = { ...source.time, onLost: source.onLost };
-    for await (const batch of readMerged(source.copies, source.stretches, options)) {
+    for await (const batch of batchesOf(source)) {
       ports.signal.throwIfAborted();
       for (const cut of cutter.push(batch)) await push(cut);
     }
@@ -124,7 +137,8 @@ export async function restorePartition(
       throw wrongContent(place, `expected ${cutter.counts.records} records, read back ${found.records}`);
     await compareRecords(source, { place, start, end }, ports);
   }
-  return { counts: cutter.counts, ranks, start, end, content: isCompared ? expected.digest() : null };
+  const content = isCompared ? expected.digest() : null;
+  return { counts: countsOf(cutter, source), ranks, start, end, content };
 }
 
 /** A broker may put records into other batches than it was sent: then they are compared one by one. */
@@ -139,11 +153,7 @@ async function compareRecords(
   const add = ({ bytes }: { bytes: Buffer }): void => {
     for (const header of scanBatches(bytes).batches) expected.add(bytes, header);
   };
-  for await (const batch of readMerged(source.copies, source.stretches, {
-    ...source.time,
-    onLost: source.onLost,
-  }))
-    for (const cut of cutter.push(batch)) add(cut);
+  for await (const batch of batchesOf(source)) for (const cut of cutter.push(batch)) add(cut);
   for (const cut of cutter.flush()) add(cut);
   await readBack(o.place, {
     cluster,

@@ -30,7 +30,11 @@ export function topicReport(
     records: sum(({ records }) => records),
     bytes: sum(({ bytes }) => bytes),
     reencoded: sum(({ reencoded }) => reencoded),
-    notRestored: { before: sum(({ before }) => before), behind: sum(({ behind }) => behind) },
+    notRestored: {
+      before: sum(({ before }) => before),
+      behind: sum(({ behind }) => behind),
+      notLookedAt: sum(({ notLookedAt }) => notLookedAt),
+    },
     firstMs: times(({ firstMs }) => firstMs).reduce<bigint | null>(
       (a, b) => (a === null || b < a ? b : a),
       null,

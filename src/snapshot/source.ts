@@ -17,6 +17,7 @@ import {
 } from '../repository/repository.ts';
 import { rowProblems } from './row-problems.ts';
 import { reachOfBranches, unionOf } from './rows.ts';
+import { isAll, spansOf, type Span, type Wanted } from './spans.ts';
 import { wrong } from './sums.ts';
 
 interface HeldSegment {
@@ -47,10 +48,10 @@ export class SnapshotSource {
     this.#pool = pool;
   }
 
-  /** In offset order. Batches whose largest timestamp is before `fromMs` may be left out. Throws damage. */
+  /** In offset order. Batches without a record from `fromMs` on and before `toMs` may be left out. Throws damage. */
   async *read(
     key: PartitionOfTopic,
-    o: { fromMs?: bigint; first?: bigint; below?: bigint } = {},
+    o: { fromMs?: bigint; toMs?: bigint; first?: bigint; below?: bigint } = {},
   ): AsyncGenerator<CoveredBatch, void, undefined> {
     const row = this.#rowOf(key);
     if (row === undefined) return;
@@ -62,16 +63,16 @@ export class SnapshotSource {
         .toSorted(
           (a, b) => compare(a.segment.base, b.segment.base) || compare(a.segment.next, b.segment.next),
         );
+      const below = o.below === undefined ? to : least(o.below, to);
       let next = o.first !== undefined && o.first > from ? o.first : from;
       for (const { segment, pack } of inBranch) {
         if (segment.next <= next) continue;
-        if ((to !== undefined && segment.base >= to) || (o.below !== undefined && segment.base >= o.below))
-          break;
-        const wanted = { pack, fromMs: o.fromMs, next };
-        for await (const { bytes, header } of this.#batches(segment, wanted)) {
+        if (below !== undefined && segment.base >= below) break;
+        const wanted = { next, below, fromMs: o.fromMs, toMs: o.toMs };
+        for await (const { bytes, header } of this.#batches({ segment, pack }, wanted)) {
           if (lastOffsetOf(header) < next) continue;
           const start = header.baseOffset > next ? header.baseOffset : next;
-          const behind = least(nextOffsetOf(header), to, o.below);
+          const behind = least(nextOffsetOf(header), below);
           if (start >= behind) break;
           next = behind;
           for (const range of covered) {
@@ -118,27 +119,24 @@ export class SnapshotSource {
   }
 
   async *#batches(
-    segment: IndexedSegment,
-    { pack, fromMs, next }: { pack: Pack; fromMs: bigint | undefined; next: bigint },
+    { segment, pack }: HeldSegment,
+    wanted: Wanted,
   ): AsyncGenerator<{ bytes: Buffer; header: BatchHeader }, void, undefined> {
-    if (fromMs !== undefined && segment.lastMs < fromMs) return;
-    const fromBlock = Math.max(
-      fromMs === undefined ? 0 : firstBlockWithin(segment, fromMs),
-      lastBlockBefore(segment, next),
-    );
-    this.openedBytes += segment.blocks
-      .slice(fromBlock)
-      .reduce((sum, { sealedBytes }) => sum + sealedBytes, 0);
+    const spans = spansOf(segment, wanted);
+    if (spans.length === 0) return;
     const file = await openPack(this.#disk, { snapshot: this.#folder, path: pack.path });
     try {
       let records = 0;
-      const from = { segment, pack: pack.path, fromBlock, pool: this.#pool };
-      for await (const batch of batchesOf(file, this.#repository, from)) {
-        records += batch.header.recordCount;
-        yield batch;
+      for (const span of spans) {
+        const opened = segment.blocks.slice(span.from, span.to);
+        this.openedBytes += opened.reduce((sum, { sealedBytes }) => sum + sealedBytes, 0);
+        const from = { segment, pack: pack.path, span, pool: this.#pool };
+        for await (const batch of batchesOf(file, this.#repository, from)) {
+          records += batch.header.recordCount;
+          yield batch;
+        }
       }
-      const isShort = fromBlock === 0 && records !== segment.records;
-      if (isShort)
+      if (isAll(segment, spans) && records !== segment.records)
         throw damaged(segment, {
           pack: pack.path,
           problem: `expected ${segment.records} records, got ${records}`,
@@ -149,41 +147,25 @@ export class SnapshotSource {
   }
 }
 
-/** The first block in which a batch begins that may hold a record of this time or later. */
-function firstBlockWithin({ blocks }: IndexedSegment, fromMs: bigint): number {
-  const index = blocks.findIndex(
-    ({ firstBatchAt, maxTimestamp }) => firstBatchAt >= 0 && maxTimestamp >= fromMs,
-  );
-  return index < 0 ? blocks.length : index;
-}
-
-/** The last block in which a batch begins at this offset or before it: what is wanted does not begin earlier. */
-function lastBlockBefore({ blocks }: IndexedSegment, offset: bigint): number {
-  const index = blocks.findLastIndex(
-    ({ firstBatchAt, firstBatchOffset }) => firstBatchAt >= 0 && firstBatchOffset <= offset,
-  );
-  return Math.max(0, index);
-}
-
 /** So many blocks stay as they are while those behind them are opened. */
 const memoriesMax = 3;
 
 /**
- * The whole batches of a segment, from the first that begins in a block on, each checked. A batch stays as it is until
- * batches of the third block behind it are asked for.
+ * The whole batches of a span, each checked. A batch stays as it is until batches of the third block behind it are asked
+ * for.
  */
 export async function* batchesOf(
   file: DiskFile,
   repository: Repository,
-  o: { segment: IndexedSegment; pack: string; fromBlock: number; pool?: BlockPool | undefined },
+  o: { segment: IndexedSegment; pack: string; span: Span; pool?: BlockPool | undefined },
 ): AsyncGenerator<{ bytes: Buffer; header: BatchHeader; position: number }, void, undefined> {
-  const { segment, pack, fromBlock } = o;
-  const skipped = segment.blocks[fromBlock]?.firstBatchAt ?? 0;
+  const { segment, pack, span } = o;
+  const skipped = segment.blocks[span.from]?.firstBatchAt ?? 0;
   const memories: Buffer[] = [];
   let rest: Buffer = Buffer.alloc(0);
   let memory: Buffer = rest;
-  let at = fromBlock * blockBytes + skipped;
-  let isFirst = true;
+  let at = span.from * blockBytes + skipped;
+  let number = span.from;
   // What is left of the block before comes first, the block right behind it.
   const into = (): Buffer => {
     const length = rest.length + blockBytes;
@@ -196,8 +178,10 @@ export async function* batchesOf(
   };
   for await (const block of openSegmentBlocks(file, repository, { ...o, into })) {
     if (o.pool !== undefined) block.copy(into());
-    const bytes = memory.subarray(isFirst ? skipped : 0, rest.length + block.length);
-    isFirst = false;
+    const isLast = number === span.to - 1 && span.lastBytes > 0;
+    const end = rest.length + (isLast ? span.lastBytes : block.length);
+    const bytes = memory.subarray(number === span.from ? skipped : 0, end);
+    number += 1;
     const scan = scanBatches(bytes);
     for (const header of scan.batches) {
       const problem = checkBatch(bytes, header);
@@ -228,6 +212,6 @@ function compare(a: bigint, b: bigint): number {
   return a < b ? -1 : 1;
 }
 
-function least(first: bigint, ...others: (bigint | undefined)[]): bigint {
-  return others.reduce<bigint>((min, other) => (other !== undefined && other < min ? other : min), first);
+function least(first: bigint, other: bigint | undefined): bigint {
+  return other !== undefined && other < first ? other : first;
 }

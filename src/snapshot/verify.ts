@@ -22,6 +22,7 @@ import {
 import { rowProblems } from './row-problems.ts';
 import { shrinksOf } from './shrinks.ts';
 import { batchesOf } from './source.ts';
+import { allOf } from './spans.ts';
 import { filesBelow, parseSums, wrong } from './sums.ts';
 
 export type VerifyLevel = 'fast' | 'normal' | 'deep';
@@ -177,7 +178,7 @@ export class Verification {
           for await (const { header, position } of batchesOf(file, repository, {
             segment,
             pack: o.pack.path,
-            fromBlock: 0,
+            span: allOf(segment),
           })) {
             if (header.baseOffset < next) throw wrong(`batch ${header.baseOffset} comes behind ${next}`);
             next = header.baseOffset + BigInt(header.lastOffsetDelta + 1);

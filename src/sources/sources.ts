@@ -160,8 +160,7 @@ export class OpenBackup implements Backup {
       name: `snapshot ${row.id} of instance ${row.instance}`,
       coverage: found?.coverage ?? { ranges: [], epochs: [], gaps: [], truncations: [] },
       absent,
-      read: ({ first, below, fromMs }) =>
-        reading.read({ ...key, instance: row.instance, snapshot: row.id, first, below, fromMs }),
+      read: (range) => reading.read({ ...key, instance: row.instance, snapshot: row.id, ...range }),
     };
   }
 }
@@ -173,7 +172,7 @@ async function firstTimeOf(copy: Copy): Promise<bigint | undefined> {
   const first = copy.absent.at(-1)?.to ?? copy.coverage.ranges[0]?.from;
   if (first === undefined) return undefined;
   try {
-    for await (const { header } of copy.read({ first, below: endless, fromMs: undefined }))
+    for await (const { header } of copy.read({ first, below: endless, fromMs: undefined, toMs: undefined }))
       return header.baseTimestamp;
   } catch (error) {
     if (!(error instanceof VarveError) || error.code !== 'damage') throw error; // told when it is read in earnest

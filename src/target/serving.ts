@@ -21,8 +21,9 @@ export interface ReadRequest {
   readonly first: bigint | undefined;
   /** Only offsets below this one. */
   readonly below: bigint | undefined;
-  /** Batches whose largest timestamp is before this may be left out. */
+  /** Batches without a record from here on, and before `toMs`, may be left out. */
   readonly fromMs: bigint | undefined;
+  readonly toMs: bigint | undefined;
 }
 
 export type ToServe =
@@ -75,11 +76,12 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
     const key = `${request.instance}/${request.snapshot}`;
     const source = sources.get(key) ?? sourceOf(request);
     sources.set(key, source);
-    const { first, below, fromMs } = request;
+    const { first, below, fromMs, toMs } = request;
     const range = {
       ...(first !== undefined && { first }),
       ...(below !== undefined && { below }),
       ...(fromMs !== undefined && { fromMs }),
+      ...(toMs !== undefined && { toMs }),
     };
     yield* joined((await source).read(request, range));
   }

@@ -34,7 +34,12 @@ async function recordsOf(request: SinkRequest, partitions = 1): Promise<(readonl
     const records: (readonly [string, bigint])[] = [];
     const [copy] = copies;
     const end = copy?.coverage.ranges[0]?.to ?? 0n;
-    for await (const { bytes, header } of copy?.read({ first: 0n, below: end, fromMs: undefined }) ?? [])
+    for await (const { bytes, header } of copy?.read({
+      first: 0n,
+      below: end,
+      fromMs: undefined,
+      toMs: undefined,
+    }) ?? [])
       for (const { value, key, headers, offset, timestamp } of decodeRecords(bytes, header)) {
         expect([key, headers, offset]).toEqual([null, [], BigInt(records.length)]);
         records.push([String(value), timestamp]);
@@ -108,7 +113,12 @@ describe('the files of a sink', () => {
     const counts = await readSinkFiles(disk, request, quiet);
     await writeFile(join(folder, 'live'), 'a\nc\n');
     const [life] = await new SinkBackup(disk, { topic: 't', partitions: 1, request, counts }).lives('t');
-    const reading = life?.partitions[0]?.copies[0]?.read({ first: 0n, below: 2n, fromMs: undefined });
+    const reading = life?.partitions[0]?.copies[0]?.read({
+      first: 0n,
+      below: 2n,
+      fromMs: undefined,
+      toMs: undefined,
+    });
     await expect(Array.fromAsync(reading ?? [])).rejects.toMatchObject({ code: 'damage' });
   });
 

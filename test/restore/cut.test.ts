@@ -144,6 +144,19 @@ test('what is restored is every covered record within the times, as it was and i
   );
 });
 
+test('a batch of which nothing is taken may be left out: the others are cut the same', () => {
+  fc.assert(
+    fc.property(fc.array(storedBatch, { maxLength: 8 }), time, (stored, wanted) => {
+      const log = logOf(stored);
+      const needed = log.filter((batch) =>
+        covering([batch]).some((row) => !isBefore(row, wanted) && !isBehind(row, wanted)),
+      );
+      expect(restore(needed, wanted).batches).toEqual(restore(log, wanted).batches);
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test('every batch is one that a broker takes: whole, without a hole, of no codec that is only read', () => {
   fc.assert(
     fc.property(fc.array(storedBatch, { maxLength: 8 }), time, (stored, wanted) => {

@@ -168,7 +168,7 @@ test('copies that are damaged at different places fill each other, there and bac
   const found: string[] = [];
   const lost: string[] = [];
   const onLost = ({ from, to }: { from: bigint; to: bigint }): void => void lost.push(`${from}-${to}`);
-  for await (const { from } of readMerged(copies, stretches, { fromMs: undefined, onLost }))
+  for await (const { from } of readMerged(copies, stretches, { fromMs: undefined, toMs: undefined, onLost }))
     found.push(String(from));
   const expected = Array.from({ length: 30 }, (_, offset) => String(offset)).filter((text) => text !== '20');
   expect(found).toEqual(expected);

@@ -63,7 +63,11 @@ async function take(
   options: Partial<MergeOptions> = {},
 ): Promise<Taken[]> {
   const taken: Taken[] = [];
-  for await (const { path, from, to } of readMerged(copies, stretches, { fromMs: undefined, ...options }))
+  for await (const { path, from, to } of readMerged(copies, stretches, {
+    fromMs: undefined,
+    toMs: undefined,
+    ...options,
+  }))
     taken.push([path, from, to]);
   return taken;
 }
@@ -78,7 +82,7 @@ test('each stretch comes from its first copy, and is asked for as it is', async 
       { from: 5n, to: 20n, copies: [1, 0] },
       { from: 30n, to: 42n, copies: [0] },
     ],
-    { fromMs: 77n },
+    { fromMs: 77n, toMs: 99n },
   );
 
   expect(taken).toEqual([
@@ -87,8 +91,8 @@ test('each stretch comes from its first copy, and is asked for as it is', async 
     ['local', 30n, 40n],
     ['local', 40n, 42n],
   ]);
-  expect(archive.asked).toEqual([{ first: 5n, below: 20n, fromMs: 77n }]);
-  expect(local.asked).toEqual([{ first: 30n, below: 42n, fromMs: 77n }]);
+  expect(archive.asked).toEqual([{ first: 5n, below: 20n, fromMs: 77n, toMs: 99n }]);
+  expect(local.asked).toEqual([{ first: 30n, below: 42n, fromMs: 77n, toMs: 99n }]);
 });
 
 test('behind a damaged place the next copy goes on, at the very offset', async () => {
@@ -180,7 +184,10 @@ test.each([
 test('a reading that is left early closes the copy it is at', async () => {
   const copy = copyNamed('local', { size: 10n });
 
-  for await (const batch of readMerged([copy], [{ from: 0n, to: 90n, copies: [0] }], { fromMs: undefined }))
+  for await (const batch of readMerged([copy], [{ from: 0n, to: 90n, copies: [0] }], {
+    fromMs: undefined,
+    toMs: undefined,
+  }))
     if (batch.to === 20n) break;
 
   expect(copy.closed).toBe(1);

@@ -144,7 +144,7 @@ test('the plan counts what the times take and leave, and tells the first and las
     {
       records: 10,
       exact: true,
-      notRestored: { before: 14, behind: 2 },
+      notRestored: { before: 14, behind: 2, notLookedAt: 0 },
       first: '2025-02-01T00:00:00.000Z',
       last: '2025-02-28T23:59:59.999Z',
     },
@@ -196,6 +196,8 @@ test('a range that takes nothing, and a topic that is unknown, end with 15 and m
   const moment = '2025-02-14T12:00:00.500Z';
   const empty = ['--from-time', moment, '--to-time', moment];
   expect(await place.run('restore', '--topic', 'instants', ...empty, ...into)).toMatchObject({ status: 15 });
+  const sealed = ['--snapshot', 'latest', '--to-time', '2020-01-01T00:00Z'];
+  expect(await place.run('restore', '--topic', 'instants', ...sealed, ...into)).toMatchObject({ status: 15 });
   const unknown = await place.run('restore', '--topic', 'instant', ...into);
   expect(unknown.status).toBe(15);
   expect(unknown.stderr).toContain('did you mean instants?');

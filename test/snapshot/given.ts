@@ -144,10 +144,20 @@ export class Store implements AsyncDisposable {
   async append(
     key: PartitionKey,
     count: number,
-    o: { valueBytes?: number; atMs?: number; segmentBytes?: number; batchRecords?: number } = {},
+    o: {
+      valueBytes?: number;
+      atMs?: number;
+      /** So much later is each batch than the one before. */
+      stepMs?: number;
+      /** Of the third record of each batch, in place of `atMs`. */
+      lateMs?: number;
+      segmentBytes?: number;
+      batchRecords?: number;
+      codec?: number;
+    } = {},
   ): Promise<bigint> {
     if (!this.topics.has(key.topic)) this.see(key.topic, key.partition + 1, key.topicId);
-    const atMs = BigInt(o.atMs ?? this.nowMs);
+    let atMs = BigInt(o.atMs ?? this.nowMs);
     const { disk, random, clock } = this.host;
     const options = {
       segmentBytes: o.segmentBytes ?? 2 ** 28,
@@ -164,11 +174,14 @@ export class Store implements AsyncDisposable {
       const records = Array.from({ length: Math.min(batchRecords, left) }, (_, index) =>
         record({
           offsetDelta: index,
+          timestampDelta: index === 2 && o.lateMs !== undefined ? BigInt(o.lateMs) - atMs : 0n,
           key: Buffer.from(`key-${base + BigInt(index)}`),
           value: someBytes(o.valueBytes ?? 100),
         }),
       );
-      const bytes = encodeBatch({ baseOffset: base, baseTimestamp: atMs, maxTimestamp: atMs, records });
+      const times = { baseTimestamp: atMs, maxTimestamp: atMs };
+      const bytes = encodeBatch({ baseOffset: base, attributes: o.codec ?? 0, ...times, records });
+      atMs += BigInt(o.stepMs ?? 0);
       const batches = scanBatches(bytes).batches;
       const last = batches.at(-1);
       base = last === undefined ? base : nextOffsetOf(last);

@@ -120,6 +120,7 @@ function request(snapshot: string, partition: number, more: Partial<ReadRequest>
     first: undefined,
     below: undefined,
     fromMs: undefined,
+    toMs: undefined,
     ...more,
   };
 }
