@@ -20,6 +20,7 @@ beforeAll(async () => {
   const brokers = kafka.bootstrap.split(',');
   rendered = await bench.render({
     config: { kafka: { brokers }, topics: { include: [topic] }, local: { minFree: '16MiB' } },
+    drill: { enabled: true },
     verify: { enabled: true },
     restore: { job: { enabled: true, args: ['--topic', topic], cluster: { brokers } } },
   });
@@ -164,6 +165,7 @@ test('installed, upgraded, its pod lost, its target away, its volume lost, resto
 
   // The topic is lost. The Jobs read the repository, and leave nothing in it but marks.
   expect(await node.job('CronJob', '-verify')).toMatchObject({ status: 0 });
+  expect(await node.job('CronJob', '-drill')).toMatchObject({ status: 0 });
   await java.deleteTopic(topic);
   const { status, stdout, stderr } = await node.job('Job');
   expect(status, stderr).toBe(0);
