@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { configKeys } from '../../src/config/config.ts';
 
@@ -19,9 +19,7 @@ export async function chartFiles(): Promise<Map<string, string>> {
   schema.definitions.config = await configSchema();
   return new Map([
     [schemaPath, `${JSON.stringify(schema, null, 2)}\n`],
-    ...copies
-      .filter(([from]) => existsSync(new URL(from, root)))
-      .map(([from, to]) => [to, read(from)] as const),
+    ...copies.map(([from, to]) => [to, read(from)] as const),
   ]);
 }
 

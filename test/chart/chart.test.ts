@@ -393,12 +393,13 @@ describe('the jobs', () => {
 });
 
 describe('what watches it', () => {
-  test('the rules are those of config/alerts.yaml, and the dashboard is found by its label', async () => {
+  test('the rules are those of config/alerts.yaml, the dashboard that of config/dashboard.json', async () => {
     const rendered = await bench.render(choices.jobs);
     expect(rendered.only('PrometheusRule').spec).toEqual(parse(await textOf('config/alerts.yaml')));
     expect(rendered.only('PrometheusRule').metadata).toMatchObject({ labels: { release: 'prometheus' } });
     const dashboard = rendered.named('varve-dashboard');
     expect(dashboard.metadata).toMatchObject({ labels: { grafana_dashboard: '1' } });
+    expect(dashboard.data?.['varve.json']).toBe(await textOf('config/dashboard.json'));
   });
 
   test('the service monitor reads /metrics of the port that the daemon has', async () => {
