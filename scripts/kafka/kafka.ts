@@ -43,6 +43,8 @@ export type KafkaOptions = {
   readonly sasl?: boolean;
   /** A listener with OAUTHBEARER that takes unsigned tokens. */
   readonly oauth?: boolean;
+  /** Where each broker stands, one for each. */
+  readonly racks?: readonly string[];
   /** Of each broker. Given, the JVM also compiles to its full speed, which a bench wants and a quick test does not. */
   readonly heapMb?: number;
 };
@@ -169,6 +171,7 @@ async function layBrokersOut(folder: string, options: KafkaOptions): Promise<Bro
   const ports = await freePorts(count * names.length);
   return Array.from({ length: count }, (_, index) => ({
     id: index + 1,
+    rack: options.racks?.[index],
     logDir: join(folder, `data-${index + 1}`),
     ports: new Map(names.map((name) => [name, ports.pop() ?? 0])),
   }));

@@ -6,6 +6,7 @@ export type ListenerName = 'PLAINTEXT' | 'TLS' | 'MUTUALTLS' | 'SASL' | 'SASLTLS
 export type BrokerLayout = {
   readonly id: number;
   readonly logDir: string;
+  readonly rack?: string | undefined;
   readonly ports: ReadonlyMap<ListenerName, number>;
 };
 
@@ -68,6 +69,7 @@ function identity(broker: BrokerLayout, brokers: readonly BrokerLayout[]): Recor
       .join(','),
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': broker.logDir,
+    ...(broker.rack === undefined ? {} : { 'broker.rack': broker.rack }),
   };
 }
 

@@ -227,7 +227,6 @@ export class ConnectedCluster implements Cluster {
     const wire = await open();
     const fetcher: BrokerFetcher = new BrokerFetcher({
       brokerId,
-      rackId: this.#around.settings.rack,
       wire,
       open,
       onGone: () => this.#fetchers.delete(fetcher),

@@ -10,7 +10,6 @@ const overheadBytes = 64 * 1024;
 export class BrokerFetcher implements Fetcher {
   readonly brokerId: number;
   readonly #open: () => Promise<Wire>;
-  readonly #rackId: string | undefined;
   readonly #onGone: () => void;
   readonly #wires = new Set<Wire>();
   #wire: Wire;
@@ -18,7 +17,6 @@ export class BrokerFetcher implements Fetcher {
 
   constructor(options: {
     brokerId: number;
-    rackId: string | undefined;
     wire: Wire;
     open: () => Promise<Wire>;
     /** The last connection is closed. */
@@ -26,7 +24,6 @@ export class BrokerFetcher implements Fetcher {
   }) {
     this.brokerId = options.brokerId;
     this.#open = options.open;
-    this.#rackId = options.rackId;
     this.#onGone = options.onGone;
     this.#wire = options.wire;
     this.#watch(options.wire);
@@ -40,8 +37,7 @@ export class BrokerFetcher implements Fetcher {
     };
     signal?.addEventListener('abort', giveUp, { once: true });
     try {
-      const rackId = request.rackId ?? this.#rackId;
-      const answer = await wire.ask(fetchMessage, rackId === undefined ? request : { ...request, rackId }, {
+      const answer = await wire.ask(fetchMessage, request, {
         waitMs: request.maxWaitMs,
         trustedBytes: request.maxBytes + overheadBytes,
       });

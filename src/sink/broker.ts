@@ -21,6 +21,8 @@ export interface BrokerPorts {
   readonly rack: string | undefined;
   /** An error code that this loop does not settle by itself. */
   readonly onPartitionError: (stream: PartitionStream, answer: FetchedPartition) => void;
+  /** A replica is to be asked from now on. */
+  readonly onReplica: (brokerId: number) => void;
   readonly onProgress: () => void;
   readonly onBrokerLost: () => void;
 }
@@ -116,7 +118,9 @@ export class BrokerLoop {
           { stream, generation: stream.generation, from: stream.next },
         ]),
       );
-      const rackId = this.#ports.rack;
+      const nowMs = this.#ports.clock.nowMs();
+      const mayLeave = askable.every((stream) => stream.mayAskReplica(nowMs));
+      const rackId = mayLeave ? this.#ports.rack : undefined;
       const answer = this.#fetcher.fetch(
         {
           maxWaitMs: waitMs,
@@ -202,8 +206,15 @@ export class BrokerLoop {
       const entry = asked.streams.get(streamId(answer.topicId, answer.partition));
       if (entry === undefined || entry.generation !== entry.stream.generation) continue;
       const { stream, generation, from } = entry;
+      // Somebody else was asked meanwhile, and was faster.
+      if (from.offset !== stream.next.offset) continue;
       if (answer.errorCode !== 0 || answer.diverging !== undefined) {
-        this.#ports.onPartitionError(stream, answer);
+        if (!stream.askLeader()) this.#ports.onPartitionError(stream, answer);
+        continue;
+      }
+      if (answer.preferredReadReplica >= 0) {
+        stream.askReplica(answer.preferredReadReplica);
+        this.#ports.onReplica(answer.preferredReadReplica);
         continue;
       }
       stream.settle();
@@ -266,7 +277,7 @@ export class BrokerLoop {
     await fetcher?.[Symbol.asyncDispose]();
     const message = messageOf(error);
     if (this.#losses === 0) this.#ports.emit({ type: 'broker-lost', brokerId: this.brokerId, message });
-    for (const stream of this.#askable()) stream.retryLater(message, true);
+    for (const stream of this.#askable()) if (!stream.askLeader()) stream.retryLater(message, true);
     this.#ports.onBrokerLost();
     const delayMs = Math.min(lostFirstMs * 2 ** this.#losses, lostMaxMs);
     this.#losses += 1;

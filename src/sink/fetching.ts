@@ -70,6 +70,10 @@ export class Fetching {
       minBytes,
       rack,
       onPartitionError: (stream, answer) => this.#onPartitionError(stream, answer),
+      onReplica: (id) => {
+        this.#ensureLoop(id);
+        this.wake();
+      },
       onProgress,
       onBrokerLost: onStale,
     });

@@ -14,6 +14,7 @@ import {
 import type { Located } from './accept.ts';
 import type { Emit, StartedFrom, StopReason } from './events.ts';
 import { SavedThrough } from './saved-through.ts';
+import { Source } from './source.ts';
 
 /**
  * One partition on its way from the broker to its files.
@@ -88,6 +89,7 @@ export class PartitionStream {
   syncedMs: number | undefined;
   readonly #saved = new SavedThrough();
   #doubts = 0;
+  readonly #source = new Source();
   #open: { readonly from: bigint; readonly sinceMs: number; readonly isTold: boolean } | undefined;
   #retries = 0;
   #reopening: Promise<void> | undefined;
@@ -131,8 +133,28 @@ export class PartitionStream {
 
   /** True where a request to this broker should ask for it now. */
   isAskable(brokerId: number, nowMs: number): boolean {
-    if (this.leader.brokerId !== brokerId || this.isDone() || this.#reopening !== undefined) return false;
+    if (this.sourceAt(nowMs) !== brokerId || this.isDone() || this.#reopening !== undefined) return false;
     return this.state.kind === 'fetching' || (this.state.kind === 'waiting' && this.state.untilMs <= nowMs);
+  }
+
+  /** Whom to ask: the leader, or the replica near us that it named. */
+  sourceAt(nowMs: number): number {
+    return this.#source.at(nowMs) ?? this.leader.brokerId;
+  }
+
+  /** The leader would rather have us ask a replica. */
+  askReplica(brokerId: number): void {
+    this.#source.prefer(brokerId, this.#ports.nowMs());
+  }
+
+  /** Back to the leader, where it was a replica that was asked: its trouble is not the partition's. */
+  askLeader(): boolean {
+    return this.#source.leave(this.#ports.nowMs());
+  }
+
+  /** False after a replica failed: the leader is asked without being told where we are. */
+  mayAskReplica(nowMs: number): boolean {
+    return this.#source.mayLeaveLeader(nowMs);
   }
 
   /** An answer came: what is asked for next lies behind it. */
@@ -191,6 +213,7 @@ export class PartitionStream {
   /** A batch was not what the broker stored, or an answer makes no sense: ask again, and stop after a few times. */
   doubt(from: Position, reason: StopReason, message: string): void {
     this.rewind(from);
+    this.askLeader();
     this.#doubts += 1;
     if (this.#doubts < doubtsMax) this.retryLater(message);
     else this.stop(reason, `${message}; asked ${doubtsMax} times`);
@@ -228,6 +251,7 @@ export class PartitionStream {
     const isOther = leader.brokerId !== this.leader.brokerId || leader.epoch !== this.leader.epoch;
     this.leader = leader;
     if (!isOther) return;
+    this.#source.forget();
     const { state } = this;
     const isCurable = state.kind === 'stopped' && state.reason !== 'older cluster' && state.reason !== 'disk';
     if (isCurable || state.kind === 'waiting') this.state = { kind: 'fetching' };

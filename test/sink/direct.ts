@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Kafka } from '../../scripts/kafka/kafka.ts';
 import { systemHost, type Host } from '../../src/host/host.ts';
-import { connectCluster } from '../../src/kafka/kafka.ts';
+import { connectCluster, type Cluster } from '../../src/kafka/kafka.ts';
 import { LocalFolder } from '../../src/local/local.ts';
 import { Sink, type SinkEvent, type SinkOptions } from '../../src/sink/sink.ts';
 
@@ -47,6 +47,8 @@ export class Place implements AsyncDisposable {
     };
     const settings = { brokers: this.#kafka.bootstrap.split(','), clientId: 'varve-test' };
     const cluster = stack.use(await connectCluster({ settings, ports }));
+    const fetched = new Map<number, number>();
+    countFetched(cluster, fetched);
     const events: SinkEvent[] = [];
     const sink = stack.use(
       await Sink.start({
@@ -63,7 +65,7 @@ export class Place implements AsyncDisposable {
         ...o,
       }),
     );
-    return { sink, local, events, [Symbol.asyncDispose]: async () => stack.disposeAsync() };
+    return { sink, local, events, fetched, [Symbol.asyncDispose]: async () => stack.disposeAsync() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -75,4 +77,20 @@ interface Life extends AsyncDisposable {
   readonly sink: Sink;
   readonly local: LocalFolder;
   readonly events: readonly SinkEvent[];
+  /** Bytes of answers, by broker. */
+  readonly fetched: ReadonlyMap<number, number>;
+}
+
+function countFetched(cluster: Cluster, fetched: Map<number, number>): void {
+  const open = cluster.fetcher.bind(cluster);
+  cluster.fetcher = async (id) => {
+    const fetcher = await open(id);
+    const fetch = fetcher.fetch.bind(fetcher);
+    fetcher.fetch = async (request, signal) => {
+      const answer = await fetch(request, signal);
+      fetched.set(id, (fetched.get(id) ?? 0) + answer.byteLength);
+      return answer;
+    };
+    return fetcher;
+  };
 }
