@@ -10,15 +10,17 @@ export interface CommandEnd {
   readonly stderr: string;
 }
 
-/** Runs the command line as a person does, in a process of its own. */
+/** Runs the command line as a person does, in a process of its own; aborted, it is interrupted and waited for. */
 export async function varve(
   words: readonly string[],
-  options: { cwd: string; show?: boolean },
+  options: { cwd: string; show?: boolean; signal?: AbortSignal },
 ): Promise<CommandEnd> {
   const child = spawn(process.execPath, [launcher, ...words], {
     cwd: options.cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const interrupt = (): void => void child.kill('SIGINT');
+  options.signal?.addEventListener('abort', interrupt);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -29,5 +31,6 @@ export async function varve(
     if (options.show === true) process.stderr.write(text);
   });
   const [status] = await once(child, 'close');
+  options.signal?.removeEventListener('abort', interrupt);
   return { status: typeof status === 'number' ? status : null, stdout, stderr };
 }

@@ -2,6 +2,7 @@
  * Kafka's jars and our compiled Java sources, each made once into the git-ignored cache of the project folder.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,13 +23,36 @@ const cacheFolder = fileURLToPath(new URL('../../.cache/kafka', import.meta.url)
 export async function prepareJars(version: string): Promise<Jars> {
   const folder = join(cacheFolder, version);
   await mkdir(folder, { recursive: true });
-  const libs = await madeOnce(join(folder, 'libs'), (target) => fetchLibs(version, target));
+  const home = await unpackedKafka();
+  const libs =
+    home?.version === version
+      ? home.libs
+      : await madeOnce(join(folder, 'libs'), (target) => fetchLibs(version, target));
   const sources = await javaSources();
   const digest = createHash('sha256').update(sources.text).digest('hex').slice(0, 16);
   const classes = await madeOnce(join(folder, `classes-${digest}`), (target) =>
     compile(sources.files, { libs, target }),
   );
   return { libs: `${libs}/*`, classPath: `${classes}:${libs}/*` };
+}
+
+/** The Kafka that KAFKA_HOME names, as it comes from Kafka's download page. */
+export async function unpackedKafka(): Promise<{ version: string; libs: string } | undefined> {
+  const home = process.env['KAFKA_HOME'];
+  if (home === undefined || home === '') return undefined;
+  const libs = join(home, 'libs');
+  const names = await readdir(libs).catch(() => []);
+  const version = names.flatMap((name) => /^kafka-clients-(\d.*)\.jar$/.exec(name)?.[1] ?? [])[0];
+  if (version === undefined)
+    throw new Error(
+      `KAFKA_HOME is ${home}: expected the folder of an unpacked Kafka, with libs/kafka-clients-*.jar`,
+    );
+  return { version, libs };
+}
+
+/** Whether it can be had without Maven. */
+export async function jarsAreAtHand(version: string): Promise<boolean> {
+  return (await unpackedKafka())?.version === version || existsSync(join(cacheFolder, version, 'libs'));
 }
 
 async function fetchLibs(version: string, target: string): Promise<void> {

@@ -9,11 +9,11 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { devNull, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KafkaBroker } from './broker.ts';
 import { type CommandResult, runCommand } from './command.ts';
-import { type Jars, prepareJars } from './jars.ts';
+import { type Jars, jarsAreAtHand, prepareJars, unpackedKafka } from './jars.ts';
 import { JavaClient, quietLogging } from './java-client.ts';
 import { makeKeys, type TlsFiles } from './keys.ts';
 import { freePorts } from './ports.ts';
@@ -33,7 +33,7 @@ export { type KafkaRow, parseRow } from './row.ts';
 
 export type KafkaOptions = {
   readonly brokers?: 1 | 3;
-  /** Default: the environment's KAFKA_VERSION, else 4.3.1. */
+  /** Default: the environment's KAFKA_VERSION, else that of its KAFKA_HOME, else 4.3.1. */
   readonly version?: string;
   /** Added to every broker's server.properties; they win over what stands there. */
   readonly properties?: Readonly<Record<string, string>>;
@@ -80,13 +80,13 @@ export type Kafka = AsyncDisposable & {
 
 export type ToolOptions = { readonly input?: string; readonly heapMb?: number };
 
-export const kafkaVersionDefault = '4.3.1';
+const kafkaVersionDefault = '4.3.1';
 const startAttemptsMax = 4;
 const toolHeapMb = 512;
 const sasl: Sasl = { username: 'alice', password: 'alice-secret' };
 
 export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
-  const version = options.version ?? process.env['KAFKA_VERSION'] ?? kafkaVersionDefault;
+  const version = options.version ?? (await versionAsked());
   const jars = await prepareJars(version);
   for (let attempt = 1; ; attempt++) {
     const folder = await mkdtemp(join(tmpdir(), 'varve-kafka-'));
@@ -99,6 +99,24 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
       if (!portTaken || attempt === startAttemptsMax) throw error;
     }
   }
+}
+
+/** The Java client alone, for brokers that are there already. */
+export async function connectJava(bootstrap: string): Promise<JavaClient> {
+  const { classPath } = await prepareJars(await versionAsked());
+  const logFd = openSync(devNull, 'a');
+  const client = new JavaClient({ classPath, bootstrap, logFd, heapMb: 512 });
+  closeSync(logFd);
+  return client;
+}
+
+/** Whether starting it needs no Maven. */
+export async function kafkaIsAtHand(): Promise<boolean> {
+  return jarsAreAtHand(await versionAsked());
+}
+
+async function versionAsked(): Promise<string> {
+  return process.env['KAFKA_VERSION'] ?? (await unpackedKafka())?.version ?? kafkaVersionDefault;
 }
 
 type Start = { readonly options: KafkaOptions; readonly version: string; readonly jars: Jars };

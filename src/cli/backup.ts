@@ -133,14 +133,15 @@ function doneOf(answer: object): CatchUpDocument {
 async function print(context: CommandContext, document: CatchUpDocument, tookMs: number): Promise<void> {
   const { records, bytes, partitions, topics } = document;
   const rate = tookMs > 0 ? `, ${bytesText((bytes / tookMs) * 1000)}/s` : '';
+  const where = `${plural(partitions, 'partition')} in ${plural(topics, 'topic')}`;
   await context.out(
-    `saved ${plural(records, 'record')} (${bytesText(bytes)}) of ${plural(partitions, 'partition')} in ` +
-      `${plural(topics, 'topic')}, ${durationText(tookMs)}${rate}`,
+    records === 0
+      ? `saved nothing new of ${where}, ${durationText(tookMs)}`
+      : `saved ${plural(records, 'record')} (${bytesText(bytes)}) of ${where}, ${durationText(tookMs)}${rate}`,
   );
   for (const open of document.openTransactions) {
-    const where = `${open.topic}/${open.partition}`;
     await context.out(
-      `open transaction: ${where} from offset ${open.from}: saved by a later backup, once it has ended`,
+      `open transaction: ${open.topic}/${open.partition} from offset ${open.from}: saved by a later backup, once it has ended`,
     );
   }
   for (const gap of document.gaps) {
