@@ -1,5 +1,12 @@
 import type { Config } from '../config/config.ts';
-import { openSink, serveHttp, type OpenSink, type SinkStatus } from '../daemon/daemon.ts';
+import {
+  openSink,
+  serveHttp,
+  startingPage,
+  type HttpOptions,
+  type OpenSink,
+  type SinkStatus,
+} from '../daemon/daemon.ts';
 import { messageOf } from '../errors.ts';
 import { pause, type Host } from '../host/host.ts';
 import {
@@ -22,7 +29,7 @@ export const command: Command = {
   description:
     'Reads every included topic, new ones too, into the local folder and commits how far it is on disk to a group ' +
     'of its own. Where a repository is configured, publishes a snapshot by cycle.schedule, and one at once for times ' +
-    'that were missed. Serves /livez, /readyz and /metrics on observe.port. On SIGTERM or SIGINT it writes what has come, commits and ends with 0; a second one ends it at once, ' +
+    'that were missed. Serves a page for people, /api/v1, /livez, /readyz and /metrics on observe.port. On SIGTERM or SIGINT it writes what has come, commits and ends with 0; a second one ends it at once, ' +
     'which loses nothing either. Logs are JSON lines on stderr, readable ones on a terminal.',
   examples: [
     ['varve run', 'with what ./varve.yaml says'],
@@ -43,12 +50,20 @@ export const command: Command = {
       },
     });
     log.info('starting', `connecting to ${config.kafka.brokers.join(', ')}`);
-    const running: { facts?: OpenSink['facts'] } = {};
+    const running: { opened?: OpenSink } = {};
     await using serving = new AsyncDisposableStack();
-    serving.use(await listen(config, log, async () => (await running.facts?.()) ?? startingFacts(host)));
+    const starting = startingFacts(host);
+    serving.use(
+      await listen(config, log, {
+        facts: async () => (await running.opened?.facts()) ?? starting,
+        page: async () =>
+          (await running.opened?.page()) ??
+          startingPage(config, { daemon: starting, nowMs: host.clock.nowMs() }),
+      }),
+    );
     await using opened = await openSink({ config, host, signal, mode: 'follow', emit: log.event });
     const { sink } = opened;
-    running.facts = opened.facts;
+    running.opened = opened;
     log.info('following', `following ${plural(sink.status.partitions, 'partition')}`, { ...sink.status });
     const ended = new AbortController();
     const either = AbortSignal.any([signal, ended.signal]);
@@ -77,17 +92,18 @@ export const command: Command = {
 async function listen(
   config: Config,
   log: Log,
-  facts: () => Promise<DaemonFacts>,
+  o: Pick<HttpOptions, 'facts' | 'page'>,
 ): Promise<AsyncDisposable | null> {
-  const { host, port } = config.observe;
+  const { host, port, page: isShown } = config.observe;
   try {
-    const server = await serveHttp({ host, port, facts });
-    log.info('listening', `http://${host}:${server.port}: /livez, /readyz, /metrics`, { port: server.port });
+    const server = await serveHttp({ host, port, facts: o.facts, page: isShown ? o.page : undefined });
+    const paths = `${isShown ? '/, /api/v1, ' : ''}/livez, /readyz, /metrics`;
+    log.info('listening', `http://${host}:${server.port}: ${paths}`, { port: server.port });
     return server;
   } catch (error) {
     log.error(
       'not-listening',
-      `${messageOf(error)}; health and metrics are not served, everything else goes on`,
+      `${messageOf(error)}; the page, health and metrics are not served, everything else goes on`,
     );
     return null;
   }

@@ -35,6 +35,8 @@ export interface CyclesOptions {
   readonly emit: (event: CyclesEvent) => void;
   /** Told when a cycle begins, and how it ended. */
   readonly ping?: Ping | undefined;
+  /** Called before the first cycle and after each, while none runs. */
+  readonly look?: (() => Promise<void>) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -106,9 +108,15 @@ export class Cycles {
 
   /** Runs until the signal is aborted. */
   async follow(): Promise<void> {
-    const { host, signal, onStart } = this.#o;
+    const { host, signal, onStart, look } = this.#o;
+    await look?.();
     if (onStart) await this.#attempt('start', nothingAccepted).catch(() => undefined); // told as an event
+    let lookedMs = onStart ? undefined : this.#lastAttemptMs;
     while (!signal.aborted) {
+      if (lookedMs !== this.#lastAttemptMs) {
+        lookedMs = this.#lastAttemptMs;
+        await look?.();
+      }
       const wanted = this.#wanted;
       const missedMs = this.#missed();
       if (wanted !== undefined) {

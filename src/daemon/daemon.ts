@@ -13,11 +13,14 @@ import { LocalFolder } from '../local/local.ts';
 import { Sink, type DurableOffsets } from '../sink/sink.ts';
 import type { CycleReport } from '../snapshot/snapshot.ts';
 import type { DaemonEvent, DaemonFacts } from '../observe/observe.ts';
-import { Cycles } from './cycles.ts';
+import type { PageFacts } from '../page/page.ts';
+import { CycleNotes } from './cycle-notes.ts';
+import { Cycles, type CyclesOptions } from './cycles.ts';
 import { factsOf } from './facts.ts';
 import { Filling } from './filling.ts';
 import { TargetGate } from './gate.ts';
 import { Ping } from './ping.ts';
+import { Picture } from './picture.ts';
 import { kafkaPorts, kafkaSettings } from './settings.ts';
 import { serveOrder } from './orders.ts';
 import { recordOf } from './record.ts';
@@ -26,7 +29,8 @@ import { savedOffsets } from './saved.ts';
 import { takeSnapshot, type Accepted } from './snapshots.ts';
 
 export { askDaemon } from './ask.ts';
-export { serveHttp, type HttpServer } from './http.ts';
+export { serveHttp, type HttpOptions, type HttpServer } from './http.ts';
+export { startingPage } from './picture.ts';
 export { kafkaPorts, kafkaSettings } from './settings.ts';
 export { catchUpDocument, type CatchUpDocument } from './report.ts';
 export { snapshotDocument, type SnapshotDocument } from './snapshot-report.ts';
@@ -52,22 +56,29 @@ export interface OpenSink extends AsyncDisposable {
   readonly sink: Sink;
   /** What is known of it now. */
   readonly facts: () => Promise<DaemonFacts>;
+  /** The same, and all else that the page shows. */
+  readonly page: () => Promise<PageFacts>;
   /** One cycle from what the sink has now. */
   readonly snapshot: (accept: Accepted) => Promise<CycleReport>;
 }
 
 /** Takes the local folder, connects, and starts reading; when it is to follow and has a repository, it runs cycles. */
 export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
-  const { config, host, emit, mode, signal } = options;
+  const { config, host, mode, signal } = options;
   await using opened = new AsyncDisposableStack();
   const running: { sink?: Sink; cycles?: Cycles } = {};
+  const notes = new CycleNotes(host.clock);
+  const emit = (event: DaemonEvent): void => {
+    notes.hear(event);
+    options.emit(event);
+  };
   const startedMs = host.clock.nowMs();
   const gate = new TargetGate(host, options.stuckMs);
   const local = opened.use(await openLocal(options, running));
   const cluster = opened.use(await connect(options));
   const warn = (message: string): void => emit({ type: 'cycle-warned', message });
   const saved = await savedOffsets({ config, host, gate, local, signal, warn });
-  const sink = opened.use(await startSink(options, { cluster, local, saved }));
+  const sink = opened.use(await startSink({ ...options, emit }, { cluster, local, saved }));
   running.sink = sink;
   // A sink that fails ends what runs beside it, too.
   const closing = new AbortController();
@@ -80,24 +91,6 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
     const following = retention.follow(ended);
     opened.defer(async () => following);
   }
-  if (mode === 'follow' && config.repository.dir !== undefined) {
-    const url = config.observe.ping?.reveal();
-    const cycles = new Cycles({
-      host,
-      timetable: config.cycle,
-      onStart: config.cycle.onStart,
-      record: await recordOf(host, config),
-      take,
-      emit,
-      ping: url === undefined ? undefined : new Ping({ clock: host.clock, url, warn }),
-      signal: ended,
-    });
-    running.cycles = cycles;
-    const following = cycles.follow();
-    opened.defer(async () => following);
-  }
-  opened.defer(() => closing.abort());
-  const all = opened.move();
   const filling = new Filling();
   const minFreeBytes = config.local.minFree;
   const facts = async (): Promise<DaemonFacts> =>
@@ -112,7 +105,44 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
       folder: local.path,
       minFreeBytes,
     });
-  return { sink, facts, snapshot: take, [Symbol.asyncDispose]: async () => all.disposeAsync() };
+  const picture = new Picture({ config, host, gate, local, sink, facts, signal: ended }, notes);
+  const isShown = mode === 'follow' && config.observe.page;
+  if (isShown) {
+    const following = picture.follow();
+    opened.defer(async () => following);
+  }
+  if (mode === 'follow' && config.repository.dir !== undefined) {
+    const cycles = await cyclesOf(options, {
+      take,
+      emit,
+      warn,
+      look: isShown ? async () => picture.look() : undefined,
+      signal: ended,
+    });
+    running.cycles = cycles;
+    const following = cycles.follow();
+    opened.defer(async () => following);
+  }
+  opened.defer(() => closing.abort());
+  const all = opened.move();
+  const page = async (): Promise<PageFacts> => picture.facts();
+  return { sink, facts, page, snapshot: take, [Symbol.asyncDispose]: async () => all.disposeAsync() };
+}
+
+async function cyclesOf(
+  { config, host }: OpenSinkOptions,
+  o: Pick<CyclesOptions, 'take' | 'emit' | 'look' | 'signal'> & { warn: (message: string) => void },
+): Promise<Cycles> {
+  const { warn, ...rest } = o;
+  const url = config.observe.ping?.reveal();
+  return new Cycles({
+    host,
+    timetable: config.cycle,
+    onStart: config.cycle.onStart,
+    record: await recordOf(host, config),
+    ping: url === undefined ? undefined : new Ping({ clock: host.clock, url, warn }),
+    ...rest,
+  });
 }
 
 async function startSink(

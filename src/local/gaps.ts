@@ -50,11 +50,12 @@ export async function acceptGaps(
   await replaceFile(ports, join(localFolder, acceptedName), Buffer.from(lines));
 }
 
-async function readAccepted(disk: Disk, localFolder: string): Promise<Set<string>> {
+/** The gaps that somebody has said are known, as `gapId` writes them. */
+export async function readAccepted(disk: Disk, localFolder: string): Promise<Set<string>> {
   const bytes = await disk.readFile(join(localFolder, acceptedName));
   return new Set(bytes?.toString('utf8').split('\n').filter(Boolean));
 }
 
-function gapId(gap: PartitionKey & Gap): string {
+export function gapId(gap: PartitionKey & Pick<Gap, 'from' | 'to'>): string {
   return `${gap.topic} ${gap.topicId} ${gap.partition} ${gap.from} ${gap.to}`;
 }

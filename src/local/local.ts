@@ -23,7 +23,7 @@ export {
   type Position,
   type Truncation,
 } from './coverage.ts';
-export { acceptGaps, listGaps, type FoundGap } from './gaps.ts';
+export { acceptGaps, gapId, listGaps, readAccepted, type FoundGap } from './gaps.ts';
 export { readIdentity, type Identity } from './identity.ts';
 export { incarnationsOf, listIncarnations, type Incarnation } from './incarnation.ts';
 export { keyText, partitionFolder, type PartitionKey } from './layout.ts';

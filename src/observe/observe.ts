@@ -9,4 +9,13 @@ export type { CycleFacts, DaemonFacts, LastCycle, RepositoryFacts } from './fact
 export { metricsOf, metricsText } from './metrics.ts';
 export { openLog, type Log } from './log.ts';
 export { StatusLine } from './status-line.ts';
-export { bytesText, countText, durationText, escapeControls, plural } from './text.ts';
+export {
+  agoText,
+  bytesText,
+  countText,
+  durationText,
+  escapeControls,
+  longText,
+  momentText,
+  plural,
+} from './text.ts';

@@ -23,6 +23,7 @@ import { closeAll } from './closing.ts';
 import { Streams } from './discover.ts';
 import type { Emit, SinkEvent } from './events.ts';
 import { Fetching } from './fetching.ts';
+import { followedOf, type FollowedPartition } from './followed.ts';
 import { cutAll, type Cut } from './cut.ts';
 import { assertOwnGroup, Commits, startOf, type DurableOffsets } from './group.ts';
 import {
@@ -41,6 +42,7 @@ import { Syncing } from './syncing.ts';
 export type { CatchUpReport, Progress } from './catch-up.ts';
 export type { Cut } from './cut.ts';
 export type { SinkEvent } from './events.ts';
+export type { FollowedPartition } from './followed.ts';
 export type { DurableOffsets } from './group.ts';
 export type { SinkMetrics, SinkStatus, TopicMetrics, Trouble } from './metrics.ts';
 export type { SinkOptions } from './options.ts';
@@ -160,6 +162,16 @@ export class Sink implements AsyncDisposable {
       left,
       missing,
     });
+  }
+
+  /** Every partition that was ever begun, those of topics that are gone included. */
+  followed(): FollowedPartition[] {
+    return followedOf(this.#streams.all());
+  }
+
+  /** Wanted, and not to be had just now, with the reason: partition by partition, or topic by topic. */
+  get missing(): Streams['missing'] {
+    return this.#streams.missing;
   }
 
   get trouble(): Trouble {

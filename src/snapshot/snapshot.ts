@@ -25,6 +25,7 @@ export {
   type TopicRow,
 } from './overview.ts';
 export { SnapshotSource } from './source.ts';
+export { strataOf, type LayeredSnapshot, type LayeredTopic, type Strata } from './strata.ts';
 export {
   verifyRepository,
   type Subset,

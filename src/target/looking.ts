@@ -15,9 +15,11 @@ import {
 import {
   chooseSnapshot,
   overviewOf,
+  strataOf,
   topicsOf,
   verifyRepository,
   type Overview,
+  type Strata,
   type Subset,
   type TopicRow,
   type VerifyLevel,
@@ -85,6 +87,16 @@ export async function overview(
     newest.push({ row, manifest, topics: topicsOf(manifest) });
   }
   return { overview: found, newest };
+}
+
+/** What the page shows of the repository. */
+export async function strata(
+  context: OrderContext,
+  { memory }: { memory: Memory | undefined },
+): Promise<Strata> {
+  const { host, settings } = context;
+  const repository = await opener(context)(settings.instance);
+  return await strataOf(host, settings, { memory, repository });
 }
 
 function momentOf({ settings }: OrderContext, found: Overview, choice: SnapshotChoice): number {

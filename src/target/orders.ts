@@ -25,6 +25,7 @@ const rooms = {
   overview: looking,
   instances: looking,
   probe: looking,
+  strata: looking,
   verify: looking,
   serve: async (): Promise<typeof Serves> => import('./serving.ts'),
 };

@@ -9,7 +9,7 @@ export const ranks: readonly (readonly string[])[] = [
   ['local', 'repository'],
   ['sink', 'snapshot', 'restore'],
   ['exchange', 'observe'],
-  ['target'],
+  ['target', 'page'],
   ['sources'],
   ['drill'],
   ['daemon'],

@@ -1,0 +1,115 @@
+/** What a repository holds of one instance, as layers: each topic's months, and why each snapshot stays. Read only. */
+import type { Host } from '../host/host.ts';
+import {
+  readIndex,
+  readMarks,
+  snapshotFolder,
+  type Manifest,
+  type Memory,
+  type OpenedManifest,
+  type Repository,
+} from '../repository/repository.ts';
+import { parseMonth, type Month } from '../schedule/schedule.ts';
+import { openCatalog } from './base.ts';
+import { overviewOf, topicsOf, type ProblemRow, type SnapshotRow, type TopicRow } from './overview.ts';
+import type { SnapshotSettings } from './request.ts';
+import { Checks, planRotation } from './rotate.ts';
+
+export interface Strata {
+  readonly repository: string;
+  /** Newest last. */
+  readonly snapshots: readonly LayeredSnapshot[];
+  readonly problems: readonly ProblemRow[];
+  readonly freeBytes: number;
+  /** As the newest snapshot has them. */
+  readonly topics: readonly LayeredTopic[];
+  /** What of it could not be had, in words. */
+  readonly unread: readonly string[];
+}
+
+export interface LayeredSnapshot extends SnapshotRow {
+  /** Why it stays, or why the next cycle lets it go. */
+  readonly reasons: readonly string[];
+}
+
+export interface LayeredTopic extends Omit<TopicRow, 'gaps' | 'partitions'> {
+  readonly months: readonly { readonly month: Month; readonly bytes: number }[];
+  readonly partitions: readonly {
+    readonly partition: number;
+    /** Where what was ever saved begins, and behind the last offset that is held. */
+    readonly from: bigint;
+    readonly to: bigint;
+    readonly gaps: readonly { readonly from: bigint; readonly to: bigint; readonly at: string }[];
+  }[];
+}
+
+export async function strataOf(
+  host: Host,
+  settings: SnapshotSettings,
+  o: { memory: Memory | undefined; repository: Repository },
+): Promise<Strata> {
+  const { repository, memory } = o;
+  const { instance } = settings;
+  const open = async (): Promise<Repository> => repository;
+  const overview = await overviewOf(host, settings, { instance, memory, open });
+  const catalog = await openCatalog(host.disk, repository);
+  const marks = await readMarks(host, repository);
+  const checks = new Checks(catalog.opened, marks);
+  const nowMs = host.clock.nowMs();
+  const facts = { published: true, nowMs, targetNowMs: nowMs, vanishedTopics: [], shrunk: false };
+  const { plan } = planRotation(catalog, { settings, marks, checks, facts });
+  const reasons = new Map(
+    plan.decisions.map((decision) => [decision.id, decision.reasons.map(({ text }) => text)]),
+  );
+  const newest = catalog.opened.at(-1);
+  const layers = newest === undefined ? undefined : await layersOf(host, repository, newest);
+  return {
+    repository: overview.repository,
+    snapshots: overview.snapshots.map((row) => ({ ...row, reasons: reasons.get(row.id) ?? [] })),
+    problems: overview.problems,
+    freeBytes: overview.freeBytes,
+    topics: newest === undefined ? [] : layered(newest.manifest, layers?.bytes ?? new Map()),
+    unread: layers?.unread ?? [],
+  };
+}
+
+/** Bytes of each topic id in each month, pack by pack: one index at a time is in memory. */
+async function layersOf(
+  { disk }: Pick<Host, 'disk'>,
+  repository: Repository,
+  { manifest }: OpenedManifest,
+): Promise<{ bytes: Map<string, Map<Month, number>>; unread: string[] }> {
+  const snapshot = snapshotFolder(repository.place, manifest.id);
+  const bytes = new Map<string, Map<Month, number>>();
+  const unread: string[] = [];
+  for (const pack of manifest.packs) {
+    const month = parseMonth(pack.path.slice(0, 7));
+    if (month === undefined) continue;
+    try {
+      const { segments } = await readIndex(disk, repository, { snapshot, pack });
+      for (const { topicId, rawBytes } of segments) {
+        const months = bytes.get(topicId) ?? new Map<Month, number>();
+        bytes.set(topicId, months.set(month, (months.get(month) ?? 0) + rawBytes));
+      }
+    } catch (error) {
+      unread.push(error instanceof Error ? error.message : String(error)); // a layer less is drawn, and it is said
+    }
+  }
+  return { bytes, unread };
+}
+
+function layered(manifest: Manifest, bytes: ReadonlyMap<string, ReadonlyMap<Month, number>>): LayeredTopic[] {
+  const rows = new Map(manifest.incarnations.map((row) => [row.topicId, row.partitions]));
+  return topicsOf(manifest).map((topic) => ({
+    ...topic,
+    months: [...(bytes.get(topic.topicId) ?? [])]
+      .map(([month, inMonth]) => ({ month, bytes: inMonth }))
+      .toSorted((a, b) => a.month - b.month),
+    partitions: (rows.get(topic.topicId) ?? []).map(({ partition, coverage }) => ({
+      partition,
+      from: coverage.ranges[0]?.from ?? 0n,
+      to: coverage.ranges.at(-1)?.to ?? 0n,
+      gaps: coverage.gaps,
+    })),
+  }));
+}
