@@ -94,15 +94,15 @@ async function benchLoad(kafka: Kafka, o: { load: Load; folder: string; pairs: n
   console.log(JSON.stringify(row, undefined, 2));
 }
 
-/** What must be encoded anew, and the last hour of a long time: neither has a peer. */
+/** What must be encoded anew, and an hour of a long time, the last one and one in the middle: none has a peer. */
 async function benchParts(kafka: Kafka, folder: string): Promise<void> {
   const java = await kafka.java();
   const load: Load = { topic: 'parts', records: 2_000_000, size: 100, local: 0, sealed: 0 };
   const configs = { 'message.timestamp.type': 'LogAppendTime' };
   await java.createTopic({ topic: load.topic, partitions: 4, configs });
-  const lastFrom: number[] = [];
+  const begins: number[] = [];
   for (let left = load.records; left > 0; left -= recordsAtOnce) {
-    lastFrom.push(Date.now());
+    begins.push(Date.now());
     const options = { partitions: 4, lingerMs: 10, batchSize: 131072 };
     await java.produceLoad({ topic: load.topic, records: recordsAtOnce, size: load.size, ...options });
   }
@@ -111,18 +111,24 @@ async function benchParts(kafka: Kafka, folder: string): Promise<void> {
   await measure(process.execPath, [main, 'backup', '--config', file]);
   const anew = await runVarve(kafka, { load, file, source: 'local', pair: 0 });
   const all = await runVarve(kafka, { load, file, source: 'sealed', pair: 1 });
-  const from = new Date(lastFrom.at(-1) ?? 0).toISOString();
-  const last = await runVarve(kafka, { load, file, source: 'sealed', pair: 2, more: ['--from-time', from] });
-  const part = { records: recordsOf(last), ofRecords: load.records };
+  const timeOf = (index: number): string => new Date(begins.at(index) ?? 0).toISOString();
+  const ofLast = ['--from-time', timeOf(-1)];
+  const last = await runVarve(kafka, { load, file, source: 'sealed', pair: 2, more: ofLast });
+  const half = begins.length >> 1;
+  const ofMiddle = ['--from-time', timeOf(half), '--to-time', timeOf(half + 1)];
+  const middle = await runVarve(kafka, { load, file, source: 'sealed', pair: 3, more: ofMiddle });
+  const partOf = (part: Measured): object => ({
+    records: recordsOf(part),
+    ofRecords: load.records,
+    share: round(recordsOf(part) / load.records),
+    shareOfBytesOpened: round(openedOf(part) / openedOf(all)),
+    shareOfTime: round(part.seconds / all.seconds),
+  });
   const row = {
     load: `${load.records} records of ${load.size} bytes with append time: every one is encoded anew`,
     encodedAnew: { recordsPerSecond: Math.round(load.records / anew.seconds), atLeast: 300_000 },
-    theLastPartOfIt: {
-      ...part,
-      share: round(part.records / part.ofRecords),
-      shareOfBytesOpened: round(openedOf(last) / openedOf(all)),
-      shareOfTime: round(last.seconds / all.seconds),
-    },
+    theLastPartOfIt: partOf(last),
+    aPartInTheMiddle: partOf(middle),
     residentMegabytes: Math.round(Math.max(anew.peakMegabytes, all.peakMegabytes, last.peakMegabytes)),
   };
   console.log(JSON.stringify(row, undefined, 2));
