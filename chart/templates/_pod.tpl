@@ -84,7 +84,7 @@ env: {{ toYaml . | nindent 2 }}
 {{- $root := .root -}}
 {{ include "varve.podSettings" $root }}
 restartPolicy: Never
-{{- if $root.Values.target.isOnOneNode }}
+{{- if and $root.Values.target.isOnOneNode $root.Values.daemon.enabled }}
 affinity:
   podAffinity:
     requiredDuringSchedulingIgnoredDuringExecution:

@@ -46,6 +46,9 @@ async function jobFor(topic: string): Promise<string> {
   return (await bench.render({ restore: { job } })).only('Job').metadata.name;
 }
 
+/** What the Pod Security Standard `restricted` lets a pod mount. */
+const restrictedVolumes = ['configMap', 'secret', 'emptyDir', 'persistentVolumeClaim'];
+
 function eachPod(check: (pod: Pod, what: string) => void): void {
   for (const [name, rendered] of matrix)
     for (const { from, pod } of rendered.pods) check(pod, `${from} with ${name}`);
@@ -112,10 +115,9 @@ describe('every pod', () => {
       });
       for (const forbidden of ['hostNetwork', 'hostPID', 'hostIPC'])
         expect(pod, what).not.toHaveProperty(forbidden);
-      expect(
-        pod.volumes.filter((volume) => 'hostPath' in volume),
-        what,
-      ).toEqual([]);
+      const kinds = pod.volumes.flatMap((volume) => Object.keys(volume)).filter((key) => key !== 'name');
+      expect(restrictedVolumes, what).toEqual(expect.arrayContaining(kinds.filter((kind) => kind !== 'nfs')));
+      expect(kinds.includes('nfs'), what).toBe(what.endsWith(', NFS'));
       for (const container of containersOf(pod)) {
         expect(container.securityContext, what).toEqual({
           privileged: false,
@@ -384,6 +386,27 @@ describe('the jobs', () => {
     });
     expect(rendered.podOf('StatefulSet').volumes.map(({ name }) => name)).not.toContain('secret-dr');
     expect(rendered.only('Job').spec).toMatchObject({ backoffLimit: 6 });
+  });
+
+  test('a release without a daemon has the jobs alone', async () => {
+    const rendered = await bench.render({
+      ...choices.jobs,
+      daemon: { enabled: false },
+      target: targets.NFS.target,
+    });
+    expect(rendered.resources.map(({ kind }) => kind).toSorted()).toEqual([
+      'ConfigMap',
+      'ConfigMap',
+      'ConfigMap',
+      'CronJob',
+      'CronJob',
+      'Job',
+      'NetworkPolicy',
+      'Pod',
+      'PrometheusRule',
+      'ServiceAccount',
+    ]);
+    expect(await bench.notes({ daemon: { enabled: false } })).not.toContain('kubectl exec');
   });
 
   test('another restore is another Job, the same one is the same', async () => {
