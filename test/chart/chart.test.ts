@@ -41,9 +41,9 @@ const targetIn = (name: string): unknown =>
     ?.podOf('StatefulSet')
     .volumes.find((one) => one.name === 'target');
 
-async function jobFor(topic: string): Promise<string> {
-  const job = { enabled: true, args: ['--topic', topic] };
-  return (await bench.render({ restore: { job } })).only('Job').metadata.name;
+async function jobFor(job: object, more: object = {}): Promise<string> {
+  const values = { ...more, restore: { job: { enabled: true, args: ['--topic', 'orders'], ...job } } };
+  return (await bench.render(values)).only('Job').metadata.name;
 }
 
 /** What the Pod Security Standard `restricted` lets a pod mount. */
@@ -409,9 +409,12 @@ describe('the jobs', () => {
     expect(await bench.notes({ daemon: { enabled: false } })).not.toContain('kubectl exec');
   });
 
-  test('another restore is another Job, the same one is the same', async () => {
-    expect(await jobFor('orders')).toBe(await jobFor('orders'));
-    expect(await jobFor('orders')).not.toBe(await jobFor('payments'));
+  test('another restore is another Job; another configuration or image makes none, so that none runs twice', async () => {
+    const name = await jobFor({});
+    expect(await jobFor({}, choices.secured)).toBe(name);
+    expect(await jobFor({}, choices.placed)).toBe(name);
+    expect(await jobFor({ args: ['--topic', 'payments'] })).not.toBe(name);
+    expect(await jobFor({ cluster: { brokers: ['dr:9092'] } })).not.toBe(name);
   });
 });
 
