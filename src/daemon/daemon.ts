@@ -66,7 +66,7 @@ export interface OpenSink extends AsyncDisposable {
 export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   const { config, host, mode, signal } = options;
   await using opened = new AsyncDisposableStack();
-  const running: { sink?: Sink; cycles?: Cycles } = {};
+  const running: { sink?: Sink; cycles?: Cycles; picture?: Picture } = {};
   const notes = new CycleNotes(host.clock);
   const emit = (event: DaemonEvent): void => {
     notes.hear(event);
@@ -102,10 +102,12 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
       gate,
       filling,
       retention,
+      repository: running.picture?.looked,
       folder: local.path,
       minFreeBytes,
     });
   const picture = new Picture({ config, host, gate, local, sink, facts, signal: ended }, notes);
+  running.picture = picture;
   const isShown = mode === 'follow' && config.observe.page;
   if (isShown) {
     const following = picture.follow();
@@ -116,7 +118,7 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
       take,
       emit,
       warn,
-      look: isShown ? async () => picture.look() : undefined,
+      look: async () => picture.look(),
       signal: ended,
     });
     running.cycles = cycles;

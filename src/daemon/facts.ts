@@ -24,6 +24,7 @@ export async function factsOf(o: {
   gate: TargetGate;
   filling: Filling;
   retention: Retention;
+  repository: DaemonFacts['repository'];
   folder: string;
   minFreeBytes: number;
 }): Promise<DaemonFacts> {
@@ -39,6 +40,7 @@ export async function factsOf(o: {
     sink: sink.metrics(),
     retentionMs: o.retention.keptMs,
     trouble: sink.trouble,
+    repository: o.repository,
     unfinishedRestores: await unfinishedRestores(o),
     localFreeBytes,
     localFullInMs: filling.untilMs(o.minFreeBytes),

@@ -30,7 +30,7 @@ const scanEveryMs = 60_000;
 const scanShare = 20;
 
 /**
- * What the page shows, gathered beforehand: the repository is looked at when the daemon starts and after each cycle,
+ * What the page shows, and the metrics of the repository, gathered beforehand: the repository is looked at when the daemon starts and after each cycle,
  * the local disk from time to time, one call after the other; a request finds what was found last.
  */
 export class Picture {
@@ -38,6 +38,7 @@ export class Picture {
   readonly #notes: CycleNotes;
   readonly #unsaved: UnsavedScan;
   #repository: RepositoryFacts | undefined;
+  #looked: DaemonFacts['repository'];
   #acceptedGaps: ReadonlySet<string> = new Set();
   #facts: PageFacts | undefined;
   #gathering: Promise<PageFacts> | undefined;
@@ -61,23 +62,34 @@ export class Picture {
     }
   }
 
+  /** The repository as the last look found it; undefined before the first. */
+  get looked(): DaemonFacts['repository'] {
+    return this.#looked;
+  }
+
   /** What the repository holds now. Whatever stands against it is shown, and is nobody's failure. */
   async look(): Promise<void> {
     const { config, host, gate, signal } = this.#o;
     if (this.#repository === undefined || signal.aborted) return;
+    const { instance } = config;
+    const settings = snapshotSettings(config);
+    const isShown = config.observe.page;
     try {
-      const strata = await gate.run({
-        order: 'strata',
-        settings: snapshotSettings(config),
-        params: { memory: await readMemory(host, localFolderOf(config)) },
-        signal,
-      });
-      this.#repository = { strata, lookedMs: host.clock.nowMs(), problem: undefined };
-      this.#unsaved.noteSaved(strata.topics);
+      const memory = await readMemory(host, localFolderOf(config));
+      const strata = isShown
+        ? await gate.run({ order: 'strata', settings, params: { memory }, signal })
+        : undefined;
+      const found =
+        strata ?? (await gate.run({ order: 'list', settings, params: { instance, memory }, signal }));
+      const lookedMs = host.clock.nowMs();
+      this.#repository = { strata, lookedMs, problem: undefined };
+      this.#looked = { isReached: true, found: { ...found, lookedMs } };
+      if (strata !== undefined) this.#unsaved.noteSaved(strata.topics);
     } catch (error) {
       this.#repository = { ...this.#repository, problem: messageOf(error) };
+      this.#looked = { isReached: false, found: this.#looked?.found };
     }
-    await this.#scan();
+    if (isShown) await this.#scan();
   }
 
   /** As of now, or of a second ago; where the disk does not answer, as of the last time it did. */

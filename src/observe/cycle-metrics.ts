@@ -82,7 +82,8 @@ function targetMetrics(
   { target: found, stuckSinceMs, targetFreeBytes }: CycleFacts,
   repository: RepositoryFacts | undefined,
 ): Metric[] {
-  const target = found === 'unknown' && repository !== undefined ? 'up' : found;
+  const looked = repository === undefined ? 'unknown' : repository.isReached ? 'up' : 'down';
+  const target = found === 'unknown' ? looked : found;
   return [
     many(
       'varve_target_state',
@@ -102,6 +103,6 @@ function targetMetrics(
       'When the child process that hangs on the target began.',
       seconds(stuckSinceMs),
     ),
-    gauge('varve_target_free_bytes', 'Room on the target.', targetFreeBytes ?? repository?.freeBytes),
+    gauge('varve_target_free_bytes', 'Room on the target.', targetFreeBytes ?? repository?.found?.freeBytes),
   ];
 }

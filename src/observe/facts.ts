@@ -17,12 +17,19 @@ export interface DaemonFacts {
   readonly unfinishedRestores: number | undefined;
   /** Absent where no repository is configured. */
   readonly cycles: CycleFacts | undefined;
-  /** As it was found when it was looked at last: at the start, and after each cycle. */
+  /** Absent until it was looked at: at the start, and after each cycle. */
   readonly repository?: RepositoryFacts | undefined;
 }
 
 /** What is on the target, of this instance. */
-export interface RepositoryFacts extends Pick<
+export interface RepositoryFacts {
+  /** Whether the last look could open it. */
+  readonly isReached: boolean;
+  /** By the last look that could. */
+  readonly found: RepositoryFound | undefined;
+}
+
+export interface RepositoryFound extends Pick<
   Overview,
   'snapshots' | 'problems' | 'freeBytes' | 'keySlots' | 'reads'
 > {

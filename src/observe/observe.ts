@@ -5,7 +5,7 @@
  * It decides nothing and changes nothing.
  */
 export { describeEvent, type DaemonEvent, type Described } from './describe.ts';
-export type { CycleFacts, DaemonFacts, LastCycle, RepositoryFacts } from './facts.ts';
+export type { CycleFacts, DaemonFacts, LastCycle, RepositoryFacts, RepositoryFound } from './facts.ts';
 export { metricsOf, metricsText } from './metrics.ts';
 export { openLog, type Log } from './log.ts';
 export { StatusLine } from './status-line.ts';

@@ -1,10 +1,11 @@
-import type { DaemonFacts, RepositoryFacts } from './facts.ts';
+import type { DaemonFacts, RepositoryFacts, RepositoryFound } from './facts.ts';
 import { gauge, seconds, type Metric } from './samples.ts';
 
 /** What the repository itself tells, so that a restart, or a lost local disk, forgets nothing. */
 export function repositoryMetrics({ repository }: DaemonFacts): Metric[] {
-  if (repository === undefined) return [];
-  const { snapshots, problems, keySlots, reads, lookedMs } = repository;
+  const found = repository?.found;
+  if (found === undefined) return [];
+  const { snapshots, problems, keySlots, reads, lookedMs } = found;
   const newest = newestOf(repository);
   const verified = snapshots.findLast((row) => row.verified);
   return [
@@ -42,6 +43,6 @@ export function repositoryMetrics({ repository }: DaemonFacts): Metric[] {
 
 export function newestOf(
   repository: RepositoryFacts | undefined,
-): RepositoryFacts['snapshots'][number] | undefined {
-  return repository?.snapshots.at(-1);
+): RepositoryFound['snapshots'][number] | undefined {
+  return repository?.found?.snapshots.at(-1);
 }

@@ -11,16 +11,13 @@ import {
 } from '../repository/repository.ts';
 import { parseMonth, type Month } from '../schedule/schedule.ts';
 import { openCatalog } from './base.ts';
-import { overviewOf, topicsOf, type ProblemRow, type SnapshotRow, type TopicRow } from './overview.ts';
+import { overviewOf, topicsOf, type Overview, type SnapshotRow, type TopicRow } from './overview.ts';
 import type { SnapshotSettings } from './request.ts';
 import { Checks, planRotation } from './rotate.ts';
 
-export interface Strata {
-  readonly repository: string;
+export interface Strata extends Omit<Overview, 'snapshots' | 'clusters' | 'created'> {
   /** Newest last. */
   readonly snapshots: readonly LayeredSnapshot[];
-  readonly problems: readonly ProblemRow[];
-  readonly freeBytes: number;
   /** As the newest snapshot has them. */
   readonly topics: readonly LayeredTopic[];
   /** What of it could not be had, in words. */
@@ -64,10 +61,8 @@ export async function strataOf(
   const newest = catalog.opened.at(-1);
   const layers = newest === undefined ? undefined : await layersOf(host, repository, newest);
   return {
-    repository: overview.repository,
+    ...overview,
     snapshots: overview.snapshots.map((row) => ({ ...row, reasons: reasons.get(row.id) ?? [] })),
-    problems: overview.problems,
-    freeBytes: overview.freeBytes,
     topics: newest === undefined ? [] : layered(newest.manifest, layers?.bytes ?? new Map()),
     unread: layers?.unread ?? [],
   };

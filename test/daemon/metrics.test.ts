@@ -61,6 +61,14 @@ async function fill(topic: string, count: number): Promise<void> {
   await java.produce({ topic, records });
 }
 
+async function withRepository(backup: Backup): Promise<void> {
+  const keyFile = join(backup.folder, 'key');
+  await writeFile(keyFile, randomBytes(32));
+  const repository = { dir: join(backup.folder, 'repository'), keyFile };
+  await configure(backup, { repository, observe: { port: 0 } });
+  expect(await backup.run('init')).toMatchObject({ status: 0 });
+}
+
 test('what cannot be saved is told before retention takes it, and no longer once it is saved', async () => {
   const java = await kafka.java();
   await java.createTopic({ topic: 'hour', partitions: 2, configs: { 'retention.ms': '3600000' } });
@@ -105,12 +113,35 @@ test('a daemon whose local folder is taken away ends, although cycles are schedu
   const java = await kafka.java();
   await java.createTopic({ topic: 'taken', partitions: 1 });
   await using backup = await Backup.of(kafka, { include: ['taken'] });
-  await writeFile(join(backup.folder, 'key'), randomBytes(32));
-  const repository = { dir: join(backup.folder, 'repository'), keyFile: join(backup.folder, 'key') };
-  await configure(backup, { repository, observe: { port: 0 } });
-  expect(await backup.run('init')).toMatchObject({ status: 0 });
+  await withRepository(backup);
   await using daemon = await Daemon.following(backup);
   await rm(join(backup.localFolder, 'varve.sock'));
 
   expect(await daemon.ended()).toMatchObject({ status: 11 });
+});
+
+test('a restart with an empty local disk forgets nothing that the repository tells, with the page or without', async () => {
+  const java = await kafka.java();
+  await java.createTopic({ topic: 'told', partitions: 2 });
+  await fill('told', 50);
+  await using backup = await Backup.of(kafka, { include: ['told'] });
+  await withRepository(backup);
+  expect(await backup.run('backup')).toMatchObject({ status: 0 });
+  const publishedSeconds = Date.now() / 1000;
+  for (const page of [true, false]) {
+    await configure(backup, { observe: { page } });
+    await rm(backup.localFolder, { recursive: true });
+    await using opened = await following(backup);
+
+    await until('it was looked at', async () => (await told(opened, 'varve_snapshots')).get('') === 1);
+    expect((await told(opened, 'varve_snapshot_seq')).get('')).toBe(1);
+    expect((await told(opened, 'varve_key_slots')).get('')).toBe(1);
+    expect((await told(opened, 'varve_repository_problems')).get('')).toBe(0);
+    expect((await told(opened, 'varve_target_up')).get('')).toBe(1);
+    expect((await told(opened, 'varve_cycle_new_bytes')).get('')).toBeGreaterThan(0);
+    for (const name of ['varve_cycle_last_success', 'varve_verify_oldest', 'varve_verify_last_success']) {
+      const at = (await told(opened, `${name}_time_seconds`)).get('') ?? 0;
+      expect(Math.abs(publishedSeconds - at), name).toBeLessThan(120);
+    }
+  }
 });

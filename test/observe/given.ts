@@ -1,4 +1,4 @@
-import type { DaemonFacts, RepositoryFacts } from '../../src/observe/observe.ts';
+import type { DaemonFacts, RepositoryFound } from '../../src/observe/observe.ts';
 import type { SinkMetrics, TopicMetrics } from '../../src/sink/sink.ts';
 
 const sink: SinkMetrics = {
@@ -14,7 +14,7 @@ const sink: SinkMetrics = {
   inFlightBytes: 0,
 };
 
-export const snapshot: RepositoryFacts['snapshots'][number] = {
+export const snapshot: RepositoryFound['snapshots'][number] = {
   instance: 'main',
   id: '19700101T000004Z-abcd',
   seq: 40,
@@ -62,12 +62,15 @@ export const facts: DaemonFacts = {
     targetFreeBytes: 77,
   },
   repository: {
-    lookedMs: 9_500,
-    snapshots: [snapshot],
-    problems: [],
-    freeBytes: 78,
-    keySlots: 2,
-    reads: { lastMs: 9_000, cleanMs: 4_500 },
+    isReached: true,
+    found: {
+      lookedMs: 9_500,
+      snapshots: [snapshot],
+      problems: [],
+      freeBytes: 78,
+      keySlots: 2,
+      reads: { lastMs: 9_000, cleanMs: 4_500 },
+    },
   },
 };
 

@@ -52,6 +52,9 @@ test('what this process has not seen yet is told by the repository, and not as n
   expect(text).toContain('varve_target_free_bytes 78\n');
   expect(text).not.toContain('varve_cycle_duration_seconds');
 
+  const away = await metricsText({ ...started, repository: { isReached: false, found: undefined } });
+  expect(away).toContain('varve_target_up 0\n');
+  expect(away).not.toContain('varve_key_slots');
   const blind = await metricsText({ ...started, repository: undefined });
   expect(blind).not.toMatch(/varve_(cycle_last_success|snapshot_|verify_|target_up|key_slots)/);
 });
