@@ -1,5 +1,4 @@
 import { Counter, Gauge, Registry } from '@prometheus-io/client';
-import { escapeControls } from './text.ts';
 
 export interface Sample {
   readonly labels?: Readonly<Record<string, string>>;
@@ -53,16 +52,11 @@ export async function textOf(metrics: readonly Metric[]): Promise<string> {
     const shape = { name, help, labelNames, registers: [registry] };
     if (type === 'gauge') {
       const of = new Gauge(shape);
-      for (const { labels = {}, value } of known) of.set(escaped(labels), value);
+      for (const { labels = {}, value } of known) of.set(labels, value);
     } else {
       const of = new Counter(shape);
-      for (const { labels = {}, value } of known) of.inc(escaped(labels), value);
+      for (const { labels = {}, value } of known) of.inc(labels, value);
     }
   }
   return await registry.metrics();
-}
-
-/** The format escapes quotes and line ends only, and who looks at it on a terminal would obey the rest. */
-function escaped(labels: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels).map(([label, text]) => [label, escapeControls(text)]));
 }

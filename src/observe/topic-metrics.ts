@@ -1,6 +1,7 @@
 import type { TopicMetrics } from '../sink/sink.ts';
 import type { DaemonFacts } from './facts.ts';
 import { many, seconds, type Metric, type Sample } from './samples.ts';
+import { escapeControls } from './text.ts';
 
 /** So many topics have series of their own, the first ones by name; all others share one. */
 export const topicsMax = 5000;
@@ -17,12 +18,15 @@ const smallest: Fold = (values) => values.reduce((best, value) => Math.min(best,
 export function topicMetrics({ sink, nowMs, retentionMs }: DaemonFacts): Metric[] {
   const all = sink?.topics ?? [];
   const topics = all.length <= topicsMax ? all : all.toSorted((a, b) => (a.topic < b.topic ? -1 : 1));
-  const own = topics.slice(0, topicsMax);
+  // The format escapes quotes and line ends only; a terminal would obey the rest.
+  const own = topics
+    .slice(0, topicsMax)
+    .map((row) => ({ row, labels: { topic: escapeControls(row.topic) } }));
   const more = topics.slice(topicsMax);
   const each = (fold: Fold, valueOf: (topic: TopicMetrics) => number | undefined): Sample[] => {
     const known = more.map(valueOf).filter((value) => value !== undefined);
     const shared = known.length === 0 ? [] : [{ labels: { topic: others }, value: fold(known) }];
-    return [...own.map((row) => ({ labels: { topic: row.topic }, value: valueOf(row) })), ...shared];
+    return [...own.map(({ row, labels }) => ({ labels, value: valueOf(row) })), ...shared];
   };
   const ageMs = ({ unsavedSinceMs }: TopicMetrics): number | undefined =>
     unsavedSinceMs === undefined ? undefined : Math.max(0, nowMs - unsavedSinceMs);
