@@ -55,6 +55,11 @@ test('every alert leads to a page and a heading that are there', async () => {
   }
 });
 
+test('docs/alerts.md says of every alert what to do, and of no other', async () => {
+  const headings = [...(await textOf('docs/alerts.md')).matchAll(/^## (.+)$/gm)].map((match) => match[1]);
+  expect(headings.toSorted()).toEqual((await rules()).map(({ alert }) => alert).toSorted());
+});
+
 test('Prometheus takes the rules, and each alert sounds when it should and not before', async () => {
   expect(await judged(['check', 'rules', fileURLToPath(new URL('config/alerts.yaml', root))])).toMatchObject({
     status: 0,
