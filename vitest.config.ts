@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const report = process.env['VITEST_REPORT'];
@@ -7,7 +9,10 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 300_000,
     hookTimeout: 180_000,
-    maxWorkers: 2,
+    // More than the two cores of a small machine: a test with a broker waits for much of its time.
+    maxWorkers: 3,
+    // What a test starts compiles nothing that another has compiled; the program itself sees to the same.
+    env: { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') },
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
   },
 });

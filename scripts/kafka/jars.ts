@@ -10,14 +10,15 @@ import { madeOnce } from '../tools/made-once.ts';
 import { mustRun } from './command.ts';
 
 export type Jars = {
-  /** Kafka and its tools: a class path for `java -cp`. */
-  readonly libs: string;
-  /** The same and our own classes. */
+  /** Kafka, its tools and our own classes, for `java -cp`: jars only, since what JVMs share holds no folder's classes. */
   readonly classPath: string;
+  /** Where what is made from exactly these jars has its place. */
+  readonly folder: string;
 };
 
 const pom = fileURLToPath(new URL('pom.xml', import.meta.url));
 const sourceFolder = fileURLToPath(new URL('java', import.meta.url));
+const ownJar = 'varve.jar';
 const cacheFolder = fileURLToPath(new URL('../../.cache/kafka', import.meta.url));
 
 export async function prepareJars(version: string): Promise<Jars> {
@@ -29,11 +30,11 @@ export async function prepareJars(version: string): Promise<Jars> {
       ? home.libs
       : await madeOnce(join(folder, 'libs'), (target) => fetchLibs(version, target));
   const sources = await javaSources();
-  const digest = createHash('sha256').update(sources.text).digest('hex').slice(0, 16);
-  const classes = await madeOnce(join(folder, `classes-${digest}`), (target) =>
+  const digest = createHash('sha256').update(`${libs}\0${sources.text}`).digest('hex').slice(0, 16);
+  const ours = await madeOnce(join(folder, `ours-${digest}`), (target) =>
     compile(sources.files, { libs, target }),
   );
-  return { libs: `${libs}/*`, classPath: `${classes}:${libs}/*` };
+  return { classPath: `${join(ours, ownJar)}:${libs}/*`, folder: ours };
 }
 
 /** The Kafka that KAFKA_HOME names, as it comes from Kafka's download page. */
@@ -64,8 +65,11 @@ async function fetchLibs(version: string, target: string): Promise<void> {
 }
 
 async function compile(files: readonly string[], at: { libs: string; target: string }): Promise<void> {
-  const options = ['--release', '17', '-nowarn', '-proc:none', '-cp', `${at.libs}/*`, '-d', at.target];
-  await mustRun('javac', [...options, ...files], { neededFor: 'compile scripts/kafka/java (a Java 17 JDK)' });
+  const classes = join(at.target, 'classes');
+  const options = ['--release', '17', '-nowarn', '-proc:none', '-cp', `${at.libs}/*`, '-d', classes];
+  const neededFor = 'compile scripts/kafka/java (a Java 17 JDK)';
+  await mustRun('javac', [...options, ...files], { neededFor });
+  await mustRun('jar', ['--create', '--file', join(at.target, ownJar), '-C', classes, '.'], { neededFor });
 }
 
 async function javaSources(): Promise<{ files: string[]; text: string }> {

@@ -39,8 +39,14 @@ export class JavaClient implements AsyncDisposable {
   #calls = 0;
   #ended = false;
 
-  constructor(at: { classPath: string; bootstrap: string; logFd: number; heapMb: number }) {
-    const jvm = [`-Xmx${at.heapMb}m`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+  constructor(at: {
+    classPath: string;
+    jvmArgs: readonly string[];
+    bootstrap: string;
+    logFd: number;
+    heapMb: number;
+  }) {
+    const jvm = [...at.jvmArgs, `-Xmx${at.heapMb}m`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
     const args = [...jvm, ...quietLogging, '-cp', at.classPath, 'varve.OracleMain', at.bootstrap];
     const child = spawn('java', args, { stdio: ['pipe', 'pipe', at.logFd], detached: true });
     if (child.stdin === null || child.stdout === null) throw new Error('a child process without pipes');

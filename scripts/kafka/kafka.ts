@@ -24,6 +24,7 @@ import {
   type Sasl,
   serverProperties,
 } from './properties.ts';
+import { sharedClasses, type JvmArgs } from './shared-classes.ts';
 
 export { KafkaBroker } from './broker.ts';
 export { JavaClient, JavaError } from './java-client.ts';
@@ -71,7 +72,7 @@ export type Kafka = AsyncDisposable & {
   readonly listeners: KafkaListeners;
   readonly tls?: TlsFiles;
   readonly sasl?: Sasl;
-  /** Runs one of Kafka's own tools by its class; `heapMb` defaults to what Kafka's scripts give a tool. */
+  /** Runs one of Kafka's own tools by its class. With a `heapMb` the JVM compiles to its full speed, as a broker does. */
   runTool(mainClass: string, args: readonly string[], options?: ToolOptions): Promise<CommandResult>;
   /** Started at the first call, shared by all. */
   java(): Promise<JavaClient>;
@@ -83,15 +84,23 @@ export type ToolOptions = { readonly input?: string; readonly heapMb?: number };
 const kafkaVersionDefault = '4.3.1';
 const startAttemptsMax = 4;
 const toolHeapMb = 512;
+const quickStart = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto'];
 const sasl: Sasl = { username: 'alice', password: 'alice-secret' };
 
 export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   const version = options.version ?? (await versionAsked());
   const jars = await prepareJars(version);
+  const jvm = await sharedClasses(jars.folder, async (making) =>
+    startSomewhere({ options: {}, version, jars, jvm: making }),
+  );
+  return startSomewhere({ options, version, jars, jvm });
+}
+
+async function startSomewhere(start: Start): Promise<Kafka> {
   for (let attempt = 1; ; attempt++) {
     const folder = await mkdtemp(join(tmpdir(), 'varve-kafka-'));
     try {
-      return await startIn(folder, { options, version, jars });
+      return await startIn(folder, start);
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
       // Somebody took a port between our look and the broker's: that is the only failure worth another try.
@@ -105,7 +114,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
 export async function connectJava(bootstrap: string): Promise<JavaClient> {
   const { classPath } = await prepareJars(await versionAsked());
   const logFd = openSync(devNull, 'a');
-  const client = new JavaClient({ classPath, bootstrap, logFd, heapMb: 512 });
+  const client = new JavaClient({ classPath, jvmArgs: [], bootstrap, logFd, heapMb: 512 });
   closeSync(logFd);
   return client;
 }
@@ -119,10 +128,15 @@ async function versionAsked(): Promise<string> {
   return process.env['KAFKA_VERSION'] ?? (await unpackedKafka())?.version ?? kafkaVersionDefault;
 }
 
-type Start = { readonly options: KafkaOptions; readonly version: string; readonly jars: Jars };
+type Start = {
+  readonly options: KafkaOptions;
+  readonly version: string;
+  readonly jars: Jars;
+  readonly jvm: JvmArgs;
+};
 
 async function startIn(folder: string, start: Start): Promise<Kafka> {
-  const { options, version, jars } = start;
+  const { options, version, jars, jvm } = start;
   const keys = options.tls === true ? await makeKeys(folder) : undefined;
   const credentials = options.sasl === true ? sasl : undefined;
   const layouts = await layBrokersOut(folder, options);
@@ -140,13 +154,13 @@ async function startIn(folder: string, start: Start): Promise<Kafka> {
         logFile: join(folder, `broker-${layout.id}.log`),
         propertiesFile,
         clusterFolder: folder,
-        javaArgs: brokerJavaArgs(jars, options),
+        javaArgs: [...jvm.broker, ...brokerJavaArgs(jars, options)],
         formatArgs: formatArgs({ clusterId, propertiesFile, credentials }),
       });
     }),
   );
   await startAll(brokers);
-  const client = lazyClient({ jars, folder, bootstrap: addresses(layouts, 'PLAINTEXT') });
+  const client = lazyClient({ start, folder, bootstrap: addresses(layouts, 'PLAINTEXT') });
   const stop = async (): Promise<void> => {
     await client.close();
     // The data goes anyway, so nothing is gained by a controlled shutdown.
@@ -157,14 +171,15 @@ async function startIn(folder: string, start: Start): Promise<Kafka> {
     version,
     bootstrap: addresses(layouts, 'PLAINTEXT'),
     clusterId,
-    libs: jars.libs,
+    libs: jars.classPath,
     brokers,
     listeners: listenersOf(layouts, options),
     ...(keys === undefined ? {} : { tls: keys.files }),
     ...(credentials === undefined ? {} : { sasl: credentials }),
-    runTool: (mainClass, args, { input, heapMb = toolHeapMb } = {}) => {
-      const java = [`-Xmx${heapMb}m`, ...quietLogging, '-cp', jars.libs, mainClass, ...args];
-      return runCommand('java', java, input === undefined ? {} : { input });
+    runTool: (mainClass, args, { input, heapMb } = {}) => {
+      const size = heapMb === undefined ? [`-Xmx${toolHeapMb}m`, ...quickStart] : [`-Xmx${heapMb}m`];
+      const tool = [...size, ...quietLogging, '-cp', jars.classPath, mainClass];
+      return runCommand('java', [...jvm.client, ...tool, ...args], input === undefined ? {} : { input });
     },
     java: () => client.get(),
     stop,
@@ -196,7 +211,6 @@ async function layBrokersOut(folder: string, options: KafkaOptions): Promise<Bro
 }
 
 function brokerJavaArgs(jars: Jars, options: KafkaOptions): string[] {
-  const quickStart = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto'];
   const heapMb = options.heapMb ?? (options.brokers === 3 ? 384 : 512);
   const speed = options.heapMb === undefined ? quickStart : ['-XX:+UseG1GC'];
   return [`-Xmx${heapMb}m`, ...speed, ...quietLogging, '-cp', jars.classPath];
@@ -226,7 +240,7 @@ async function startAll(brokers: readonly KafkaBroker[]): Promise<void> {
   throw failed.reason;
 }
 
-function lazyClient(at: { jars: Jars; folder: string; bootstrap: string }): {
+function lazyClient(at: { start: Start; folder: string; bootstrap: string }): {
   get(): Promise<JavaClient>;
   close(): Promise<void>;
 } {
@@ -236,7 +250,8 @@ function lazyClient(at: { jars: Jars; folder: string; bootstrap: string }): {
       if (client === undefined) {
         const logFd = openSync(join(at.folder, 'java-client.log'), 'a');
         client = new JavaClient({
-          classPath: at.jars.classPath,
+          classPath: at.start.jars.classPath,
+          jvmArgs: at.start.jvm.client,
           bootstrap: at.bootstrap,
           logFd,
           heapMb: 1024,

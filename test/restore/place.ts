@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { varve, type CommandEnd } from '../../scripts/demo/varve.ts';
+import type { CommandEnd } from '../../scripts/demo/varve.ts';
 import type { Kafka } from '../../scripts/kafka/kafka.ts';
+import { varveHere } from '../cli/here.ts';
 
 /** A configuration, a local folder and a repository of their own, and the command line in them. */
 export interface Place extends AsyncDisposable {
@@ -42,9 +43,9 @@ export async function placeFor(
     local,
     repository,
     configure,
-    run: async (...words) => varve(words, { cwd: folder }),
+    run: async (...words) => varveHere(words, { cwd: folder }),
     async json(...words) {
-      const { status, stdout, stderr } = await varve([...words, '--json'], { cwd: folder });
+      const { status, stdout, stderr } = await varveHere([...words, '--json'], { cwd: folder });
       const last = stdout.trimEnd().split('\n').at(-1) ?? '';
       if (last === '') throw new Error(`${words.join(' ')} ended with ${status}: ${stderr}`);
       return { ...JSON.parse(last), status, stderr };

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { varve, type CommandEnd } from '../../scripts/demo/varve.ts';
+import type { CommandEnd } from '../../scripts/demo/varve.ts';
 import type { Isolation, JavaClient, Kafka, TopicDescription } from '../../scripts/kafka/kafka.ts';
+import { varveHere } from '../cli/here.ts';
 
 export interface BackupOptions {
   readonly include: readonly string[];
@@ -77,7 +78,7 @@ export class Backup implements AsyncDisposable {
   }
 
   async run(...words: string[]): Promise<CommandEnd> {
-    return varve(words, { cwd: this.folder });
+    return varveHere(words, { cwd: this.folder });
   }
 
   /** One `varve backup`; what it printed last. */
