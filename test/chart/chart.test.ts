@@ -466,6 +466,13 @@ describe('values', () => {
     await expect(bench.render(values)).rejects.toThrow(message);
   });
 
+  test('those that the documents show are taken', async () => {
+    const pages = await Promise.all(['chart/README.md', 'docs/migration.md'].map(textOf));
+    const shown = pages.flatMap((page) => [...page.matchAll(/^```yaml\n([\s\S]*?)^```/gm)]);
+    expect(shown).toHaveLength(3);
+    for (const [, values = ''] of shown) await expect(bench.render(parse(values))).resolves.toBeDefined();
+  });
+
   test('a chart that has this one below it may hand its globals down', async () => {
     await expect(bench.render({ global: { region: 'eu' } })).resolves.toBeDefined();
   });
