@@ -78,9 +78,15 @@ function holding(
   return isOver ? [] : [{ copy, epoch, isThere: !isWithin(absent, from) }];
 }
 
-function epochAt({ epochs }: Coverage, offset: bigint): number {
+/**
+ * What was read behind a truncation counts as its epoch at least: a leader that comes back with records that another had
+ * rewritten has made them the log's again, in their old epoch.
+ */
+function epochAt({ epochs, truncations }: Coverage, offset: bigint): number {
   let epoch = -1;
   for (const start of epochs) if (start.from <= offset && start.epoch > epoch) epoch = start.epoch;
+  if (epoch < 0) return epoch;
+  for (const begun of truncations) if (begun.offset <= offset && begun.epoch > epoch) epoch = begun.epoch;
   return epoch;
 }
 

@@ -107,3 +107,27 @@ test('what is left of a range, and what stretches share with ranges, is right at
     }),
   );
 });
+
+test('records that were rewritten, and that an older leader brought back, are the log again', () => {
+  const coverage = {
+    ranges: [
+      { from: 0n, to: 10n },
+      { from: 5n, to: 20n },
+      { from: 5n, to: 30n },
+    ],
+    epochs: [
+      { epoch: 1, from: 0n },
+      { epoch: 3, from: 10n },
+    ],
+    truncations: [
+      { offset: 5n, epoch: 2, at: '' },
+      { offset: 5n, epoch: 3, at: '' },
+    ],
+    gaps: [],
+  };
+  expect(planStretches([{ coverage, absent: [] }])).toEqual({
+    stretches: [{ from: 0n, to: 30n, copies: [0] }],
+    missing: [],
+    gaps: [],
+  });
+});

@@ -235,26 +235,3 @@ describe('one broker', () => {
     expect(await backup.expectExact('power')).toBe(200_400);
   });
 });
-
-test('a partition without a leader is listed, ends a backup with 3, and holds up no other', async () => {
-  await using kafka = await startKafka({ brokers: 3 });
-  const java = await kafka.java();
-  const topic = 'leaderless';
-  const { partitions } = await java.createTopic({ topic, partitions: 6, replicationFactor: 1 });
-  for (const { partition } of partitions) await fill(kafka, topic, 20, partition);
-  const lost = partitions.filter(({ leader }) => leader === 3).map(({ partition }) => partition);
-  expect(lost.length).toBeGreaterThan(0);
-  await using backup = await Backup.of(kafka, { include: [topic] });
-  const broker = kafka.brokers.find(({ id }) => id === 3);
-  await broker?.kill();
-  await until('the partitions have lost their leader', async () => {
-    const described = await java.describeTopic(topic);
-    return described.partitions.filter(({ leader }) => leader < 0).length === lost.length;
-  });
-  const summary = await backup.catchUp();
-  expect(summary).toMatchObject({ status: 3, records: (partitions.length - lost.length) * 20 });
-  expect(summary.missing).toMatchObject(lost.map((partition) => ({ topic, partition })));
-  await broker?.start();
-  expect(await backup.catchUp()).toMatchObject({ status: 0, records: lost.length * 20, missing: [] });
-  expect(await backup.expectExact(topic)).toBe(partitions.length * 20);
-});
