@@ -6,6 +6,7 @@ import { readJournals } from '../restore/restore.ts';
 import { dueState } from '../schedule/schedule.ts';
 import type { Overview } from '../snapshot/snapshot.ts';
 import type { CommandContext } from './command.ts';
+import { drillFindings } from './drills.ts';
 import { fail, failureOf, ok, warn, type Finding } from './findings.ts';
 import { askTarget, recall } from './repository.ts';
 import { isUnfinished } from './restores.ts';
@@ -95,14 +96,17 @@ export async function lookForRestores({ host }: CommandContext, folder: string):
 export async function lookAtRepository(context: CommandContext, config: Config): Promise<Finding[]> {
   try {
     const { instance } = config;
+    const memory = await recall(context, config);
+    const nowMs = context.host.clock.nowMs();
     const overview = await askTarget(context, {
       config,
       order: 'list',
-      params: { instance, memory: await recall(context, config) },
+      params: { instance, memory },
     });
     const { slots } = await askTarget(context, { config, order: 'slots', params: undefined });
     return [
-      ...snapshotFindings(overview, config, context.host.clock.nowMs()),
+      ...snapshotFindings(overview, config, nowMs),
+      ...drillFindings(overview, { config, memory, nowMs }),
       slots.length > 1
         ? ok('keys', plural(slots.length, 'slot'))
         : warn('keys', 'there is one slot only', 'add a second key, kept elsewhere: varve key add'),

@@ -5,6 +5,7 @@ import { readMemory, type Manifest } from '../repository/repository.ts';
 import type { Overview } from '../snapshot/snapshot.ts';
 import type { SnapshotDetail } from '../target/target.ts';
 import type { Command, CommandContext } from './command.ts';
+import { drillDocument, drillFindings, drillText, lastDrill } from './drills.ts';
 import {
   failureOf,
   findingDocument,
@@ -15,6 +16,7 @@ import {
 } from './findings.ts';
 import { lookAtSchedule, lookForRestores, snapshotFindings, spaceText } from './health.ts';
 import { printTopics, rowDocument, topicDocument } from './list.ts';
+import { escapeControls } from './output.ts';
 import { askTarget, recall } from './repository.ts';
 import { agoText } from './times.ts';
 
@@ -44,7 +46,12 @@ export const command: Command = {
         ? []
         : [await lookAtSchedule(context, config), ...(await lookForRestores(context, config.local.dir))]),
       ...(failure === undefined ? [] : [failure]),
-      ...(overview === undefined ? [] : snapshotFindings(overview, config, nowMs)),
+      ...(overview === undefined
+        ? []
+        : [
+            ...snapshotFindings(overview, config, nowMs),
+            ...drillFindings(overview, { config, memory: await recall(context, config), nowMs }),
+          ]),
     ];
     const local =
       config.local.dir === undefined ? undefined : await lookAtLocal(context, config, own?.manifest);
@@ -149,7 +156,7 @@ function infoDocument(facts: Facts, status: number): object {
     targetFreeBytes: overview?.freeBytes ?? null,
     archive: config.archive,
     retain: config.retain,
-    lastDrill: null,
+    lastDrill: drillDocument(overview && lastDrill(overview, config.instance)),
     topics: newest.flatMap(({ row, topics }) =>
       topics.map((topic) => ({ instance: row.instance, ...topicDocument(topic) })),
     ),
@@ -203,7 +210,11 @@ async function print(context: CommandContext, facts: Facts): Promise<void> {
       `local room: ${bytesText(freeBytes)} above local.minFree: if the target is away, ${spaceText(local)}`,
     );
   }
-  await out(`data is kept ${archiveText(config)}; no drill has run yet`);
+  await out(`data is kept ${archiveText(config)}`);
+  const drill = overview && lastDrill(overview, config.instance);
+  await out(
+    escapeControls(drill === undefined ? 'no drill has run yet: varve drill' : drillText(drill, nowMs)),
+  );
   if (overview !== undefined) await out(`target: ${bytesText(overview.freeBytes)} free`);
 }
 

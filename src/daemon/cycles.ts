@@ -33,6 +33,8 @@ export interface CyclesOptions {
   readonly record: CycleRecord;
   readonly take: (accept: Accepted) => Promise<CycleReport>;
   readonly emit: (event: CyclesEvent) => void;
+  /** Resolves when what must not run beside a cycle has ended. */
+  readonly clear?: (() => Promise<void>) | undefined;
   /** Told when a cycle begins, and how it ended. */
   readonly ping?: Ping | undefined;
   /** Called before the first cycle and after each, while none runs. */
@@ -102,6 +104,11 @@ export class Cycles {
     return this.#running;
   }
 
+  /** One runs, or begins as soon as nothing else holds it up. */
+  get isAhead(): boolean {
+    return this.#running !== undefined || this.#wanted !== undefined || this.#missed() !== undefined;
+  }
+
   get nextMs(): number | undefined {
     return nextDue(this.#o.timetable, this.#o.host.clock.nowMs());
   }
@@ -158,11 +165,12 @@ export class Cycles {
   }
 
   async #attempt(trigger: Trigger, accept: Accepted, missedMs?: number): Promise<CycleReport> {
-    const { host, take, emit, ping } = this.#o;
+    const { host, take, emit, ping, clear } = this.#o;
     const sinceMs = host.clock.nowMs();
     this.#running = { sinceMs };
     this.#lastAttemptMs = sinceMs;
     this.#settledMs = sinceMs;
+    await clear?.();
     emit({ type: 'cycle-began', trigger, ...(missedMs === undefined ? {} : { missedMs }) });
     ping?.tell('start');
     try {

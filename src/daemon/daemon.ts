@@ -16,6 +16,8 @@ import type { DaemonEvent, DaemonFacts } from '../observe/observe.ts';
 import type { PageFacts } from '../page/page.ts';
 import { CycleNotes } from './cycle-notes.ts';
 import { Cycles, type CyclesOptions } from './cycles.ts';
+import { drillsOf } from './drilling.ts';
+import type { Drills } from './drills.ts';
 import { factsOf } from './facts.ts';
 import { Filling } from './filling.ts';
 import { TargetGate } from './gate.ts';
@@ -66,7 +68,7 @@ export interface OpenSink extends AsyncDisposable {
 export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   const { config, host, mode, signal } = options;
   await using opened = new AsyncDisposableStack();
-  const running: { sink?: Sink; cycles?: Cycles; picture?: Picture } = {};
+  const running: { sink?: Sink; cycles?: Cycles; drills?: Drills | undefined; picture?: Picture } = {};
   const notes = new CycleNotes(host.clock);
   const emit = (event: DaemonEvent): void => {
     notes.hear(event);
@@ -99,6 +101,7 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
       startedMs,
       sink,
       cycles: running.cycles,
+      drills: running.drills,
       gate,
       filling,
       retention,
@@ -114,16 +117,9 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
     opened.defer(async () => following);
   }
   if (mode === 'follow' && config.repository.dir !== undefined) {
-    const cycles = await cyclesOf(options, {
-      take,
-      emit,
-      warn,
-      look: async () => picture.look(),
-      signal: ended,
-    });
-    running.cycles = cycles;
-    const following = cycles.follow();
-    opened.defer(async () => following);
+    const look = async (): Promise<void> => picture.look();
+    const { following } = await begin(options, running, { take, emit, warn, look, gate, signal: ended });
+    opened.defer(async () => void (await following));
   }
   opened.defer(() => closing.abort());
   const all = opened.move();
@@ -131,20 +127,42 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   return { sink, facts, page, snapshot: take, [Symbol.asyncDispose]: async () => all.disposeAsync() };
 }
 
-async function cyclesOf(
+/** Cycles and drills at their times, neither beside the other. */
+async function begin(
   { config, host }: OpenSinkOptions,
-  o: Pick<CyclesOptions, 'take' | 'emit' | 'look' | 'signal'> & { warn: (message: string) => void },
-): Promise<Cycles> {
-  const { warn, ...rest } = o;
+  running: { cycles?: Cycles; drills?: Drills | undefined },
+  o: Pick<CyclesOptions, 'take' | 'emit' | 'look' | 'signal'> & {
+    emit: (event: DaemonEvent) => void;
+    warn: (message: string) => void;
+    gate: TargetGate;
+  },
+): Promise<{ following: Promise<unknown> }> {
+  const { warn, gate, ...rest } = o;
+  const { emit, signal } = rest;
   const url = config.observe.ping?.reveal();
-  return new Cycles({
+  const record = await recordOf(host, config);
+  const { sinceMs } = record;
+  const drills = await drillsOf({
+    config,
+    host,
+    gate,
+    cycles: () => running.cycles,
+    sinceMs,
+    emit,
+    signal,
+  });
+  const cycles = new Cycles({
     host,
     timetable: config.cycle,
     onStart: config.cycle.onStart,
-    record: await recordOf(host, config),
+    record,
     ping: url === undefined ? undefined : new Ping({ clock: host.clock, url, warn }),
+    clear: async () => drills?.yielded(),
     ...rest,
   });
+  running.cycles = cycles;
+  running.drills = drills;
+  return { following: Promise.all([cycles.follow(), drills?.follow()]) };
 }
 
 async function startSink(

@@ -1,8 +1,10 @@
 import type { Host } from '../host/host.ts';
-import type { DaemonFacts } from '../observe/observe.ts';
+import { readLastDrill } from '../drill/drill.ts';
+import type { DaemonFacts, DrillFacts } from '../observe/observe.ts';
 import { readJournals } from '../restore/restore.ts';
 import type { Sink } from '../sink/sink.ts';
 import type { Cycles } from './cycles.ts';
+import type { Drills } from './drills.ts';
 import type { Filling } from './filling.ts';
 import type { TargetGate } from './gate.ts';
 import type { Retention } from './retention.ts';
@@ -16,11 +18,22 @@ async function unfinishedRestores({ host, folder }: { host: Host; folder: string
   }
 }
 
+async function drillFacts(o: {
+  host: Host;
+  drills: Drills | undefined;
+  folder: string;
+}): Promise<DrillFacts | undefined> {
+  const last = await readLastDrill(o.host, o.folder).catch(() => undefined);
+  if (o.drills === undefined && last === undefined) return undefined;
+  return { ...(o.drills?.facts ?? { runningSinceMs: undefined, nextMs: undefined }), last };
+}
+
 export async function factsOf(o: {
   host: Host;
   startedMs: number;
   sink: Sink;
   cycles: Cycles | undefined;
+  drills: Drills | undefined;
   gate: TargetGate;
   filling: Filling;
   retention: Retention;
@@ -42,6 +55,7 @@ export async function factsOf(o: {
     trouble: sink.trouble,
     repository: o.repository,
     unfinishedRestores: await unfinishedRestores(o),
+    drills: await drillFacts(o),
     localFreeBytes,
     localFullInMs: filling.untilMs(o.minFreeBytes),
     cycles: known && { ...known, ...(stuckSinceMs === undefined ? {} : { target: 'stuck' }), stuckSinceMs },

@@ -16,6 +16,8 @@ export class TargetGate {
   readonly #stuckMs: number | undefined;
   #state: GateState = { kind: 'idle' };
   #gone: Promise<void> = Promise.resolve();
+  /** Of whoever came last: they go one behind the other. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(host: Host, stuckMs?: number) {
     this.#host = host;
@@ -34,8 +36,22 @@ export class TargetGate {
   async run<Name extends OrderName>(
     order: Omit<Order<Name>, 'onChild' | 'stuckMs'>,
   ): Promise<OrderResult<Name>> {
+    const before = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    await before;
+    try {
+      return await this.#run(order);
+    } finally {
+      resolve();
+    }
+  }
+
+  async #run<Name extends OrderName>(
+    order: Omit<Order<Name>, 'onChild' | 'stuckMs'>,
+  ): Promise<OrderResult<Name>> {
     const { clock } = this.#host;
-    if (this.#state.kind !== 'idle') throw inUse(this.#state, clock.nowMs());
+    if (this.#state.kind === 'stuck') throw hangs(this.#state, clock.nowMs());
     const sinceMs = clock.nowMs();
     this.#state = { kind: 'busy', sinceMs };
     try {
@@ -61,9 +77,8 @@ export class TargetGate {
   }
 }
 
-function inUse(state: Exclude<GateState, { kind: 'idle' }>, nowMs: number): VarveError {
+function hangs(state: Extract<GateState, { kind: 'stuck' }>, nowMs: number): VarveError {
   const forText = `for ${Math.round((nowMs - state.sinceMs) / 1000)} s`;
-  if (state.kind === 'busy') throw new Error(`the gate is busy ${forText}`);
   return new VarveError(
     'target-unusable',
     `the target hangs: the last child process has not ended ${forText}`,

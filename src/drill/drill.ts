@@ -6,6 +6,7 @@
  * made it, also after a crash; two drills of one installation never run at once; what it took is told.
  * It restores by the restore room and reads by the sources: it has no way of its own to do either.
  */
+export { readLastDrill } from './folder.ts';
 export type { DrillReport } from './report.ts';
 export type { DrillRequest } from './ports.ts';
 export { runDrill } from './run.ts';

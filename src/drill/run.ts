@@ -21,6 +21,12 @@ export async function runDrill(request: DrillRequest, ports: DrillPorts): Promis
   let left: string[] = [];
   try {
     done = await drill(request, { ...ports, id, folder });
+  } catch (error) {
+    const isTried = error instanceof VarveError && !notDrilled.has(error.code) && !ports.signal.aborted;
+    const tookMs = host.clock.nowMs() - atMs;
+    if (isTried && localFolder !== undefined)
+      await writeLastDrill(host, localFolder, { atMs, passed: false, tookMs });
+    throw error;
   } finally {
     if (isRestore && folder !== undefined) left = await sweepLast(folder, ports);
   }

@@ -1,5 +1,6 @@
 import type { SinkEvent } from '../sink/sink.ts';
 import { describeCycle, isOfCycle, type OfCycle } from './describe-cycle.ts';
+import { describeDrill, isOfDrill, type DrillEvent } from './describe-drill.ts';
 import { bytesText, countText, plural } from './text.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
@@ -10,9 +11,10 @@ export interface Described {
   readonly message: string;
 }
 
-export type DaemonEvent = SinkEvent | OfCycle;
+export type DaemonEvent = SinkEvent | OfCycle | DrillEvent;
 
 export function describeEvent(event: DaemonEvent): Described {
+  if (isOfDrill(event)) return describeDrill(event);
   return isOfCycle(event) ? describeCycle(event) : describeSink(event);
 }
 

@@ -15,6 +15,8 @@ export interface DaemonFacts {
   readonly retentionMs: ReadonlyMap<string, number>;
   /** Begun from this local folder, and not come to their end; undefined while nobody has looked. */
   readonly unfinishedRestores: number | undefined;
+  /** Absent where none is scheduled and none was ever made. */
+  readonly drills?: DrillFacts | undefined;
   /** Absent where no repository is configured. */
   readonly cycles: CycleFacts | undefined;
   /** Absent until it was looked at: at the start, and after each cycle. */
@@ -34,6 +36,21 @@ export interface RepositoryFound extends Pick<
   'snapshots' | 'problems' | 'freeBytes' | 'keySlots' | 'reads'
 > {
   readonly lookedMs: number;
+}
+
+export interface DrillFacts {
+  readonly runningSinceMs: number | undefined;
+  readonly nextMs: number | undefined;
+  /** From this local folder, by the schedule or by hand. */
+  readonly last:
+    | {
+        readonly atMs: number;
+        readonly passed: boolean;
+        readonly tookMs: number;
+        /** When the last one that passed began. */
+        readonly passedMs: number | null;
+      }
+    | undefined;
 }
 
 export interface CycleFacts {

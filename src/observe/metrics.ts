@@ -1,6 +1,7 @@
 /** The daemon's facts as a table of metrics. Labels are topics and fixed words only. */
 /** The daemon's facts in the text format of Prometheus. Labels are topics and fixed words only. */
 import { cycleMetrics } from './cycle-metrics.ts';
+import { drillMetrics } from './drill-metrics.ts';
 import type { DaemonFacts } from './facts.ts';
 import { repositoryMetrics } from './repository-metrics.ts';
 import { counter, gauge, many, perWord, seconds, textOf, type Metric } from './samples.ts';
@@ -18,6 +19,7 @@ export function metricsOf(facts: DaemonFacts): Metric[] {
     ...sinkMetrics(facts),
     ...cycleMetrics(facts),
     ...repositoryMetrics(facts),
+    ...drillMetrics(facts),
   ];
 }
 

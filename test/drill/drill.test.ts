@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
@@ -77,4 +77,46 @@ test('a drill that is killed leaves topics, the next one deletes them and nothin
   expect(await scratchTopics()).toEqual(['__varve-drill-of-somebody-else']);
   expect(await leftJournals()).toEqual([]);
   await java.deleteTopic('__varve-drill-of-somebody-else');
+});
+
+test('the daemon drills by its schedule beside the sink, which never follows a scratch topic', async () => {
+  await place.configure({ drill: { schedule: '*/5 * * * * *', maxBytes: '100KiB' } });
+  await using daemon = Running.start(place, 'run');
+  const logged = (event: string): boolean => daemon.stderr.includes(`"event":"${event}"`);
+  await expect.poll(() => logged('drill-ended'), { timeout: 60_000, interval: 50 }).toBe(true);
+  daemon.signal('SIGTERM');
+  expect(await daemon.ended()).toMatchObject({ status: 0 });
+  const ended = daemon.stderr.split('\n').find((line) => line.includes('"event":"drill-ended"')) ?? '';
+  expect(JSON.parse(ended)).toMatchObject({ passed: true, topics: 2, level: 'info' });
+  expect((await readdir(join(place.local, 'topics'))).toSorted()).toEqual(['orders', 'users']);
+  expect(await scratchTopics()).toEqual([]);
+  await place.configure({});
+});
+
+test('a damaged pack fails the drill with 4; info and check tell of it until one passes', async () => {
+  const folder = join(place.repository, 'main', 'snapshots');
+  const names = await readdir(folder, { recursive: true });
+  const path = join(folder, names.find((name) => name.endsWith('.tar')) ?? '');
+  const whole = await readFile(path);
+  const bytes = Buffer.from(whole);
+  const at = Math.floor(bytes.length / 3);
+  bytes[at] = (bytes[at] ?? 0) ^ 0xff;
+  await chmod(path, 0o640);
+  await writeFile(path, bytes);
+  expect(await place.json('drill')).toMatchObject({
+    status: 4,
+    passed: false,
+    problem: { code: 'damage' },
+    left: [],
+  });
+  expect(await scratchTopics()).toEqual([]);
+  expect(await place.json('info')).toMatchObject({
+    lastDrill: { passed: false, code: 'damage', kind: 'restore' },
+  });
+  const told = await place.run('check');
+  expect(told.stdout).toMatch(/^warn drill: the last drill, .* FAILED: topic orders: /m);
+
+  await writeFile(path, whole);
+  expect(await place.json('drill', '--topics', 'users')).toMatchObject({ status: 0 });
+  expect((await place.run('check')).stdout).toMatch(/^ok {3}drill: the last drill, .* passed: a sample /m);
 });

@@ -42,6 +42,11 @@ export const facts: DaemonFacts = {
   localFreeBytes: 5,
   localFullInMs: 3_600_000,
   unfinishedRestores: 2,
+  drills: {
+    runningSinceMs: undefined,
+    nextMs: 9_100,
+    last: { atMs: 8_100, passed: false, tookMs: 300, passedMs: 4_100 },
+  },
   cycles: {
     runningSinceMs: undefined,
     nextMs: 9_000,

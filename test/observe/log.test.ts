@@ -53,8 +53,12 @@ test('docs/events.md lists every event with its level, and no other', () => {
   expect(rows.toSorted()).toEqual([...new Set([...typed, ...named])].toSorted());
 });
 
-/** How a cycle ended is as grave as what it found. */
+/** How a cycle or a drill ended is as grave as what it found. */
 function levelsOf(event: DaemonEvent): string {
+  if (event.type === 'drill-ended')
+    return [true, false].map((passed) => describeEvent({ ...event, passed }).level).join(', ');
+  if (event.type === 'drill-failed')
+    return ['interrupted', 'failed'].map((code) => describeEvent({ ...event, code }).level).join(', ');
   if (event.type !== 'cycle-ended') return describeEvent(event).level;
   const findings = [null, 'incomplete', 'damage'] as const;
   const levels = findings.map(
