@@ -110,11 +110,19 @@ async function backUp(
   }
 }
 
-/** A topic that was named, as against matched, was asked for by somebody who counts on it. */
+/**
+ * A topic that was named, as against matched, was asked for by somebody who counts on it. Where nothing matches at all,
+ * this user most likely may not see what is there: a broker hides it without an error.
+ */
 function absentTopics(
   include: readonly string[],
   topics: ReadonlyMap<string, unknown>,
 ): CatchUpReport['missing'] {
+  if (topics.size === 0) {
+    const message =
+      'the cluster shows this user no such topic: it has none, or the right Describe on topics is missing (docs/acls.md)';
+    return [{ topic: include.join(','), partition: undefined, message }];
+  }
   return include
     .filter((name) => /^[a-zA-Z0-9._-]+$/.test(name) && !topics.has(name))
     .map((topic) => ({

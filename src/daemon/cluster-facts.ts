@@ -35,7 +35,9 @@ export async function readClusterFacts(
   }));
   const unread = [
     ...configs.flatMap(({ topic, failure }) =>
-      failure === undefined ? [] : `configuration of topic ${topic}: ${failure.message}`,
+      failure === undefined
+        ? []
+        : `${failure.message}${failure.hint === undefined ? '' : `; ${failure.hint}`}`,
     ),
     ...saved.flatMap(({ group, failure }) =>
       failure === undefined ? [] : `group ${group}: ${failure.message}`,

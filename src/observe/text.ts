@@ -2,10 +2,11 @@
 export function bytesText(bytes: number): string {
   let value = bytes;
   for (const unit of ['B', 'kB', 'MB', 'GB', 'TB']) {
-    if (value < 1000 || unit === 'TB') return `${unit === 'B' ? value : value.toFixed(1)} ${unit}`;
+    if (value < 1000 || unit === 'TB')
+      return `${unit === 'B' ? Math.round(value) : value.toFixed(1)} ${unit}`;
     value /= 1000;
   }
-  return `${bytes} B`;
+  return `${Math.round(bytes)} B`;
 }
 
 /** `1,234,567`. */

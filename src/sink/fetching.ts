@@ -107,7 +107,7 @@ export class Fetching {
       case 'range':
         return resolveRange(stream, this.#o.cluster);
       case 'authorization':
-        return stream.stop('unauthorised', message);
+        return stream.stop('unauthorised', `${message}: Read`);
       case 'corrupt':
         return stream.doubt(stream.next, 'damaged', message);
       case 'unknown':
