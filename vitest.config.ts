@@ -7,6 +7,7 @@ const report = process.env['VITEST_REPORT'];
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: ['test/soak/**'],
     testTimeout: 300_000,
     hookTimeout: 180_000,
     // More than the two cores of a small machine: a test with a broker waits for much of its time.

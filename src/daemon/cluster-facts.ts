@@ -34,7 +34,7 @@ export async function readClusterFacts(
     },
   }));
   const unread = [
-    ...configs.flatMap(({ topic, failure }) =>
+    ...configs.flatMap(({ failure }) =>
       failure === undefined
         ? []
         : `${failure.message}${failure.hint === undefined ? '' : `; ${failure.hint}`}`,

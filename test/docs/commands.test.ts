@@ -4,6 +4,7 @@ import { commandRows } from '../../src/cli/commands.ts';
 import { requestOf, throttleOf } from '../../src/cli/restore-options.ts';
 import { checkChoice } from '../../src/cli/sources.ts';
 import { readTree, textOf } from '../tidy/tree.ts';
+import { commandLinesOf, wordsOf } from './shown.ts';
 
 const tree = readTree();
 const pages = [...tree].filter(([path]) => path === 'README.md' || /^docs\/.*\.md$/.test(path));
@@ -68,17 +69,6 @@ describe('the guarantees', () => {
   });
 });
 
-/** The lines in ``` blocks that begin with the program's name. */
-function commandLinesOf(text: string): string[] {
-  const blocks = [...text.matchAll(/^```[a-z]*\n([\s\S]*?)^```/gm)].map(([, block = '']) => block);
-  return blocks
-    .flatMap((block) => block.replaceAll(/\s*\\\n\s*/g, ' ').split('\n'))
-    .flatMap((line) => {
-      const found = /^(?:\$ (?:npx )?)?(varve .*)$/.exec(line);
-      return found?.[1] === undefined ? [] : [found[1].trim()];
-    });
-}
-
 async function parse(line: string): Promise<void> {
   const [, ...words] = wordsOf(line);
   const row = commandRows.find(({ name }) => name === words.slice(0, name.split(' ').length).join(' '));
@@ -87,14 +77,4 @@ async function parse(line: string): Promise<void> {
   if (row.name !== 'restore') return;
   checkChoice(requestOf(args));
   throttleOf(args);
-}
-
-/** As a shell takes the line apart, up to a pipe, a redirection or a comment. */
-function wordsOf(line: string): string[] {
-  const words: string[] = [];
-  for (const [whole, single, double] of line.matchAll(/'([^']*)'|"([^"]*)"|[^\s'"]+/g)) {
-    if (/^[#|>&;]/.test(whole)) break;
-    words.push(single ?? double ?? whole);
-  }
-  return words;
 }
