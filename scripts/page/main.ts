@@ -11,7 +11,7 @@ await using server = await serveHttp({
   page: async () => facts,
 });
 await using browser = await openBrowser();
-const [, , path = 'docs/page.png', query = '', scheme = 'light', width = '1240', height = '1000'] =
+const [, , path = 'docs/page.png', query = '', scheme = 'light', width = '1240', height = '980'] =
   process.argv;
 const page = await browser.newPage({
   viewport: { width: Number(width), height: Number(height) },

@@ -7,6 +7,7 @@ import {
   documentsOf,
   jsonText,
   pageText,
+  type Asked,
   type Documents,
   type PageFacts,
 } from '../page/page.ts';
@@ -120,14 +121,20 @@ function servePage(
     return kept.documents;
   };
   server.get('/', guarded, async (request, reply) => {
-    const { searchParams } = new URL(request.url, 'http://varve');
-    return reply.type('text/html').send(pageText(await documents(), askedOf(searchParams)));
+    const known = await documents();
+    return reply.type('text/html').send(pageText(known, askedIn(request)));
   });
   for (const name of apiNames) {
-    server.get(`/api/v1/${name}`, guarded, async (_request, reply) =>
-      reply.type('application/json').send(jsonText((await documents())[name])),
-    );
+    server.get(`/api/v1/${name}`, guarded, async (request, reply) => {
+      const known = await documents();
+      const document = name === 'topics' ? known.topics(askedIn(request)) : known[name];
+      return reply.type('application/json').send(jsonText(document));
+    });
   }
+}
+
+function askedIn({ url }: FastifyRequest): Asked {
+  return askedOf(new URLSearchParams(url.split('?')[1]));
 }
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;

@@ -1,7 +1,7 @@
 /** What somebody asked of the page by its address: all of it is hostile until it was read here. */
 import { momentText } from '../observe/observe.ts';
 import { monthText, parseMonth, parseTime, startOfMonthMs } from '../schedule/schedule.ts';
-import type { TopicDocument } from './topics.ts';
+import type { TopicDocument, TopicRow } from './topics.ts';
 
 export const topicsPerPage = 60;
 
@@ -43,13 +43,13 @@ export function addressOf(asked: Asked, change: Partial<Asked>): string {
 }
 
 export interface Shown {
-  readonly topics: readonly TopicDocument[];
+  readonly topics: readonly TopicRow[];
   readonly found: number;
   readonly page: number;
   readonly pages: number;
 }
 
-export function shownOf(all: readonly TopicDocument[], asked: Asked): Shown {
+export function shownOf(all: readonly TopicRow[], asked: Asked): Shown {
   const word = asked.search.toLowerCase();
   const found = all.filter(({ topic }) => topic.toLowerCase().includes(word));
   const pages = Math.max(1, Math.ceil(found.length / topicsPerPage));
@@ -60,7 +60,7 @@ export function shownOf(all: readonly TopicDocument[], asked: Asked): Shown {
 }
 
 /** They come by size. */
-const by: Record<Exclude<Sort, 'size'>, (a: TopicDocument, b: TopicDocument) => number> = {
+const by: Record<Exclude<Sort, 'size'>, (a: TopicRow, b: TopicRow) => number> = {
   name: (a, b) => (a.topic < b.topic ? -1 : 1),
   lag: (a, b) => b.lagRecords - a.lagRecords,
   unsaved: (a, b) => b.unsavedRecords - a.unsavedRecords,
@@ -77,12 +77,16 @@ export interface Choice {
 }
 
 /** Undefined where no topic was asked for, or one that the backup does not have. */
-export function choiceOf(all: readonly TopicDocument[], asked: Asked): Choice | undefined {
+export function choiceOf(
+  { rows: all, layers }: { rows: readonly TopicRow[]; layers: (row: TopicRow) => TopicDocument },
+  asked: Asked,
+): Choice | undefined {
   if (asked.topic === undefined) return undefined;
   const named = all.filter(({ topic }) => topic === asked.topic);
-  const topic =
+  const row =
     named.find(({ topicId }) => topicId === asked.topicId) ?? named.find(({ isLive }) => isLive) ?? named[0];
-  if (topic === undefined) return undefined;
+  if (row === undefined) return undefined;
+  const topic = layers(row);
   if (asked.time === undefined)
     return { topic, time: undefined, problem: undefined, month: topic.months[0]?.month };
   const parsed = parseTime(asked.time);

@@ -115,7 +115,7 @@ function picture(
       next === undefined ? 1 : Math.max(thinnest, Math.sqrt(next.bytes) * scale) * 0.3,
     );
     const below = edgeAt(y, { seed: `${layer.month}${layer.kind}`, swing });
-    const isPicked = choice?.topic === topic && choice.month === layer.month;
+    const isPicked = choice?.topic.topicId === topic.topicId && choice.month === layer.month;
     parts.push(
       layerPicture(layer, {
         above,

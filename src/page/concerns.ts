@@ -1,6 +1,6 @@
 import { agoText, durationText, longText, momentText, plural } from '../observe/observe.ts';
 import type { PageFacts } from './facts.ts';
-import type { TopicDocument } from './topics.ts';
+import type { TopicRow } from './topics.ts';
 
 /** Something that somebody should look at. */
 export interface Concern {
@@ -11,12 +11,12 @@ export interface Concern {
 }
 
 /** The gravest first. */
-export function concernsOf(facts: PageFacts, topics: readonly TopicDocument[]): Concern[] {
+export function concernsOf(facts: PageFacts, topics: readonly TopicRow[]): Concern[] {
   const found = [...ofReading(facts, topics), ...ofCycles(facts), ...ofSnapshots(facts)];
   return found.toSorted((a, b) => Number(b.level === 'bad') - Number(a.level === 'bad'));
 }
 
-function ofReading({ daemon, missing }: PageFacts, topics: readonly TopicDocument[]): Concern[] {
+function ofReading({ daemon, missing }: PageFacts, topics: readonly TopicRow[]): Concern[] {
   const { trouble, localFullInMs, unfinishedRestores = 0 } = daemon;
   const stopped = topics.reduce((sum, topic) => sum + topic.stopped, 0);
   const gaps = topics.reduce((sum, topic) => sum + topic.gaps.filter((gap) => !gap.isAccepted).length, 0);

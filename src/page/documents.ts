@@ -2,7 +2,8 @@
 import { type CycleNote, type PageFacts } from './facts.ts';
 import { concernsOf, type Concern } from './concerns.ts';
 import { momentText } from '../observe/observe.ts';
-import { topicsOf, type TopicDocument } from './topics.ts';
+import { layersOf, topicsOf, type TopicDocument, type TopicRow } from './topics.ts';
+import { shownOf, type Asked } from './choice.ts';
 
 export interface StatusDocument {
   readonly schema: 'varve.status/1';
@@ -83,19 +84,28 @@ export interface CycleDocument {
 export interface TopicsDocument {
   readonly schema: 'varve.topics/1';
   readonly time: string;
+  /** Of all that were asked for. */
+  readonly found: number;
+  readonly page: number;
+  readonly pages: number;
   readonly topics: readonly TopicDocument[];
 }
 
 export interface Documents {
   readonly status: StatusDocument;
-  readonly topics: TopicsDocument;
+  /** Every topic, the largest first. */
+  readonly rows: readonly TopicRow[];
+  /** Those that were asked for, with their layers. */
+  readonly topics: (asked: Asked) => TopicsDocument;
+  readonly layers: (row: TopicRow) => TopicDocument;
   readonly snapshots: SnapshotsDocument;
   readonly cycles: CyclesDocument;
 }
 
 export function documentsOf(facts: PageFacts): Documents {
   const time = momentText(facts.nowMs);
-  const topics = topicsOf(facts);
+  const rows = topicsOf(facts);
+  const layers = (row: TopicRow): TopicDocument => layersOf(facts, row);
   const strata = facts.repository?.strata;
   const snapshots = (strata?.snapshots ?? []).map((row): SnapshotDocument => ({
     id: row.id,
@@ -112,8 +122,13 @@ export function documentsOf(facts: PageFacts): Documents {
   }));
   const looked = momentOrNull(facts.repository?.lookedMs);
   return {
-    status: statusOf(facts, topics),
-    topics: { schema: 'varve.topics/1', time, topics },
+    status: statusOf(facts, rows),
+    rows,
+    layers,
+    topics(asked) {
+      const { topics, ...counts } = shownOf(rows, asked);
+      return { schema: 'varve.topics/1', time, ...counts, topics: topics.map(layers) };
+    },
     snapshots: { schema: 'varve.snapshots/1', time, looked, snapshots: snapshots.toReversed() },
     cycles: {
       schema: 'varve.cycles/1',
@@ -124,7 +139,7 @@ export function documentsOf(facts: PageFacts): Documents {
   };
 }
 
-function statusOf(facts: PageFacts, topics: readonly TopicDocument[]): StatusDocument {
+function statusOf(facts: PageFacts, topics: readonly TopicRow[]): StatusDocument {
   const { daemon, repository, version, name, instance, cluster } = facts;
   const strata = repository?.strata;
   const concerns = concernsOf(facts, topics);
@@ -216,7 +231,7 @@ function cyclesOf(facts: PageFacts): CycleDocument[] {
   return [...own, ...earlier].slice(0, cyclesMax);
 }
 
-const cyclesMax = 30;
+const cyclesMax = 15;
 
 function momentOrNull(ms: number | undefined): string | null {
   return ms === undefined ? null : momentText(ms);

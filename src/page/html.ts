@@ -48,8 +48,10 @@ const entities = new Map([
   ['`', '&#96;'],
 ]);
 
+/** Most texts are short and plain: they are seen to be at a glance. */
+const plain = /^[ !#-%(-;=?-_a-~]*$/;
+
 function escaped(text: string): string {
-  return /[&<>"'`\p{C}\p{Zl}\p{Zp}]/u.test(text)
-    ? escapeControls(text).replaceAll(/[&<>"'`]/g, (character) => entities.get(character) ?? '')
-    : text;
+  if (plain.test(text)) return text;
+  return escapeControls(text).replaceAll(/[&<>"'`]/g, (character) => entities.get(character) ?? '');
 }

@@ -34,6 +34,7 @@ ul.plain{list-style:none;margin:.2rem 0 0;padding:0}
 .tools{display:flex;flex-wrap:wrap;gap:.6rem .8rem;align-items:end;margin:1rem 0 1.4rem}
 label{display:block;font-size:.82rem;color:var(--soft)}
 input,select,button{font:inherit;font-size:.95rem;color:inherit;background:var(--card);border:1px solid var(--line);border-radius:4px;padding:.34rem .6rem;max-width:100%}
+input,select,.tools button{height:2.4rem}
 input{width:15rem}
 button{cursor:pointer;background:var(--code)}
 button:hover{border-color:var(--soft)}
@@ -84,7 +85,7 @@ code{font:.86em ui-monospace,"SF Mono",Menlo,Consolas,monospace;overflow-wrap:an
 .p0{fill:var(--m7)}.p1{fill:var(--m9)}.p2{fill:var(--m10)}.p3{fill:var(--m11)}.p4{fill:var(--m1)}.p5{fill:var(--m5)}.p6{fill:var(--water)}
 summary{cursor:pointer;color:var(--soft);margin:.8rem 0}
 footer{margin-top:3.5rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft);font-size:.85rem}
-footer a{margin-right:1rem}
+footer nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem}
 .pages{display:flex;gap:1.2rem;margin-top:1.4rem;font-size:.9rem}
 .unseen{position:absolute;width:0;height:0}
 @media (max-width:46rem){
@@ -98,7 +99,7 @@ input{width:100%}
 table,tbody,tr,td{display:block;width:100%}
 thead{display:none}
 tr{padding:.7rem 0;border-bottom:1px solid var(--line)}
-td,td.number{border:0;padding:.05rem 0;text-align:left;white-space:normal}
+td,td.number,td.time{border:0;padding:.05rem 0;text-align:left;white-space:normal}
 td[data-label]::before{content:attr(data-label) " ";color:var(--soft);font-size:.82rem}
 }
 @media print{.tools,button,.pages{display:none}}

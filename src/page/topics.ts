@@ -6,7 +6,13 @@ import type { LayeredTopic } from '../snapshot/snapshot.ts';
 import type { PageFacts } from './facts.ts';
 
 /** One life of a topic: what lies of it, and from when to when it can be had back. */
-export interface TopicDocument {
+export interface TopicDocument extends TopicRow {
+  /** Newest first. */
+  readonly months: readonly MonthDocument[];
+}
+
+/** Without its layers, which are made for those alone that are looked at. */
+export interface TopicRow {
   readonly topic: string;
   readonly topicId: string;
   /** The cluster has it, and it is followed. */
@@ -23,8 +29,6 @@ export interface TopicDocument {
   /** Of the oldest record in a snapshot, and of the newest; a topic that is live can be had back up to now. */
   readonly from: string | null;
   readonly to: string | null;
-  /** Newest first. */
-  readonly months: readonly MonthDocument[];
   readonly gaps: readonly GapDocument[];
 }
 
@@ -48,7 +52,7 @@ export interface GapDocument {
 }
 
 /** The largest first; of equal ones by name. */
-export function topicsOf(facts: PageFacts): TopicDocument[] {
+export function topicsOf(facts: PageFacts): TopicRow[] {
   const saved = new Map((facts.repository?.strata?.topics ?? []).map((topic) => [topic.topicId, topic]));
   const followed = Map.groupBy(facts.followed, ({ topicId }) => topicId);
   const ids = new Set([...saved.keys(), ...followed.keys(), ...(facts.unsaved?.keys() ?? [])]);
@@ -63,12 +67,11 @@ function topicOf(
   facts: PageFacts,
   topicId: string,
   o: { saved: LayeredTopic | undefined; partitions: readonly FollowedPartition[] },
-): TopicDocument {
+): TopicRow {
   const { saved, partitions } = o;
   const local = facts.unsaved?.get(topicId);
   const live = partitions.filter(({ state }) => state !== 'gone');
-  const months = monthsOf(facts, { saved, local: local?.months ?? new Map() });
-  const unsavedBytes = sumOf(months, (month) => month.unsavedBytes);
+  const unsavedBytes = sumOf([...(local?.months.values() ?? [])], (bytes) => bytes);
   const held = new Map(saved?.partitions.map(({ partition, to }) => [partition, to]));
   const topic = partitions[0]?.topic ?? saved?.topic ?? local?.topic ?? '';
   return {
@@ -83,22 +86,22 @@ function topicOf(
       return distance(held.get(partition) ?? from, end);
     }),
     unsavedBytes,
-    bytes: sumOf(months, (month) => month.savedBytes) + unsavedBytes,
+    bytes: sumOf(saved?.months ?? [], ({ bytes }) => bytes) + unsavedBytes,
     records: saved?.records ?? null,
     from: saved?.firstMs === undefined ? null : timeOrNull(saved.firstMs),
     to: saved?.lastMs === undefined ? null : timeOrNull(saved.lastMs),
-    months,
     gaps: gapsOf(facts.acceptedGaps, { ...o, topic, topicId }),
   };
 }
 
-function monthsOf(
-  facts: PageFacts,
-  { saved, local }: { saved: LayeredTopic | undefined; local: ReadonlyMap<Month, number> },
-): MonthDocument[] {
+/** The row with its layers. */
+export function layersOf(facts: PageFacts, row: TopicRow): TopicDocument {
+  const { topicId } = row;
+  const saved = facts.repository?.strata?.topics.find((topic) => topic.topicId === topicId);
+  const local = facts.unsaved?.get(topicId)?.months ?? new Map<Month, number>();
   const now = monthAt(facts.nowMs);
   const sealed = new Map(saved?.months.map(({ month, bytes }) => [month, bytes]));
-  return [...new Set([...sealed.keys(), ...local.keys()])]
+  const months = [...new Set([...sealed.keys(), ...local.keys()])]
     .toSorted((a, b) => b - a)
     .map((month) => {
       const unsavedBytes = local.get(month) ?? 0;
@@ -106,6 +109,7 @@ function monthsOf(
       const isSealed = month < now && unsavedBytes === 0;
       return { month: monthText(month), savedBytes, unsavedBytes, isSealed };
     });
+  return { ...row, months };
 }
 
 /** What follows a partition knows its gaps; of what is gone, the snapshot does. */

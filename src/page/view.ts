@@ -1,17 +1,9 @@
 /** The page as a whole, and its first lines. */
 import { createHash } from 'node:crypto';
 import { agoText, bytesText, countText, plural } from '../observe/observe.ts';
-import {
-  addressOf,
-  choiceOf,
-  shownOf,
-  topicsPerPage,
-  type Asked,
-  type Choice,
-  type Shown,
-} from './choice.ts';
+import { addressOf, choiceOf, topicsPerPage, type Asked, type Choice } from './choice.ts';
 import { columnsOf } from './columns.ts';
-import type { Documents, StatusDocument } from './documents.ts';
+import type { Documents, StatusDocument, TopicsDocument } from './documents.ts';
 import { html, verbatim, type Html } from './html.ts';
 import { restoreView } from './restore-view.ts';
 import { script } from './script.ts';
@@ -36,10 +28,10 @@ function hashOf(text: string): string {
 }
 
 export function pageText(documents: Documents, asked: Asked): string {
-  const { status, topics, snapshots, cycles } = documents;
+  const { status, snapshots, cycles } = documents;
   const nowMs = Date.parse(status.time);
-  const choice = choiceOf(topics.topics, asked);
-  const shown = shownOf(topics.topics, asked);
+  const choice = choiceOf(documents, asked);
+  const shown = documents.topics(asked);
   const address = addressOf(asked, {});
   return html`<!doctype html>
     <html lang="en">
@@ -130,14 +122,14 @@ function lossView({ unsavedRecords, unsavedBytes, lagRecords }: StatusDocument):
   const lag =
     lagRecords === 0
       ? 'this disk has all that is committed'
-      : `${plural(lagRecords, 'record')} of them not on this disk either`;
+      : `${countText(lagRecords)} of them not on this disk either`;
   if (unsavedRecords === null)
     return html`<div>
       <dt>Lost if this host were gone now</dt>
       <dd class="figure">not known yet</dd>
       <dd>${lag}</dd>
     </div>`;
-  const bytes = unsavedBytes === null || unsavedBytes === 0 ? '' : `${bytesText(unsavedBytes)}; `;
+  const bytes = unsavedBytes === null || unsavedBytes === 0 ? '' : `${bytesText(unsavedBytes)} `;
   return html`<div>
     <dt>Lost if cluster and host were gone now</dt>
     <dd class="figure">${unsavedRecords === 0 ? 'nothing' : plural(unsavedRecords, 'record')}</dd>
@@ -181,7 +173,7 @@ function topicsView({
   asked,
   choice,
 }: {
-  shown: Shown;
+  shown: TopicsDocument;
   asked: Asked;
   choice: Choice | undefined;
 }): Html {

@@ -1,9 +1,11 @@
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { serveHttp } from '../../src/daemon/daemon.ts';
 import type { DaemonFacts } from '../../src/observe/observe.ts';
+import type { PageFacts } from '../../src/page/page.ts';
+import { given } from '../page/given.ts';
 
 const well: DaemonFacts = {
   nowMs: 0,
@@ -137,4 +139,48 @@ test('a port that is taken is a clear error', async () => {
   } finally {
     other.close();
   }
+});
+
+async function shown(): Promise<PageFacts> {
+  return given([{ topic: 'orders', months: [1e6] }]);
+}
+
+test('the page and its documents are there unless they are turned off, and nothing of them may be kept or framed', async () => {
+  await using on = await serveHttp({ host: '127.0.0.1', port: 0, facts: async () => well, page: shown });
+  await using off = await serveHttp({ host: '127.0.0.1', port: 0, facts: async () => well });
+
+  for (const path of [
+    '/',
+    '/?topic=orders',
+    ...['status', 'topics', 'snapshots', 'cycles'].map((name) => `/api/v1/${name}`),
+  ]) {
+    const answer = await fetch(`http://127.0.0.1:${on.port}${path}`);
+    expect(answer.status, path).toBe(200);
+    expect(answer.headers.get('content-type'), path).toContain(
+      path.startsWith('/api') ? 'json' : 'text/html',
+    );
+    expect(answer.headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; style-src 'sha256-[^']+'; script-src 'sha256-/,
+    );
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('set-cookie')).toBeNull();
+    expect(await answer.text()).not.toBe('');
+    expect((await fetch(`http://127.0.0.1:${off.port}${path}`)).status, path).toBe(404);
+  }
+});
+
+test('asked by the name of another site, a server for this machine alone shows no page; health is answered all the same', async () => {
+  await using server = await serveHttp({ host: '127.0.0.1', port: 0, facts: async () => well, page: shown });
+  const statusOf = async (path: string, host: string): Promise<number | undefined> => {
+    const asked = request({ host: '127.0.0.1', port: server.port, path, headers: { host } }).end();
+    const [answer] = await once(asked, 'response');
+    answer.resume();
+    return answer.statusCode;
+  };
+
+  for (const host of ['attacker.example', 'attacker.example:80', '127.0.0.1.attacker.example'])
+    for (const path of ['/', '/api/v1/topics']) expect(await statusOf(path, host), host).toBe(421);
+  for (const host of ['localhost', `127.0.0.1:${server.port}`, '[::1]:8080'])
+    expect(await statusOf('/', host), host).toBe(200);
+  expect(await statusOf('/livez', 'attacker.example')).toBe(200);
 });

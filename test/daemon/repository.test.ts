@@ -117,6 +117,18 @@ test('a daemon publishes by its schedule and on demand; killed, it goes on with 
     const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     expect(metrics).toMatch(/^varve_cycle_last_attempt_success 1$/m);
     expect(metrics).toMatch(new RegExp(`^varve_lag_records\\{topic="${topic}"\\} 0$`, 'm'));
+    const told = async (name: string): Promise<string> =>
+      (await fetch(`http://127.0.0.1:${port}/api/v1/${name}`)).text();
+    await until('the page tells that nothing would be lost', async () => {
+      const { healthy, unsavedRecords }: { healthy: boolean; unsavedRecords: number } = JSON.parse(
+        await told('status'),
+      );
+      return healthy && unsavedRecords === 0;
+    });
+    const drawn: { topics: readonly unknown[] } = JSON.parse(await told('topics'));
+    expect(drawn.topics).toMatchObject([
+      { topic, isLive: true, records: 1500, unsavedBytes: 0, months: [{ unsavedBytes: 0 }] },
+    ]);
     daemon.signal('SIGKILL');
     await daemon.ended();
   }

@@ -1,27 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { varve } from '../../scripts/demo/varve.ts';
 import { keyOf, Store } from '../snapshot/given.ts';
 import { readTree, sourcesOf } from '../tidy/tree.ts';
-
-interface Schema {
-  readonly type?: string | readonly string[];
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly required?: readonly string[];
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly items?: Schema;
-  readonly anyOf?: readonly Schema[];
-}
-
-const schemas = new Map<string, Schema>(
-  readdirSync('docs/schema').map((file) => [
-    basename(file, '.json'),
-    JSON.parse(readFileSync(join('docs/schema', file), 'utf8')),
-  ]),
-);
+import { problemsOf, schemas } from './schemas.ts';
 
 test('every document that the commands print has a schema, and every schema a document', () => {
   const code = [...sourcesOf(readTree()).values()].join('\n');
@@ -56,35 +39,3 @@ test('what the commands print without a broker is what its schema says', async (
     expect(problemsOf({ schema: document['schema'] }, schemas.get(name) ?? {}, line)).not.toEqual([]);
   }
 }, 120_000);
-
-/** As much of JSON Schema as these use. */
-function problemsOf(value: unknown, schema: Schema, at: string): string[] {
-  const { type, required = [], properties = {}, items, anyOf } = schema;
-  if ('const' in schema && value !== schema.const) return [`${at}: expected ${String(schema.const)}`];
-  if (schema.enum?.includes(value) === false) return [`${at}: expected one of ${schema.enum.join(', ')}`];
-  if (type !== undefined && ![type].flat().some((name) => isOf(value, name)))
-    return [`${at}: expected ${[type].flat().join(' or ')}, got ${JSON.stringify(value)}`];
-  const ways = anyOf?.map((way) => problemsOf(value, way, at));
-  const inside = Array.isArray(value)
-    ? value.flatMap((item, index) =>
-        items === undefined ? [] : problemsOf(item, items, `${at}[${String(index)}]`),
-      )
-    : Object.entries(typeof value === 'object' && value !== null ? value : {}).flatMap(([name, inner]) =>
-        properties[name] === undefined ? [] : problemsOf(inner, properties[name], `${at}.${name}`),
-      );
-  const missing =
-    typeof value === 'object' && value !== null ? required.filter((name) => !Object.hasOwn(value, name)) : [];
-  return [
-    ...missing.map((name) => `${at}.${name} is missing`),
-    ...inside,
-    ...(ways === undefined || ways.some((problems) => problems.length === 0) ? [] : ways.flat()),
-  ];
-}
-
-function isOf(value: unknown, type: string): boolean {
-  if (type === 'integer') return Number.isInteger(value);
-  if (type === 'null') return value === null;
-  if (type === 'array') return Array.isArray(value);
-  if (type === 'object') return typeof value === 'object' && value !== null && !Array.isArray(value);
-  return typeof value === type;
-}

@@ -11,7 +11,7 @@ const seasons = [0.7, 0.55, 0.6, 0.62, 0.7, 0.66, 0.5, 0.42, 0.52, 0.74, 0.95, 1
 function year(perMonth: number, months: number, wobble: number): number[] {
   return seasons
     .slice(-months)
-    .map((share, index) => perMonth * mega * share * (1 + (((index + 3) * wobble) % 7) / 12));
+    .map((share, index) => Math.round(perMonth * mega * share * (1 + (((index + 3) * wobble) % 7) / 12)));
 }
 
 const topics: GivenTopic[] = [
