@@ -27,7 +27,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') process.exit(1);
+  // Of a terminal that went away it is EIO.
+  const isReaderGone = error.code === 'EPIPE' || (error.code === 'EIO' && process.stdout.isTTY);
+  if (!isReaderGone) process.exit(1);
   if (signals.streaming) process.exit(0);
 });
 // Where stderr is gone there is nobody left to tell.

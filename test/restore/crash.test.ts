@@ -161,16 +161,23 @@ test('a restore that another installation left half done in this cluster is not 
   await expectSame(java, 'of-another', other.before);
 });
 
-test('a terminal that goes away does not stop it: it writes its log to the last line', async () => {
-  const topic = 'hung-up';
-  await using given = await givenLost(topic);
-  const { place, before, words } = given;
-  await using running = Running.start(place, ...words, ...slowly);
-  await reached(running, topic, count / 3);
-  running.hangUp();
-  expect(await running.ended()).toMatchObject({ status: 0, signal: null });
-  const [id] = await restoreIds(place);
-  const log = await readFile(join(place.local, 'restores', `${id}.log`), 'utf8');
-  expect(log).toMatch(new RegExp(` RESTORED ${id}\n$`));
-  await expectSame(java, topic, before);
-});
+test.each(['pipes', 'terminal'] as const)(
+  'a terminal that goes away does not stop it: it writes its log to the last line',
+  async (reader) => {
+    const topic = `gone-${reader}`;
+    await using given = await givenLost(topic);
+    const { place, before, words } = given;
+    const all = [...words, ...slowly];
+    await using running =
+      reader === 'pipes' ? Running.start(place, ...all) : Running.startInTerminal(place, ...all);
+    await reached(running, topic, count / 3);
+    if (reader === 'pipes') running.hangUp();
+    else await running.kill();
+    const [id] = await restoreIds(place);
+    const log = join(place.local, 'restores', `${id}.log`);
+    const last = new RegExp(` RESTORED ${id}\n$`);
+    await until('its last line is written', async () => last.test(await readFile(log, 'utf8')));
+    await expectSame(java, topic, before);
+    if (reader === 'pipes') expect(await running.ended()).toMatchObject({ status: 0, signal: null });
+  },
+);

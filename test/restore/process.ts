@@ -37,6 +37,13 @@ export class Running implements AsyncDisposable {
     );
   }
 
+  /** On a terminal of its own, which is gone when this is killed. */
+  static startInTerminal(place: Pick<Place, 'folder'>, ...words: string[]): Running {
+    const line = [process.execPath, program, ...words].map((word) => `'${word}'`).join(' ');
+    const args = ['--quiet', '--return', '--flush', '--command', line, '/dev/null'];
+    return new Running(spawn('script', args, { cwd: place.folder, stdio: ['pipe', 'pipe', 'pipe'] }));
+  }
+
   get isRunning(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
