@@ -44,7 +44,7 @@ export class Pod implements AsyncDisposable {
   start(words: readonly string[] = this.#image.config.Cmd): ChildProcess {
     const { root, config } = this.#image;
     const mounts = this.#volumes.flatMap(({ from, at }) => [from, at]);
-    const alone = ['unshare', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', isolated, 'sh', root];
+    const alone = ['unshare', '--mount', '--pid', '--fork', 'sh', '-c', isolated, 'sh', root];
     const inside = this.#inside([...config.Entrypoint, ...words]);
     this.#main = this.#spawn([...alone, ...mounts, '--', ...inside]);
     return this.#main;
@@ -79,8 +79,9 @@ export class Pod implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const main = this.#main;
     if (main !== undefined && main.exitCode === null && main.signalCode === null) {
-      main.kill('SIGKILL'); // and all that is in it with its process 1
-      await once(main, 'close');
+      const closed = once(main, 'close');
+      await this.signal('SIGKILL'); // and with its process 1 all that is in it
+      await closed;
     }
     await this.#memory[Symbol.asyncDispose]();
   }

@@ -104,7 +104,7 @@ test('in a pod: init, run, a cycle, a restore as typed, its terminal dropped in 
   await using place = await given(topic);
   await using pod = await Pod.make(image, { volumes: place.volumes, memoryMiB });
   expect(await ended(pod.start(['init']))).toMatchObject({ status: 0 });
-  await using daemon = Daemon.of(pod.start());
+  const daemon = Daemon.of(pod.start()); // ends with the pod
   await daemon.logged('cycle-ended');
   expect(await ended(await pod.exec(['touch', '/opt/varve/src/other.ts']))).toMatchObject({
     status: 1,
@@ -151,7 +151,7 @@ test('the memory of the chart is enough for a cycle and a restore at once, both 
   await using place = await given(topic);
   await using pod = await Pod.make(image, { volumes: place.volumes, memoryMiB });
   expect(await ended(pod.start(['init']))).toMatchObject({ status: 0 });
-  await using daemon = Daemon.of(pod.start());
+  const daemon = Daemon.of(pod.start()); // ends with the pod
   await daemon.logged('cycle-ended');
   const words = ['restore', '--topic', topic, '--to-topic', 'large.copy', '--yes'];
   const restoring = ended(await pod.exec(words));
