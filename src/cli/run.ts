@@ -44,6 +44,7 @@ export const command: Command = {
     const log = openLog({
       level: config.observe.logLevel,
       isTerminal: terminal.stderr,
+      noColor: (context.env['NO_COLOR'] ?? '') !== '',
       write(text) {
         status.clear();
         errText(text);

@@ -13,10 +13,16 @@ export interface Log {
  * JSON lines for programs, readable ones on a terminal. Every line names its event. Names and error texts come from
  * outside: nothing in them ends a line, or is obeyed by a terminal.
  */
-export function openLog(o: { level: string; isTerminal: boolean; write: (text: string) => void }): Log {
+export function openLog(o: {
+  level: string;
+  isTerminal: boolean;
+  /** On a terminal, unless NO_COLOR asks for none. */
+  noColor?: boolean;
+  write: (text: string) => void;
+}): Log {
   const pretty = o.isTerminal
     ? prettyFactory({
-        colorize: true,
+        colorize: o.noColor !== true,
         ignore: 'pid,hostname,event',
         translateTime: 'SYS:HH:MM:ss',
         hideObject: true,

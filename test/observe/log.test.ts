@@ -8,7 +8,7 @@ const hostile = 'a"}\n{"level":"info"}\r\u001b[2J\u009b31m\u2028\u202e';
 const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 const colours = ['31', '32', '33', '34', '36', '39'].map((colour) => `\u001b[${colour}m`);
 
-function linesOf(event: DaemonEvent, o: { isTerminal: boolean }): string[] {
+function linesOf(event: DaemonEvent, o: { isTerminal: boolean; noColor?: boolean }): string[] {
   const written: string[] = [];
   openLog({ level: 'debug', ...o, write: (text) => written.push(text) }).event(event);
   return written;
@@ -24,6 +24,17 @@ test.each(everyEvent(hostile))('no name or text in $type ends a line or moves a 
     expect(line.slice(0, -1)).not.toMatch(unsafe);
     if (!isTerminal) expect(JSON.parse(line)).toMatchObject({ event: event.type });
   }
+});
+
+test('colours are for terminals, and not with NO_COLOR', () => {
+  const [event] = everyEvent('orders');
+  if (event === undefined) throw new Error('there is one');
+  const isColoured = (o: { isTerminal: boolean; noColor?: boolean }): boolean =>
+    linesOf(event, o)[0]?.includes('\u001b[') === true;
+
+  expect(isColoured({ isTerminal: true })).toBe(true);
+  expect(isColoured({ isTerminal: true, noColor: true })).toBe(false);
+  expect(isColoured({ isTerminal: false })).toBe(false);
 });
 
 test('offsets are exact', () => {
