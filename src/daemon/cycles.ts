@@ -71,6 +71,7 @@ export class Cycles {
   #targetFreeBytes: number | undefined;
   #isPublished: boolean;
   #newestSeq: number | undefined;
+  #isLooking = false;
   #wanted: Wanted | undefined;
   #wake: (() => void) | undefined;
 
@@ -104,9 +105,14 @@ export class Cycles {
     return this.#running;
   }
 
-  /** One runs, or begins as soon as nothing else holds it up. */
+  /** One runs, or begins as soon as nothing else holds it up, or the repository is being looked at. */
   get isAhead(): boolean {
-    return this.#running !== undefined || this.#wanted !== undefined || this.#missed() !== undefined;
+    return (
+      this.#isLooking ||
+      this.#running !== undefined ||
+      this.#wanted !== undefined ||
+      this.#missed() !== undefined
+    );
   }
 
   get nextMs(): number | undefined {
@@ -115,14 +121,14 @@ export class Cycles {
 
   /** Runs until the signal is aborted. */
   async follow(): Promise<void> {
-    const { host, signal, onStart, look } = this.#o;
-    await look?.();
+    const { host, signal, onStart } = this.#o;
+    await this.#look();
     if (onStart) await this.#attempt('start', nothingAccepted).catch(() => undefined); // told as an event
     let lookedMs = onStart ? undefined : this.#lastAttemptMs;
     while (!signal.aborted) {
       if (lookedMs !== this.#lastAttemptMs) {
         lookedMs = this.#lastAttemptMs;
-        await look?.();
+        await this.#look();
       }
       const wanted = this.#wanted;
       const missedMs = this.#missed();
@@ -141,6 +147,19 @@ export class Cycles {
     }
     this.#wanted?.settle(Promise.reject(stopping()));
     await this.#o.ping?.settled();
+  }
+
+  /** The target has room for one at a time. */
+  async #look(): Promise<void> {
+    const { look, clear } = this.#o;
+    if (look === undefined) return;
+    this.#isLooking = true;
+    try {
+      await clear?.();
+      await look();
+    } finally {
+      this.#isLooking = false;
+    }
   }
 
   /** A cycle that begins from now on. */

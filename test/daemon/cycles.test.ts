@@ -301,3 +301,25 @@ test('a daemon that stops begins no cycle, and tells whoever waits for one', asy
   expect(at.runs).toHaveLength(1);
   await expect(at.cycles.request(nothing)).rejects.toMatchObject({ code: 'interrupted' });
 });
+
+test('while the repository is looked at, no drill begins: the target has room for one child at a time', async () => {
+  const stop = new AbortController();
+  const looked = Promise.withResolvers<void>();
+  const cycles = new Cycles({
+    host: systemHost,
+    timetable: nightly,
+    onStart: false,
+    record: { sinceMs: Date.now(), lastAttemptMs: undefined, lastSuccessMs: undefined, isPublished: false },
+    take: async () => report,
+    emit: () => undefined,
+    look: async () => looked.promise,
+    signal: stop.signal,
+  });
+  const following = cycles.follow();
+  expect(cycles.isAhead).toBe(true);
+  looked.resolve();
+  await turn();
+  expect(cycles.isAhead).toBe(false);
+  stop.abort();
+  await following;
+});
