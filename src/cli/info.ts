@@ -183,10 +183,21 @@ function localDocument({ newGaps, ...rest }: LocalFacts): object {
   };
 }
 
+/** How old what could be restored is: the answer that is looked for first. */
+function newestText({ overview, nowMs }: Facts): string {
+  if (overview === undefined) return 'what is in the repository cannot be told';
+  const row = overview.snapshots.findLast(({ verified }) => verified);
+  return row === undefined
+    ? 'there is no verified snapshot'
+    : `the newest verified snapshot was taken ${agoText(row.takenMs, nowMs)}`;
+}
+
 async function print(context: CommandContext, facts: Facts): Promise<void> {
   const { overview, newest, findings, local, config, nowMs } = facts;
   const { out } = context;
-  await out(verdict(findings, { good: 'healthy', bad: 'NOT healthy' }));
+  await out(
+    escapeControls(`${verdict(findings, { good: 'healthy', bad: 'NOT healthy' })}; ${newestText(facts)}`),
+  );
   for (const finding of findings) await printFinding(context, finding);
   for (const { row, topics, manifest } of newest) {
     const records = topics.reduce((sum, topic) => sum + topic.records, 0);
@@ -204,7 +215,7 @@ async function print(context: CommandContext, facts: Facts): Promise<void> {
         : `not in a snapshot yet: ${plural(unsavedSegments, 'segment')}, ${bytesText(unsavedBytes)}, on the local disk only`,
     );
     if (excludedTopics.length > 0)
-      await out(`no longer followed, by the configuration: ${excludedTopics.join(', ')}`);
+      await out(escapeControls(`no longer followed, by the configuration: ${excludedTopics.join(', ')}`));
     await out(newGaps.length === 0 ? 'no new gap' : `${plural(newGaps.length, 'new gap')}: varve gaps list`);
     await out(
       `local room: ${bytesText(freeBytes)} above local.minFree: if the target is away, ${spaceText(local)}`,

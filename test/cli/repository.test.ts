@@ -98,11 +98,13 @@ test('info and check tell a healthy backup, and what is wrong with one that is n
     snapshots: 2,
     lastDrill: null,
   });
-  expect((await run(store, 'info', '--topics')).stdout).toMatch(/orders +1 +150 /);
+  const { stdout } = await run(store, 'info', '--topics');
+  expect(stdout).toMatch(/^healthy; the newest verified snapshot was taken [\d.]+ \w+ ago\n/);
+  expect(stdout).toMatch(/orders +1 +150 /);
   expect(await json(store, 'check')).toMatchObject({ status: 0, healthy: true });
 
   await configure(store, { archive: { keep: '13mo', topics: { orders: { keep: 'forever' } } } });
-  expect((await run(store, 'info')).stdout).toContain('data is kept for 13 months, orders for ever;');
+  expect((await run(store, 'info')).stdout).toContain('data is kept for 13 months, orders for ever\n');
 
   await configure(store, { cycle: { schedule: '* * * * * *' } });
   store.nowMs = Date.now() - 3 * 3_600_000;
