@@ -1,10 +1,25 @@
 import { fork } from 'node:child_process';
 import type { Stretch } from '../crypto/crypto.ts';
+import { systemHost } from '../host/host.ts';
+import { takeTurn } from './turn.ts';
 
 type Answer = { readonly stretched: Uint8Array } | { readonly problem: string };
 
+/** It takes hundreds of megabytes: two at once would not fit into a pod's limit. */
+const turnName = `varve argon2 of ${process.getuid?.() ?? 'anybody'}`;
+const turnWaitMaxMs = 20_000;
+
 /** The passphrase crosses to the other process as a message: never as an argument, never in its environment. */
 export const stretchInChild: Stretch = async (request) => {
+  const end = await takeTurn(turnName, { clock: systemHost.clock, waitMaxMs: turnWaitMaxMs });
+  try {
+    return await stretch(request);
+  } finally {
+    end();
+  }
+};
+
+const stretch: Stretch = async (request) => {
   const child = fork(new URL('argon2-child.ts', import.meta.url), [], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
