@@ -1,13 +1,11 @@
 /** Files of a Kafka Connect FileStreamSink: one value on each line, plain or gzipped, in the order of their names. */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { basename, dirname, join, resolve } from 'node:path';
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { matchesGlob } from '../config/config.ts';
 import { VarveError } from '../errors.ts';
 import type { Disk } from '../host/host.ts';
-import { linesOf, type Lines } from './lines.ts';
 import { timeOfLine } from './line-time.ts';
+import { fileBehind, readable, readLines } from './sink-bytes.ts';
 
 export interface SinkRequest {
   /** Paths whose last part may be a glob. */
@@ -69,7 +67,8 @@ export async function readSinkFiles(
       count += lines.length;
       o.onLines(lines.length);
     }
-    files.push({ path, byteLength: (await disk.stat(path))?.byteLength ?? 0, lines: count });
+    const { byteLength } = await fileBehind(disk, path);
+    files.push({ path, byteLength, lines: count });
   }
   return { ...counter.counts(), files, sha256: hash.digest('hex') };
 }
@@ -149,74 +148,25 @@ async function findFiles(disk: Disk, { files, folder }: SinkRequest): Promise<st
   const found = new Set<string>();
   for (const glob of files) {
     const path = resolve(folder, glob);
-    const entries = (await disk.list(dirname(path))) ?? [];
+    const within = dirname(path);
+    const entries = (await readable(within, async () => disk.list(within))) ?? [];
     const matching = entries
       .filter(({ name, kind }) => kind !== 'folder' && matchesGlob(basename(path), name))
       .map(({ name }) => name)
-      .toSorted(byNumbers.compare);
+      .toSorted(byName);
     if (matching.length === 0) {
       throw new VarveError('nothing-selected', `--files: no file is called ${JSON.stringify(glob)}`, {
         hint: 'a glob has * and ? in its last part; put it in quotes so that the shell leaves it alone',
       });
     }
-    for (const name of matching) found.add(join(dirname(path), name));
+    for (const name of matching) found.add(join(within, name));
   }
   return [...found];
 }
 
 const byNumbers = new Intl.Collator('en', { numeric: true });
 
-async function* readLines(disk: Disk, path: string, hash: Hash): AsyncGenerator<Lines, void, undefined> {
-  const chunks = chunksOf(disk, path, hash);
-  const first = await chunks.next();
-  if (first.done === true) return;
-  const all = rejoined(first.value, chunks);
-  const isGzip = first.value.length >= 2 && first.value.readUInt16BE(0) === gzipMagic;
-  yield* linesOf(isGzip ? gunzipped(all, path) : all, path);
-}
-
-const gzipMagic = 0x1f8b;
-const chunkBytes = 1024 * 1024;
-
-async function* chunksOf(disk: Disk, path: string, hash: Hash): AsyncGenerator<Buffer, void, undefined> {
-  const file = await disk.open(path, 'read');
-  try {
-    for (let position = 0; ;) {
-      const chunk = Buffer.allocUnsafeSlow(chunkBytes);
-      const bytes = chunk.subarray(0, await file.read(chunk, position));
-      if (bytes.length === 0) return;
-      hash.update(bytes);
-      position += bytes.length;
-      yield bytes;
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-async function* rejoined(
-  first: Buffer,
-  rest: AsyncGenerator<Buffer, void, undefined>,
-): AsyncGenerator<Buffer, void, undefined> {
-  yield first;
-  yield* rest;
-}
-
-/** Several members one behind the other are one file, as `gzip` takes them. */
-async function* gunzipped(
-  chunks: AsyncIterable<Buffer>,
-  path: string,
-): AsyncGenerator<Buffer, void, undefined> {
-  const gunzip = createGunzip({ chunkSize: chunkBytes });
-  pipeline(Readable.from(chunks), gunzip, () => undefined); // its error comes out of the stream as well
-  try {
-    for await (const chunk of gunzip) yield chunk;
-  } catch (error) {
-    if (error instanceof VarveError) throw error;
-    const { message } = error instanceof Error ? error : { message: String(error) };
-    throw new VarveError('damage', `${path}: it is no whole gzip file: ${message}`, {
-      hint: 'find another copy of it; gzip -dc may give what is in front of the damage',
-      cause: error,
-    });
-  }
+/** The same order always, as the same command has to go on: `sink.1` and `sink.01` are equal as numbers. */
+function byName(a: string, b: string): number {
+  return byNumbers.compare(a, b) || (a < b ? -1 : 1);
 }

@@ -1,11 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSinkFiles, SinkBackup, type SinkRequest } from '../../src/exchange/exchange.ts';
-import { systemHost } from '../../src/host/host.ts';
+import { systemHost, type Disk } from '../../src/host/host.ts';
 import { decodeRecords } from '../../src/log/log.ts';
 
 const { disk } = systemHost;
@@ -88,6 +88,46 @@ describe('the files of a sink', () => {
     await expect(recordsOf({ ...all, folder, files: ['nothing*'] })).rejects.toMatchObject({
       code: 'nothing-selected',
       message: expect.stringContaining('"nothing*"'),
+    });
+  });
+
+  test('come in one order, whatever order the folder has them in', async () => {
+    const list = async (path: string): ReturnType<typeof disk.list> =>
+      (await disk.list(path))?.toSorted((a, b) => (a.name < b.name ? 1 : -1));
+    for (const name of ['same.1', 'same.01', 'same.001']) await writeFile(join(folder, name), name);
+    const request = { ...all, folder, files: ['same.*'] };
+    const { sha256 } = await readSinkFiles(disk, request, quiet);
+    expect(await readSinkFiles({ ...disk, list }, request, quiet)).toMatchObject({ sha256 });
+  });
+
+  test('are followed where they are links; what is no file behind one is refused, by name', async () => {
+    await mkdir(join(folder, 'behind'));
+    await writeFile(join(folder, 'behind', 'real'), 'a\n');
+    const links = { 1: 'behind/real', 2: 'link.1', folder: 'behind', lost: 'nowhere', circle: 'link.circle' };
+    for (const [name, target] of Object.entries(links)) await symlink(target, join(folder, `link.${name}`));
+    const [records] = await recordsOf({ ...all, folder, files: ['link.?'] });
+    expect(records?.map(([value]) => value)).toEqual(['a', 'a']);
+    const refused = { folder: 'a folder', lost: 'nothing', circle: 'links in a circle' };
+    for (const [name, got] of Object.entries(refused))
+      await expect(recordsOf({ ...all, folder, files: [`link.${name}`] })).rejects.toMatchObject({
+        code: 'usage',
+        message: expect.stringMatching(new RegExp(`link.${name}: expected a file, got ${got}`)),
+      });
+  });
+
+  test('that may not be read are named, with what to do', async () => {
+    await writeFile(join(folder, 'secret'), 'a\n');
+    const denied: Disk = {
+      ...disk,
+      open: async () => {
+        throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
+      },
+    };
+    const request = { ...all, folder, files: ['secret'] };
+    await expect(readSinkFiles(denied, request, quiet)).rejects.toMatchObject({
+      code: 'failed',
+      message: `--files: ${join(folder, 'secret')}: it cannot be read: EACCES`,
+      hint: expect.stringContaining('read it'),
     });
   });
 
