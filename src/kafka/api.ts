@@ -354,6 +354,8 @@ export interface FetchPartition {
 
 export interface FetchResponse {
   readonly errorCode: number;
+  /** Above 0 where a quota is used up: the answer may hold no partition at all then. */
+  readonly throttleMs: number;
   readonly partitions: readonly FetchedPartition[];
   /** Of the whole answer: what is held until it is released. */
   readonly byteLength: number;

@@ -8,7 +8,7 @@ export interface Frame {
 
 export interface AssemblerOptions {
   readonly memory: FrameMemory;
-  readonly frameBytesMax: number;
+  readonly frameBytesMax: () => number;
   /** Up to here a length is believed; what claims to be longer gets memory as it arrives. */
   readonly trustedBytes: () => number;
   readonly onFrame: (frame: Frame) => void;
@@ -102,7 +102,7 @@ export class Assembler {
     if (this.#prefixFilled === 4) {
       const length = this.#prefix.readInt32BE(0);
       this.#prefixFilled = 0;
-      if (length < 4 || length > this.#options.frameBytesMax) this.#options.onBadLength(length);
+      if (length < 4 || length > this.#options.frameBytesMax()) this.#options.onBadLength(length);
       else this.#begin(length);
     }
     return chunk.subarray(count);

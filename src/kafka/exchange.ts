@@ -13,6 +13,7 @@ export interface CallOptions {
 export interface Answer<T> {
   readonly value: T;
   readonly byteLength: number;
+  readonly throttleMs: number;
   /** Gives the memory back that views in the value point into. */
   release(): void;
 }
@@ -47,7 +48,10 @@ export function exchangeOf<Request, Response>(
       const behind = message.throttle === 'last' ? from.int32() : 0;
       if (message.throttle === 'last') from.tags();
       from.end();
-      return { value, throttleMs: before + behind };
+      const throttleMs = before + behind;
+      if (throttleMs > throttleMsMax)
+        from.fail(`a throttle of at most ${throttleMsMax} ms, got ${throttleMs}`);
+      return { value, throttleMs };
     },
   };
 }
@@ -67,6 +71,8 @@ export function rawExchange(request: {
   };
 }
 
+/** Far beyond what quotas come to; a longer one would be silence without a word. */
+const throttleMsMax = 60 * 60 * 1000;
 const correlationIdBytes = 4;
 
 /** The request header: version 2 where the message is flexible, else version 1; the first four bytes are the length. */

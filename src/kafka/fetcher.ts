@@ -41,7 +41,8 @@ export class BrokerFetcher implements Fetcher {
         waitMs: request.maxWaitMs,
         trustedBytes: request.maxBytes + overheadBytes,
       });
-      return { ...answer.value, byteLength: answer.byteLength, release: () => answer.release() };
+      const { value, byteLength, throttleMs } = answer;
+      return { ...value, byteLength, throttleMs, release: () => answer.release() };
     } finally {
       signal?.removeEventListener('abort', giveUp);
     }

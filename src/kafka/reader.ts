@@ -81,14 +81,18 @@ export class Reader {
     return this.#bytes.subarray(at, at + length);
   }
 
-  array<T>(elementBytesMin: number, element: () => T): T[] {
-    return this.nullableArray(elementBytesMin, element) ?? this.fail('an array, got null');
+  array<T>(elementBytesMin: number, element: () => T, countMax?: number): T[] {
+    return this.nullableArray(elementBytesMin, element, countMax) ?? this.fail('an array, got null');
   }
 
-  /** The least an element can take bounds what a count can promise before anything is allocated for it. */
-  nullableArray<T>(elementBytesMin: number, element: () => T): T[] | undefined {
+  /**
+   * The least an element can take bounds what a count can promise before anything is allocated for it; `countMax`
+   * where in memory an element takes many times its bytes.
+   */
+  nullableArray<T>(elementBytesMin: number, element: () => T, countMax = Infinity): T[] | undefined {
     const count = this.uvarint() - 1;
     if (count < 0) return undefined;
+    if (count > countMax) this.fail(`at most ${countMax} elements, got ${count}`);
     if (count * elementBytesMin > this.left) {
       this.fail(`an array of ${count} elements in ${this.left} bytes`);
     }

@@ -53,6 +53,10 @@ interface Pending {
 }
 
 const defaultFrameBytesMax = 256 * 1024 * 1024;
+/** Versions and tokens are small; who is asked for them is not known yet. */
+const handshakeBytesMax = 1024 * 1024;
+/** An answer that comes more slowly, time limit after time limit, is none. */
+const trickle = { bytesPerSecond: 1024, limitsMax: 3 };
 const defaultTrustedBytes = 1024 * 1024;
 
 /**
@@ -76,6 +80,8 @@ export class Wire {
   #waiting: Pending[] = [];
   #inFlight: Pending[] = [];
   #correlationId = 0;
+  /** How many were taken. */
+  #answers = 0;
   #throttledUntilMs = 0;
   #versions: TakeOver['versions'] = {};
   #throttleTimer: { cancel(): void } | undefined;
@@ -87,7 +93,8 @@ export class Wire {
     this.#options = options;
     this.#assembler = new Assembler({
       memory: options.memory,
-      frameBytesMax: options.frameBytesMax ?? defaultFrameBytesMax,
+      frameBytesMax: () =>
+        this.#state === 'handshake' ? handshakeBytesMax : (options.frameBytesMax ?? defaultFrameBytesMax),
       trustedBytes: () => this.#inFlight[0]?.trustedBytes ?? 0,
       onFrame: (frame) => this.#take(frame),
       onBadLength: (length) => this.close(badLength(this.broker, length)),
@@ -235,9 +242,9 @@ export class Wire {
       limitMs: this.#options.requestTimeoutMs + (options.waitMs ?? 0),
       trustedBytes: options.trustedBytes ?? defaultTrustedBytes,
       settle: (frame) => {
-        const value = this.#readAnswer(exchange, frame.bytes);
+        const { value, throttleMs } = this.#readAnswer(exchange, frame.bytes);
         if (options.signal?.aborted) frame.release();
-        else resolve({ value, byteLength: frame.bytes.length, release: () => frame.release() });
+        else resolve({ value, throttleMs, byteLength: frame.bytes.length, release: () => frame.release() });
       },
       fail: reject,
     });
@@ -249,13 +256,13 @@ export class Wire {
     }
   }
 
-  #readAnswer<T>(exchange: Exchange<T>, bytes: Buffer): T {
+  #readAnswer<T>(exchange: Exchange<T>, bytes: Buffer): { value: T; throttleMs: number } {
     const { value, throttleMs } = readAnswer(exchange, bytes, this.broker);
     if (throttleMs > 0) {
       const untilMs = this.#options.ports.nowMs() + throttleMs;
       this.#throttledUntilMs = Math.max(this.#throttledUntilMs, untilMs);
     }
-    return value;
+    return { value, throttleMs };
   }
 
   #pump(): void {
@@ -279,13 +286,19 @@ export class Wire {
     }
   }
 
-  /** Time runs only while nothing arrives, and not while it is us who do not read. */
-  #armTimer(pending: Pending): void {
-    const arrivedBefore = this.#assembler.bytesArrived;
-    pending.timer = this.#options.ports.after(pending.limitMs, () => {
-      if (!this.#assembler.ready || this.#assembler.bytesArrived !== arrivedBefore) this.#armTimer(pending);
-      else
-        this.close(lost(this.broker, new Error(`no answer to ${pending.name} within ${pending.limitMs} ms`)));
+  /** Time runs only while nothing arrives, and not while it is us who do not read; a trickle has a few times as long. */
+  #armTimer(pending: Pending, limits = 1): void {
+    const { name, limitMs } = pending;
+    const before = { bytes: this.#assembler.bytesArrived, answers: this.#answers };
+    pending.timer = this.#options.ports.after(limitMs, () => {
+      const bytes = this.#assembler.bytesArrived - before.bytes;
+      const isFlowing = bytes * 1000 >= trickle.bytesPerSecond * limitMs || this.#answers !== before.answers;
+      if (!this.#assembler.ready || isFlowing) this.#armTimer(pending);
+      else if (bytes > 0 && limits < trickle.limitsMax) this.#armTimer(pending, limits + 1);
+      else {
+        const got = bytes === 0 ? '' : `, only ${bytes} bytes in the last of ${limits} times that long`;
+        this.close(lost(this.broker, new Error(`no answer to ${name} within ${limitMs} ms${got}`)));
+      }
     });
   }
 
@@ -306,6 +319,7 @@ export class Wire {
       return;
     }
     pending.timer?.cancel();
+    this.#answers += 1;
     try {
       pending.settle(frame);
     } catch (error) {

@@ -19,8 +19,15 @@ export interface Located {
   readonly problem: string | undefined;
 }
 
-/** Fast: it looks at heads only, so that the next request can go out before the checksums are computed. */
-export function locate(records: Buffer, asked: Position): Located {
+/** No answer can hold more. */
+const batchBytesMax = 256 * 1024 * 1024;
+
+/**
+ * Fast: it looks at heads only, so that the next request can go out before the checksums are computed. Of the partition
+ * that a request names first a broker gives the first batch whole, whatever the limits.
+ */
+export function locate(records: Buffer, o: { asked: Position; isFirst: boolean }): Located {
+  const { asked, isFirst } = o;
   const scan = scanBatches(records);
   const epochStarts: EpochStart[] = [];
   let { offset, epoch } = asked;
@@ -38,7 +45,15 @@ export function locate(records: Buffer, asked: Position): Located {
     epoch = header.leaderEpoch;
     offset = next;
   }
-  const neededBytes = scan.batches.length === 0 ? scan.partial?.byteLength : undefined;
+  let neededBytes: number | undefined;
+  if (scan.batches.length === 0 && scan.partial !== undefined) {
+    const claimed = scan.partial.byteLength;
+    if (claimed !== undefined && claimed > batchBytesMax)
+      problem = `batch length: expected at most ${batchBytesMax}, got ${claimed}`;
+    else if (isFirst)
+      problem = `a batch came in part only: expected ${claimed ?? 'more'} bytes, got ${records.length}`;
+    else neededBytes = claimed;
+  }
   return { batches: whole, end: { offset, epoch }, epochStarts, neededBytes, problem };
 }
 

@@ -170,23 +170,19 @@ export class BrokerLoop {
   }
 
   async #answerOf(asked: Asked): Promise<FetchResponse> {
+    let response: FetchResponse;
     try {
-      const response = await asked.answer;
-      this.#ports.budget.adjust(response.byteLength - asked.reservedBytes);
-      if (response.errorCode !== 0) {
-        const { name, text } = kafkaError(response.errorCode);
-        this.#ports.budget.give(response.byteLength);
-        response.release();
-        throw new VarveError('failed', `fetch from broker ${this.brokerId}: ${name}: ${text}`, {
-          retryable: true,
-        });
-      }
-      return response;
+      response = await asked.answer;
     } catch (error) {
-      if (!(error instanceof VarveError && error.code === 'failed'))
-        this.#ports.budget.give(asked.reservedBytes);
+      this.#ports.budget.give(asked.reservedBytes);
       throw error;
     }
+    this.#ports.budget.adjust(response.byteLength - asked.reservedBytes);
+    const problem = problemOf(asked, response);
+    if (problem === undefined) return response;
+    this.#ports.budget.give(response.byteLength);
+    response.release();
+    throw new VarveError('failed', `fetch from broker ${this.brokerId}: ${problem}`, { retryable: true });
   }
 
   async #forget(asked: Asked): Promise<void> {
@@ -202,6 +198,7 @@ export class BrokerLoop {
 
   #locate(asked: Asked, response: FetchResponse): Arrival[] {
     const arrivals: Arrival[] = [];
+    const [first] = asked.streams.values();
     for (const answer of response.partitions) {
       const entry = asked.streams.get(streamId(answer.topicId, answer.partition));
       if (entry === undefined || entry.generation !== entry.stream.generation) continue;
@@ -219,7 +216,7 @@ export class BrokerLoop {
       }
       stream.settle();
       stream.noteStable(answer.lastStableOffset, answer.highWatermark);
-      const located = locate(answer.records, from);
+      const located = locate(answer.records, { asked: from, isFirst: entry === first });
       stream.advance(located);
       if (located.batches.length > 0 || located.problem !== undefined) {
         arrivals.push({ stream, from, generation, located, answer });
@@ -283,6 +280,21 @@ export class BrokerLoop {
     this.#losses += 1;
     await pause(this.#ports.clock, delayMs, signal);
   }
+}
+
+/** A broker answers for each partition that it was asked for, once, and for no other: less would be asked for ever. */
+function problemOf(asked: Asked, response: FetchResponse): string | undefined {
+  if (response.errorCode !== 0) {
+    const { name, text } = kafkaError(response.errorCode);
+    return `${name}: ${text}`;
+  }
+  if (response.throttleMs > 0 && response.partitions.length === 0) return undefined;
+  const answered = new Set(response.partitions.map((row) => streamId(row.topicId, row.partition)));
+  const stray = [...answered].find((id) => !asked.streams.has(id));
+  if (stray !== undefined) return `an answer for ${stray}, for which nobody had asked`;
+  const { length } = response.partitions;
+  if (answered.size === asked.streams.size && length === answered.size) return undefined;
+  return `expected an answer for each of ${asked.streams.size} partitions, got ${length} for ${answered.size}`;
 }
 
 function streamId(topicId: string, partition: number): string {

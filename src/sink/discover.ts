@@ -105,6 +105,10 @@ export class Streams {
         missing.push({ ...key, message: `where its log begins: ${name}: ${text}` });
         return;
       }
+      if (answer.offset < 0n) {
+        missing.push({ ...key, message: `where its log begins: expected an offset, got ${answer.offset}` });
+        return;
+      }
       try {
         const stream = await PartitionStream.open({ key, leader, earliest: answer.offset }, this.#ports);
         this.#byId.set(streamId(key), stream);

@@ -28,7 +28,7 @@ const answerBytes = { min: 256 * 1024, max: 8 * 1024 * 1024 };
 export class Fetching {
   readonly #o: FetchingOptions;
   readonly #budget: Budget;
-  readonly #loops = new Map<number, { loop: BrokerLoop; done: Promise<void> }>();
+  readonly #loops = new Map<number, { loop: BrokerLoop; stop: AbortController; done: Promise<void> }>();
   readonly #settling = new Set<Promise<void>>();
 
   constructor(options: FetchingOptions) {
@@ -40,9 +40,13 @@ export class Fetching {
     return this.#budget.usedBytes;
   }
 
-  /** Sees to it that every leader is asked. */
+  /** Sees to it that every leader is asked, and nobody who has nothing to give any more. */
   follow(): void {
-    for (const stream of this.#o.streams()) this.#ensureLoop(stream.leader.brokerId);
+    const nowMs = this.#o.clock.nowMs();
+    const wanted = new Set<number>();
+    for (const stream of this.#o.streams()) wanted.add(stream.leader.brokerId).add(stream.sourceAt(nowMs));
+    for (const id of wanted) this.#ensureLoop(id);
+    for (const [id, { stop }] of this.#loops) if (!wanted.has(id)) stop.abort();
     this.wake();
   }
 
@@ -77,7 +81,13 @@ export class Fetching {
       onProgress,
       onBrokerLost: onStale,
     });
-    this.#loops.set(brokerId, { loop, done: loop.run(signal) });
+    const stop = new AbortController();
+    const done = loop.run(AbortSignal.any([signal, stop.signal])).then(() => {
+      this.#loops.delete(brokerId);
+      // It may have come to lead again meanwhile.
+      if (!signal.aborted) this.follow();
+    });
+    this.#loops.set(brokerId, { loop, stop, done });
   }
 
   /** Each broker may have one answer on its way and one being written. */

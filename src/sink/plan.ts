@@ -1,4 +1,4 @@
-import type { Metadata } from '../kafka/kafka.ts';
+import type { Metadata, PartitionMetadata } from '../kafka/kafka.ts';
 import { kafkaError } from '../kafka/kafka.ts';
 import type { PartitionKey } from '../local/local.ts';
 import type { Leader } from './stream.ts';
@@ -33,6 +33,7 @@ export function planPartitions(metadata: Metadata, isWanted: (topic: string) => 
   const partitions: PlannedPartition[] = [];
   const refused: { topic: string; message: string; isUnauthorised: boolean }[] = [];
   const topics = new Map<string, TopicThere>();
+  const brokers = new Set(metadata.brokers.map(({ id }) => id));
   let excluded = 0;
   for (const topic of metadata.topics) {
     if (topic.name === '') continue;
@@ -56,13 +57,18 @@ export function planPartitions(metadata: Metadata, isWanted: (topic: string) => 
       replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
     });
     for (const partition of topic.partitions) {
-      const hasLeader = partition.leaderId >= 0;
+      const hasLeader = brokers.has(partition.leaderId);
       partitions.push({
         key: { topic: topic.name, topicId: topic.topicId, partition: partition.partition },
         leader: hasLeader ? { brokerId: partition.leaderId, epoch: partition.leaderEpoch } : undefined,
-        problem: hasLeader ? undefined : `no leader (${kafkaError(partition.errorCode).name})`,
+        problem: hasLeader ? undefined : noLeader(partition),
       });
     }
   }
   return { partitions, refused, topics, excluded };
+}
+
+function noLeader({ leaderId, errorCode }: PartitionMetadata): string {
+  if (leaderId >= 0) return `its leader ${leaderId} is none of the cluster's brokers`;
+  return `no leader (${kafkaError(errorCode).name})`;
 }

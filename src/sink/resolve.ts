@@ -27,6 +27,10 @@ export async function resolveRange(
     stream.retryLater(`where its log begins and ends: ${kafkaError(code ?? noAnswer).name}`);
     return;
   }
+  if (earliest.offset < 0n || latest.offset < earliest.offset) {
+    stream.retryLater(`its log would begin at ${earliest.offset} and end at ${latest.offset}`);
+    return;
+  }
   const { offset, epoch } = stream.next;
   if (offset < earliest.offset) {
     await stream.skipTo(earliest.offset);

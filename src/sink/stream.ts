@@ -1,9 +1,8 @@
-import { VarveError, messageOf } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import { codeOf } from '../host/host.ts';
 import {
   branchOf,
   commonEnd,
-  keyText,
   positionOf,
   type LocalFolder,
   type PartitionKey,
@@ -285,7 +284,12 @@ export class PartitionStream {
     await this.log.flush();
     const offset = commonEnd(this.log.coverage, leader);
     if (offset === undefined || offset >= this.next.offset) {
-      throw new VarveError('failed', `${keyText(this.key)}: the leader's answer names no common offset`);
+      this.doubt(
+        this.next,
+        'unknown error',
+        `the leader's log parts from ours nowhere below ${this.next.offset}`,
+      );
+      return;
     }
     const lastEpoch = this.log.coverage.epochs.at(-1)?.epoch ?? 0;
     const epoch = Math.max(lastEpoch, branchOf(this.log.coverage)) + 1;

@@ -9,7 +9,7 @@ function assembling(memory: FrameMemory, more: { trustedBytes?: number; frameByt
   const seen = { frames: [] as Frame[], badLengths: [] as number[], ready: 0 };
   const assembler = new Assembler({
     memory,
-    frameBytesMax: more.frameBytesMax ?? 64 * mebibyte,
+    frameBytesMax: () => more.frameBytesMax ?? 64 * mebibyte,
     trustedBytes: () => more.trustedBytes ?? 64 * mebibyte,
     onFrame: (one) => seen.frames.push(one),
     onBadLength: (length) => {

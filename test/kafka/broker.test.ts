@@ -59,9 +59,8 @@ describe('metadata', () => {
       [1, kafka.bootstrap],
     ]);
     expect(topic.topicId).toBe(described.topicId);
-    expect(
-      topic.partitions.map(({ partition, leaderId, errorCode }) => [partition, leaderId, errorCode]),
-    ).toEqual([
+    const inOrder = topic.partitions.toSorted((one, other) => one.partition - other.partition);
+    expect(inOrder.map(({ partition, leaderId, errorCode }) => [partition, leaderId, errorCode])).toEqual([
       [0, 1, 0],
       [1, 1, 0],
       [2, 1, 0],

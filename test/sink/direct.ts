@@ -9,18 +9,18 @@ import { Sink, type SinkEvent, type SinkOptions } from '../../src/sink/sink.ts';
 
 /** A local folder that outlives the sinks that are opened on it, in a group of its own. */
 export class Place implements AsyncDisposable {
-  readonly #kafka: Kafka;
+  readonly #kafka: Pick<Kafka, 'bootstrap'>;
   readonly #root: string;
   readonly group: string;
   #lives = 0;
 
-  private constructor(kafka: Kafka, root: string, group: string) {
+  private constructor(kafka: Pick<Kafka, 'bootstrap'>, root: string, group: string) {
     this.#kafka = kafka;
     this.#root = root;
     this.group = group;
   }
 
-  static async of(kafka: Kafka, group: string): Promise<Place> {
+  static async of(kafka: Pick<Kafka, 'bootstrap'>, group: string): Promise<Place> {
     return new Place(kafka, await mkdtemp(join(tmpdir(), 'varve-direct-')), group);
   }
 
@@ -33,7 +33,10 @@ export class Place implements AsyncDisposable {
     this.#lives += 1;
   }
 
-  async open(topic: string, o: Partial<SinkOptions> & { repository?: string } = {}): Promise<Life> {
+  async open(
+    topic: string,
+    o: Partial<SinkOptions> & { repository?: string; requestTimeoutMs?: number } = {},
+  ): Promise<Life> {
     const stack = new AsyncDisposableStack();
     const host: Host = o.host ?? systemHost;
     const local = stack.use(
@@ -45,7 +48,11 @@ export class Place implements AsyncDisposable {
       readFile: async () => Buffer.alloc(0),
       after: (delayMs: number, run: () => void) => host.clock.after(delayMs, run),
     };
-    const settings = { brokers: this.#kafka.bootstrap.split(','), clientId: 'varve-test' };
+    const settings = {
+      brokers: this.#kafka.bootstrap.split(','),
+      clientId: 'varve-test',
+      requestTimeoutMs: o.requestTimeoutMs,
+    };
     const cluster = stack.use(await connectCluster({ settings, ports }));
     const fetched = new Map<number, number>();
     countFetched(cluster, fetched);

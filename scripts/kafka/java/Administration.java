@@ -68,9 +68,15 @@ final class Administration {
       return isLed ? description(found) : null;
     }, "leaders of topic " + topic);
     // A leader that is named may not know it yet. A producer with two batches on their way would then get the second
-    // one in before the first; a leader that answers takes the first.
-    offsets(topic, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED);
-    return led;
+    // one in before the first; a leader that answers takes the first. Kafka 3.9 answers late.
+    return answered(topic, led);
+  }
+
+  private JsonNode answered(String topic, JsonNode led) throws Exception {
+    return awaited(() -> {
+      offsets(topic, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED);
+      return led;
+    }, "the leaders of topic " + topic + " to answer");
   }
 
   JsonNode deleteTopic(JsonNode params) throws Exception {
@@ -90,8 +96,7 @@ final class Administration {
       boolean isLed = found.partitions().stream().allMatch(p -> p.leader() != null);
       return isLed && found.partitions().size() == count ? description(found) : null;
     }, count + " partitions of topic " + topic);
-    offsets(topic, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED);
-    return led;
+    return answered(topic, led);
   }
 
   JsonNode alterConfigs(JsonNode params) throws Exception {

@@ -48,17 +48,21 @@ export const fetchMessage: Message<FetchRequest, FetchResult> = {
     const errorCode = from.int16();
     from.int32();
     const partitions: FetchedPartition[] = [];
-    from.array(18, () => {
+    const readRows = (): void => {
       const topicId = from.uuid();
-      from.array(37, () => {
-        partitions.push(readPartition(from, topicId));
-      });
+      const left = rowsMax - partitions.length;
+      from.array(37, () => partitions.push(readPartition(from, topicId)), left);
       from.tags();
-    });
+    };
+    from.array(18, readRows, rowsMax);
     from.tags();
     return { errorCode, partitions };
   },
 };
+
+/** More than anybody asks for at once. */
+const rowsMax = 10_000;
+const abortedMax = 500_000;
 
 function runsOfOneTopic(
   rows: readonly FetchPartition[],
@@ -80,7 +84,7 @@ function readPartition(from: Reader, topicId: string): FetchedPartition {
     highWatermark: from.int64(),
     lastStableOffset: from.int64(),
     logStartOffset: from.int64(),
-    aborted: from.nullableArray(17, () => readAborted(from)) ?? [],
+    aborted: from.nullableArray(17, () => readAborted(from), abortedMax) ?? [],
     preferredReadReplica: from.int32(),
     records: from.nullableBytes() ?? noRecords,
   };

@@ -1,4 +1,4 @@
-import type { Metadata, PartitionMetadata, TopicMetadata } from '../api.ts';
+import type { Broker, Metadata, PartitionMetadata, TopicMetadata } from '../api.ts';
 import type { Reader } from '../reader.ts';
 import type { Message } from './message.ts';
 
@@ -16,7 +16,8 @@ import type { Message } from './message.ts';
  *                replica_nodes [int32], isr_nodes [int32], offline_replicas [int32] ]
  *              topic_authorized_operations int32 ]
  *
- * Asking never creates a topic. Errors of topics and partitions are kept where they are.
+ * Asking never creates a topic. Errors of topics and partitions are kept where they are. An answer beyond what a cluster
+ * can have is malformed: each partition in it would become files here.
  */
 export interface MetadataRequest {
   /** Undefined: all topics. */
@@ -33,33 +34,45 @@ export const metadataMessage: Message<MetadataRequest, Metadata> = {
     to.bool(false).bool(false).noTags();
   },
   read(from) {
-    const brokers = from.array(11, () => {
-      const broker = {
-        id: from.int32(),
-        host: from.string(),
-        port: from.int32(),
-        rack: from.nullableString(),
-      };
-      from.tags();
-      return broker;
-    });
+    const brokers = from.array(11, () => readBroker(from), brokersMax);
     const clusterId = from.nullableString() ?? '';
     const controllerId = from.int32();
-    const topics = from.array(26, () => readTopic(from));
+    let partitionsLeft = partitionsMax;
+    const readOne = (): TopicMetadata => {
+      const topic = readTopic(from, partitionsLeft);
+      partitionsLeft -= topic.partitions.length;
+      return topic;
+    };
+    const topics = from.array(26, readOne, partitionsMax);
     from.tags();
     return { clusterId, controllerId, brokers, topics };
   },
 };
 
 const zeroTopicId = Buffer.alloc(16).toString('base64url');
+const brokersMax = 2000;
+/** In all; a multiple of what Kafka's own people recommend for a cluster. */
+const partitionsMax = 500_000;
+const replicasMax = 1000;
 
-function readTopic(from: Reader): TopicMetadata {
+function readBroker(from: Reader): Broker {
+  const broker = {
+    id: from.int32(),
+    host: from.string(),
+    port: from.int32(),
+    rack: from.nullableString(),
+  };
+  from.tags();
+  return broker;
+}
+
+function readTopic(from: Reader, partitionsLeft: number): TopicMetadata {
   const topic = {
     errorCode: from.int16(),
     name: from.nullableString() ?? '',
     topicId: from.uuid(),
     isInternal: from.bool(),
-    partitions: from.array(22, () => readPartition(from)),
+    partitions: from.array(22, () => readPartition(from), partitionsLeft),
   };
   from.int32();
   from.tags();
@@ -72,9 +85,9 @@ function readPartition(from: Reader): PartitionMetadata {
     partition: from.int32(),
     leaderId: from.int32(),
     leaderEpoch: from.int32(),
-    replicas: from.array(4, () => from.int32()),
-    isr: from.array(4, () => from.int32()),
-    offline: from.array(4, () => from.int32()),
+    replicas: from.array(4, () => from.int32(), replicasMax),
+    isr: from.array(4, () => from.int32(), replicasMax),
+    offline: from.array(4, () => from.int32(), replicasMax),
   };
   from.tags();
   return partition;
