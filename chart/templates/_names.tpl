@@ -2,20 +2,20 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
-{{- /* Short enough for what is put behind it, the date of a CronJob's Job too. */ -}}
+{{- /*
+Short enough for what is put behind it, the date of a CronJob's Job too. A Service's name begins with a letter and has no
+dots, which a release's may.
+*/ -}}
 {{- define "varve.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
-{{- else if contains (include "varve.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name (include "varve.name" .) | trunc 40 | trimSuffix "-" -}}
-{{- end -}}
+{{- $name := include "varve.name" . -}}
+{{- $usual := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- $full := .Values.fullnameOverride | default $usual | replace "." "-" -}}
+{{- regexReplaceAll "^([0-9])" $full "varve-${1}" | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "varve.selector" -}}
-app.kubernetes.io/name: {{ include "varve.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "varve.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "varve.labels" -}}

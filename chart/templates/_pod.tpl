@@ -19,7 +19,7 @@ securityContext:
 imagePullSecrets: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector: {{ toYaml . | nindent 2 }}
@@ -62,12 +62,12 @@ env: {{ toYaml . | nindent 2 }}
 - name: config
   configMap: { name: {{ .config }} }
 - name: key
-  secret: { secretName: {{ .keySecret }}, defaultMode: {{ $mode }} }
+  secret: { secretName: {{ .keySecret | quote }}, defaultMode: {{ $mode }} }
 - name: target
   {{- if eq $target.kind "nfs" }}
   nfs: { server: {{ $target.nfs.server | quote }}, path: {{ $target.nfs.path | quote }} }
   {{- else if eq $target.kind "existingClaim" }}
-  persistentVolumeClaim: { claimName: {{ $target.existingClaim }} }
+  persistentVolumeClaim: { claimName: {{ $target.existingClaim | quote }} }
   {{- else }}
   persistentVolumeClaim: { claimName: {{ include "varve.fullname" .root }}-target }
   {{- end }}
@@ -75,7 +75,7 @@ env: {{ toYaml . | nindent 2 }}
   emptyDir: { sizeLimit: 256Mi }
 {{- range .secretFiles }}
 - name: secret-{{ .name }}
-  secret: { secretName: {{ .secret }}, defaultMode: {{ $mode }} }
+  secret: { secretName: {{ .secret | quote }}, defaultMode: {{ $mode }} }
 {{- end }}
 {{- end -}}
 

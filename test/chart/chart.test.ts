@@ -94,13 +94,12 @@ describe('the chart', () => {
   });
 
   test('what it makes has names that Kubernetes takes, of any release', async () => {
-    const long = await bench.render(choices.jobs, { release: 'r'.repeat(53) });
-    for (const { kind, metadata } of [
-      ...long.resources,
-      ...[...matrix.values()].flatMap((one) => one.resources),
-    ]) {
+    const rendered = [...matrix.values()];
+    for (const release of ['r'.repeat(53), '123', '1.2', 'my.release'])
+      rendered.push(await bench.render(choices.jobs, { release }));
+    for (const { kind, metadata } of rendered.flatMap((one) => one.resources)) {
       expect(metadata.name.length, metadata.name).toBeLessThanOrEqual(kind === 'CronJob' ? 52 : 63);
-      expect(metadata.name).toMatch(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+      expect(metadata.name).toMatch(/^[a-z]([-a-z0-9]*[a-z0-9])?$/);
     }
   });
 });
@@ -297,7 +296,8 @@ describe('the daemon', () => {
 
   test('is one, has time to end, and starts anew with another configuration', async () => {
     const [one, other] = [await bench.render(), await bench.render(choices.secured)];
-    expect(one.only('StatefulSet').spec).toMatchObject({ replicas: 1 });
+    // Parallel: with the other policy, Kubernetes waits for a pod that is wrong instead of replacing it.
+    expect(one.only('StatefulSet').spec).toMatchObject({ replicas: 1, podManagementPolicy: 'Parallel' });
     expect(one.podOf('StatefulSet')).toMatchObject({ terminationGracePeriodSeconds: 120 });
     expect(checksumIn(one)).toMatch(/^[0-9a-f]{64}$/);
     expect(checksumIn(other)).not.toBe(checksumIn(one));
@@ -453,6 +453,9 @@ describe('values', () => {
     ],
     [{ config: { local: { dir: '/x' } } }, "at '/config/local': additional properties 'dir' not allowed"],
     [{ config: { kafka: { sasl: { password: 'x' } } } }, "additional properties 'password' not allowed"],
+    [{ config: { kafka: null } }, "at '/config': missing property 'kafka'"],
+    [{ target: null }, "missing property 'target'"],
+    [{ image: { repository: null } }, "at '/image': missing property 'repository'"],
     [{ key: { secret: '' } }, "at '/key/secret'"],
     [{ target: { kind: 'nfs' } }, "at '/target/nfs/server': minLength"],
     [{ target: { kind: 'existingClaim' } }, "at '/target/existingClaim': minLength"],
@@ -461,6 +464,8 @@ describe('values', () => {
     [{ user: { id: 0 } }, "at '/user/id': minimum"],
     [{ restore: { job: { enabled: true } } }, "at '/restore/job/args': minItems"],
     [{ extraEnv: [{ name: 'VARVE_KAFKA_SASL_PASSWORD', value: 'x' }] }, "at '/extraEnv/0/name'"],
+    [{ extraEnv: [{ name: 'VARVE_OBSERVE_PORT', value: '1' }] }, "at '/extraEnv/0/name'"],
+    [{ target: { existingClaim: 'My_Disk' } }, "at '/target/existingClaim'"],
     [{ replicas: 2 }, "additional properties 'replicas' not allowed"],
   ])('%j is refused, by name', async (values, message) => {
     await expect(bench.render(values)).rejects.toThrow(message);

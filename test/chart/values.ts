@@ -56,6 +56,16 @@ const placed = {
   image: { repository: 'images.example/varve', tag: 'edge' },
 };
 
+/** Kubernetes takes them for names, YAML for numbers. */
+const numbered = {
+  nameOverride: '12',
+  key: { secret: '2024' },
+  secretFiles: [{ name: 'ca', secret: '1e5' }],
+  priorityClassName: '7',
+  target: { kind: 'existingClaim', existingClaim: '0' },
+  local: { storageClass: '1' },
+};
+
 const lean = {
   test: { enabled: false },
   podDisruptionBudget: { enabled: false },
@@ -79,6 +89,7 @@ export const choices = {
   secured,
   'a passphrase': { key: { secret: 'words', entry: 'passphrase', isPassphrase: true } },
   placed,
+  numbered,
   lean,
   everything: { ...jobs, ...secured, ...placed },
   'a long name': { ...jobs, fullnameOverride: 'a'.repeat(63) },
