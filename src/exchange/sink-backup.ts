@@ -36,7 +36,7 @@ export class SinkBackup implements Backup {
   get topicId(): string {
     const { partitions, request, counts } = this.#o;
     const { timeField, fromMs, toMs } = request;
-    const shape = [counts.sha256, partitions, timeField ?? null, String(fromMs), String(toMs)];
+    const shape = [counts.digests.at(-1), partitions, timeField ?? null, String(fromMs), String(toMs)];
     return createHash('sha256').update(JSON.stringify(shape)).digest().subarray(0, 16).toString('base64url');
   }
 

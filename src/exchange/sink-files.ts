@@ -39,8 +39,8 @@ export interface SinkCounts {
   readonly longestBytes: number;
   readonly firstMs: bigint | undefined;
   readonly lastMs: bigint | undefined;
-  /** Of the contents of all files, in order. */
-  readonly sha256: string;
+  /** Of the contents of the files up to each one's end, in order. */
+  readonly digests: readonly string[];
 }
 
 export interface SinkLine {
@@ -58,6 +58,7 @@ export async function readSinkFiles(
   const counter = new Counter(request);
   const hash = createHash('sha256');
   const files: SinkFile[] = [];
+  const digests: string[] = [];
   for (const path of await findFiles(disk, request)) {
     let count = 0;
     for await (const { lines, isUnfinished } of readLines(disk, path, hash)) {
@@ -69,27 +70,38 @@ export async function readSinkFiles(
     }
     const { byteLength } = await fileBehind(disk, path);
     files.push({ path, byteLength, lines: count });
+    digests.push(hash.copy().digest('hex'));
   }
-  return { ...counter.counts(), files, sha256: hash.digest('hex') };
+  return { ...counter.counts(), files, digests };
 }
 
 /** The lines that were asked for, many at a time. Throws where the files are no longer those that were counted. */
 export async function* selectedLines(
   disk: Disk,
   request: SinkRequest,
-  { files, sha256 }: SinkCounts,
+  { files, digests }: SinkCounts,
 ): AsyncGenerator<readonly SinkLine[], void, undefined> {
   const counter = new Counter(request);
   const hash = createHash('sha256');
-  for (const { path } of files) {
-    for await (const { lines } of readLines(disk, path, hash)) {
-      const selected = lines.flatMap((line) => counter.take(line) ?? []);
-      if (selected.length > 0) yield selected;
+  for (const [index, { path }] of files.entries()) {
+    try {
+      for await (const { lines } of readLines(disk, path, hash)) {
+        const selected = lines.flatMap((line) => counter.take(line) ?? []);
+        if (selected.length > 0) yield selected;
+      }
+    } catch (error) {
+      // The first reading found none.
+      throw error instanceof VarveError ? changed(path, error) : error;
     }
+    if (hash.copy().digest('hex') !== digests[index]) throw changed(path);
   }
-  if (hash.digest('hex') === sha256) return;
-  throw new VarveError('damage', `${files.map(({ path }) => path).join(', ')}: changed while being read`, {
+}
+
+/** No damage: that has a readable place behind it, which a restore would look for. */
+function changed(path: string, cause?: VarveError): VarveError {
+  return new VarveError('interrupted', `${path}: it changed between being counted and being read`, {
     hint: 'stop whatever writes these files, or name copies of them, and begin again with --recreate',
+    cause,
   });
 }
 
@@ -128,7 +140,7 @@ class Counter {
     return undefined;
   }
 
-  counts(): Omit<SinkCounts, 'files' | 'sha256'> {
+  counts(): Omit<SinkCounts, 'files' | 'digests'> {
     return {
       selected: this.#selected,
       before: this.#before,

@@ -96,8 +96,8 @@ describe('the files of a sink', () => {
       (await disk.list(path))?.toSorted((a, b) => (a.name < b.name ? 1 : -1));
     for (const name of ['same.1', 'same.01', 'same.001']) await writeFile(join(folder, name), name);
     const request = { ...all, folder, files: ['same.*'] };
-    const { sha256 } = await readSinkFiles(disk, request, quiet);
-    expect(await readSinkFiles({ ...disk, list }, request, quiet)).toMatchObject({ sha256 });
+    const { digests } = await readSinkFiles(disk, request, quiet);
+    expect(await readSinkFiles({ ...disk, list }, request, quiet)).toMatchObject({ digests });
   });
 
   test('are followed where they are links; what is no file behind one is refused, by name', async () => {
@@ -147,19 +147,28 @@ describe('the files of a sink', () => {
     });
   });
 
-  test('files that change between the two readings are damage, not another restore', async () => {
-    await writeFile(join(folder, 'live'), 'a\nb\n');
-    const request = { ...all, folder, files: ['live'] };
+  test.each([
+    ['another line', 'a\nc\n'],
+    ['a line more', 'a\nb\nc\n'],
+    ['a gzip file that is cut off', gzipSync('a\nb\n').subarray(0, -4)],
+  ])('a file that changes between the two readings is named, and stops the restore: %s', async (_, then) => {
+    const path = join(folder, 'live.1');
+    await writeFile(path, 'a\nb\n');
+    await writeFile(join(folder, 'live.2'), 'c\n');
+    const request = { ...all, folder, files: ['live.*'] };
     const counts = await readSinkFiles(disk, request, quiet);
-    await writeFile(join(folder, 'live'), 'a\nc\n');
+    await writeFile(path, then);
     const [life] = await new SinkBackup(disk, { topic: 't', partitions: 1, request, counts }).lives('t');
     const reading = life?.partitions[0]?.copies[0]?.read({
       first: 0n,
-      below: 2n,
+      below: 3n,
       fromMs: undefined,
       toMs: undefined,
     });
-    await expect(Array.fromAsync(reading ?? [])).rejects.toMatchObject({ code: 'damage' });
+    await expect(Array.fromAsync(reading ?? [])).rejects.toMatchObject({
+      code: 'interrupted',
+      message: `${path}: it changed between being counted and being read`,
+    });
   });
 
   test('lines go to the partitions in turn', async () => {
