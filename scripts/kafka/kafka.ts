@@ -44,6 +44,8 @@ export type KafkaOptions = {
   readonly sasl?: boolean;
   /** A listener with OAUTHBEARER that takes unsigned tokens. */
   readonly oauth?: boolean;
+  /** A listener whose clients are told of other ports, one per broker, on which a test may stand in between. */
+  readonly proxied?: boolean;
   /** Where each broker stands, one for each. */
   readonly racks?: readonly string[];
   /** Of each broker. Given, the JVM also compiles to its full speed, which a bench wants and a quick test does not. */
@@ -59,6 +61,8 @@ export type KafkaListeners = {
   readonly saslPlain?: string;
   readonly saslTls?: string;
   readonly oauth?: string;
+  /** What clients are told (nobody listens there yet), and where the brokers are. */
+  readonly proxied?: { readonly fronts: string; readonly brokers: string };
 };
 
 export type Kafka = AsyncDisposable & {
@@ -199,14 +203,17 @@ async function layBrokersOut(folder: string, options: KafkaOptions): Promise<Bro
     tls: options.tls === true,
     sasl: options.sasl === true,
     oauth: options.oauth === true,
+    proxied: options.proxied === true,
   });
   const count = options.brokers ?? 1;
-  const ports = await freePorts(count * names.length);
+  const fronts = options.proxied === true ? count : 0;
+  const ports = await freePorts(count * names.length + fronts);
   return Array.from({ length: count }, (_, index) => ({
     id: index + 1,
     rack: options.racks?.[index],
     logDir: join(folder, `data-${index + 1}`),
     ports: new Map(names.map((name) => [name, ports.pop() ?? 0])),
+    frontPort: options.proxied === true ? ports.pop() : undefined,
   }));
 }
 
@@ -275,6 +282,14 @@ function listenersOf(layouts: readonly BrokerLayout[], options: KafkaOptions): K
     ...(withSasl ? { saslPlain: addresses(layouts, 'SASL') } : {}),
     ...(withSasl && tls ? { saslTls: addresses(layouts, 'SASLTLS') } : {}),
     ...(options.oauth === true ? { oauth: addresses(layouts, 'OAUTH') } : {}),
+    ...(options.proxied === true
+      ? {
+          proxied: {
+            fronts: layouts.map(({ frontPort }) => `127.0.0.1:${frontPort}`).join(','),
+            brokers: addresses(layouts, 'PROXIED'),
+          },
+        }
+      : {}),
   };
 }
 

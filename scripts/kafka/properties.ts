@@ -1,13 +1,23 @@
 /** The server.properties of each broker: KRaft, loopback only, and quick where a test would otherwise wait. */
 import type { BrokerTlsFiles } from './keys.ts';
 
-export type ListenerName = 'PLAINTEXT' | 'TLS' | 'MUTUALTLS' | 'SASL' | 'SASLTLS' | 'OAUTH' | 'CONTROLLER';
+export type ListenerName =
+  | 'PLAINTEXT'
+  | 'TLS'
+  | 'MUTUALTLS'
+  | 'SASL'
+  | 'SASLTLS'
+  | 'OAUTH'
+  | 'PROXIED'
+  | 'CONTROLLER';
 
 export type BrokerLayout = {
   readonly id: number;
   readonly logDir: string;
   readonly rack?: string | undefined;
   readonly ports: ReadonlyMap<ListenerName, number>;
+  /** What clients of the proxied listener are told to connect to. */
+  readonly frontPort?: number | undefined;
 };
 
 export type Sasl = { readonly username: string; readonly password: string };
@@ -19,15 +29,22 @@ const protocols: Readonly<Record<ListenerName, string>> = {
   SASL: 'SASL_PLAINTEXT',
   SASLTLS: 'SASL_SSL',
   OAUTH: 'SASL_PLAINTEXT',
+  PROXIED: 'PLAINTEXT',
   CONTROLLER: 'PLAINTEXT',
 };
 
-export function listenerNames(options: { tls: boolean; sasl: boolean; oauth: boolean }): ListenerName[] {
+export function listenerNames(options: {
+  tls: boolean;
+  sasl: boolean;
+  oauth: boolean;
+  proxied: boolean;
+}): ListenerName[] {
   const names: ListenerName[] = ['PLAINTEXT', 'CONTROLLER'];
   if (options.tls) names.push('TLS', 'MUTUALTLS');
   if (options.sasl) names.push('SASL');
   if (options.sasl && options.tls) names.push('SASLTLS');
   if (options.oauth) names.push('OAUTH');
+  if (options.proxied) names.push('PROXIED');
   return names;
 }
 
@@ -56,6 +73,9 @@ export function serverProperties(
 
 function identity(broker: BrokerLayout, brokers: readonly BrokerLayout[]): Record<string, string> {
   const listeners = [...broker.ports].map(([name, port]) => `${name}://127.0.0.1:${port}`);
+  const advertised = [...broker.ports]
+    .filter(([name]) => name !== 'CONTROLLER')
+    .map(([name, port]) => `${name}://127.0.0.1:${name === 'PROXIED' ? broker.frontPort : port}`);
   const voters = brokers.map(({ id, ports }) => `${id}@127.0.0.1:${ports.get('CONTROLLER')}`);
   return {
     'process.roles': 'broker,controller',
@@ -63,7 +83,7 @@ function identity(broker: BrokerLayout, brokers: readonly BrokerLayout[]): Recor
     'controller.quorum.voters': voters.join(','),
     'controller.listener.names': 'CONTROLLER',
     listeners: listeners.join(','),
-    'advertised.listeners': listeners.filter((listener) => !listener.startsWith('CONTROLLER')).join(','),
+    'advertised.listeners': advertised.join(','),
     'listener.security.protocol.map': [...broker.ports.keys()]
       .map((name) => `${name}:${protocols[name]}`)
       .join(','),

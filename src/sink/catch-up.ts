@@ -28,6 +28,7 @@ export interface Progress {
 
 export interface Frozen {
   readonly ends: ReadonlyMap<PartitionStream, bigint>;
+  readonly atMs: number;
   readonly openTransactions: CatchUpReport['openTransactions'];
   /** The end could not be asked for. */
   readonly unknown: ReadonlyMap<PartitionStream, string>;
@@ -39,7 +40,7 @@ export interface Frozen {
 export async function freezeEnds(
   streams: readonly PartitionStream[],
   cluster: Pick<Cluster, 'listOffsets'>,
-  o: { countsFromStart: boolean },
+  o: { countsFromStart: boolean; nowMs: () => number },
 ): Promise<Frozen> {
   const alive = streams.filter((stream) => stream.state.kind !== 'gone');
   const rows = alive.map(({ key, leader }) => ({
@@ -74,7 +75,7 @@ export async function freezeEnds(
   }
   const nothing = o.countsFromStart ? { records: 0, bytes: 0 } : {};
   const before = new Map(alive.map((stream) => [stream, { ...measure(stream), ...nothing }]));
-  return { ends, openTransactions, unknown, before };
+  return { ends, atMs: o.nowMs(), openTransactions, unknown, before };
 }
 
 function measure(stream: PartitionStream): { records: number; bytes: number; offset: bigint } {
@@ -108,6 +109,7 @@ export function isReached(frozen: Frozen, giveUpBeforeMs: number): boolean {
     const { state } = stream;
     const isAtEnd = !stream.isReopening && (positionOf(stream.log.coverage)?.offset ?? 0n) >= end;
     if (isAtEnd || state.kind === 'stopped' || state.kind === 'gone') continue;
+    if (isShort(stream, { end, frozenMs: frozen.atMs, giveUpBeforeMs })) continue;
     unfinished += 1;
     const hasGivenUp = state.kind === 'waiting' && state.sinceMs < giveUpBeforeMs;
     if (!hasGivenUp) isComplete = false;
@@ -123,6 +125,17 @@ export function isReached(frozen: Frozen, giveUpBeforeMs: number): boolean {
     );
   }
   return isComplete;
+}
+
+/** The cluster lost what it had when the end was frozen, and has not come there again for as long as trouble may last. */
+function isShort(
+  { ends, log, isReopening }: PartitionStream,
+  o: { end: bigint; frozenMs: number; giveUpBeforeMs: number },
+): boolean {
+  if (ends === undefined || ends.stable >= o.end || isReopening) return false;
+  const isRead = (positionOf(log.coverage)?.offset ?? 0n) >= ends.stable;
+  const isRecent = ends.atMs >= o.giveUpBeforeMs;
+  return isRead && isRecent && Math.max(ends.sinceMs, o.frozenMs) < o.giveUpBeforeMs;
 }
 
 export function reportOf(
@@ -142,7 +155,7 @@ export function reportOf(
     records += stream.records - before.records;
     bytes += stream.bytes - before.bytes;
     if ((positionOf(stream.log.coverage)?.offset ?? 0n) < end)
-      missing.push({ ...stream.key, message: whyNot(stream) });
+      missing.push({ ...stream.key, message: whyNot(stream, end) });
   }
   return {
     topics: o.topics.size,
@@ -159,7 +172,7 @@ export function reportOf(
   };
 }
 
-function whyNot({ state }: PartitionStream): string {
+function whyNot({ state, ends }: PartitionStream, end: bigint): string {
   switch (state.kind) {
     case 'stopped':
     case 'waiting':
@@ -167,6 +180,8 @@ function whyNot({ state }: PartitionStream): string {
     case 'gone':
       return 'the topic was deleted, or created anew, meanwhile';
     case 'fetching':
-      return 'its end was not reached';
+      return ends !== undefined && ends.stable < end
+        ? `the cluster lost records meanwhile: it had them up to ${end}, and now up to ${ends.stable}`
+        : 'its end was not reached';
   }
 }

@@ -97,11 +97,14 @@ export class Fetching {
   }
 
   #onPartitionError(stream: PartitionStream, answer: FetchedPartition): void {
+    if (stream.isSettling) return;
     const { name, text } = kafkaError(answer.errorCode);
     stream.retryLater(`${name}: ${text}`);
+    stream.isSettling = true;
     const settled = this.#settle(stream, answer)
       .catch((error: unknown) => stream.reopen(error))
       .finally(() => {
+        stream.isSettling = false;
         this.#settling.delete(settled);
         this.#o.onProgress();
         this.wake();

@@ -203,7 +203,8 @@ export class Sink implements AsyncDisposable {
     await this.#discover();
     // Reading began with the start: a sink that lives for one catch-up has read for it from then on.
     const countsFromStart = this.#o.mode === 'catch-up';
-    const frozen = await freezeEnds([...this.#streams.all()], this.#o.cluster, { countsFromStart });
+    const nowMs = (): number => this.#o.host.clock.nowMs();
+    const frozen = await freezeEnds([...this.#streams.all()], this.#o.cluster, { countsFromStart, nowMs });
     this.#frozen = frozen;
     for (const open of frozen.openTransactions) this.#emit({ type: 'open-transaction', ...open });
     if (this.#o.mode === 'catch-up') {

@@ -75,6 +75,8 @@ export class PartitionStream {
   leader: Leader;
   state: StreamState = { kind: 'fetching' };
   generation = 0;
+  /** While an error is looked into, and what it meant is journalled: a second answer would have it done twice. */
+  isSettling = false;
   /** What is asked for next; what lies before it was fetched, though perhaps not written yet. */
   next: Position;
   /** Where a catch-up ends; undefined: never. */
@@ -83,7 +85,15 @@ export class PartitionStream {
   records = 0;
   bytes = 0;
   /** How far the partition reaches, as its leader said last: for a reader of committed records, and at all. */
-  ends: { readonly stable: bigint; readonly highWatermark: bigint; readonly atMs: number } | undefined;
+  ends:
+    | {
+        readonly stable: bigint;
+        readonly highWatermark: bigint;
+        readonly atMs: number;
+        /** Since when the stable end has been where it is. */
+        readonly sinceMs: number;
+      }
+    | undefined;
   /** When what had come was last made durable. */
   syncedMs: number | undefined;
   readonly #saved = new SavedThrough();
@@ -132,7 +142,8 @@ export class PartitionStream {
 
   /** True where a request to this broker should ask for it now. */
   isAskable(brokerId: number, nowMs: number): boolean {
-    if (this.sourceAt(nowMs) !== brokerId || this.isDone() || this.#reopening !== undefined) return false;
+    const isBusy = this.isSettling || this.#reopening !== undefined;
+    if (this.sourceAt(nowMs) !== brokerId || this.isDone() || isBusy) return false;
     return this.state.kind === 'fetching' || (this.state.kind === 'waiting' && this.state.untilMs <= nowMs);
   }
 
@@ -220,7 +231,9 @@ export class PartitionStream {
 
   /** Notes how far transactions have ended; one that stays open is named once. */
   noteStable(lastStableOffset: bigint, highWatermark: bigint): void {
-    this.ends = { stable: lastStableOffset, highWatermark, atMs: this.#ports.nowMs() };
+    const nowMs = this.#ports.nowMs();
+    const sinceMs = this.ends?.stable === lastStableOffset ? this.ends.sinceMs : nowMs;
+    this.ends = { stable: lastStableOffset, highWatermark, atMs: nowMs, sinceMs };
     if (this.#open?.from !== lastStableOffset || highWatermark <= lastStableOffset) {
       const isOpen = highWatermark > lastStableOffset;
       this.#open = isOpen

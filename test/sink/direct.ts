@@ -33,9 +33,14 @@ export class Place implements AsyncDisposable {
     this.#lives += 1;
   }
 
+  /** `meddle` may put itself between the sink and the cluster. */
   async open(
     topic: string,
-    o: Partial<SinkOptions> & { repository?: string; requestTimeoutMs?: number } = {},
+    o: Partial<SinkOptions> & {
+      repository?: string;
+      requestTimeoutMs?: number;
+      meddle?: (cluster: Cluster) => void;
+    } = {},
   ): Promise<Life> {
     const stack = new AsyncDisposableStack();
     const host: Host = o.host ?? systemHost;
@@ -56,6 +61,7 @@ export class Place implements AsyncDisposable {
     const cluster = stack.use(await connectCluster({ settings, ports }));
     const fetched = new Map<number, number>();
     countFetched(cluster, fetched);
+    o.meddle?.(cluster);
     const events: SinkEvent[] = [];
     const sink = stack.use(
       await Sink.start({
