@@ -61,8 +61,9 @@ export type KafkaListeners = {
   readonly saslPlain?: string;
   readonly saslTls?: string;
   readonly oauth?: string;
-  /** What clients are told (nobody listens there yet), and where the brokers are. */
-  readonly proxied?: { readonly fronts: string; readonly brokers: string };
+  readonly proxied?: string;
+  /** Where the clients of the proxied listener are told to go; nobody listens there yet. */
+  readonly fronts?: string;
 };
 
 export type Kafka = AsyncDisposable & {
@@ -284,10 +285,8 @@ function listenersOf(layouts: readonly BrokerLayout[], options: KafkaOptions): K
     ...(options.oauth === true ? { oauth: addresses(layouts, 'OAUTH') } : {}),
     ...(options.proxied === true
       ? {
-          proxied: {
-            fronts: layouts.map(({ frontPort }) => `127.0.0.1:${frontPort}`).join(','),
-            brokers: addresses(layouts, 'PROXIED'),
-          },
+          proxied: addresses(layouts, 'PROXIED'),
+          fronts: layouts.map(({ frontPort }) => `127.0.0.1:${frontPort}`).join(','),
         }
       : {}),
   };

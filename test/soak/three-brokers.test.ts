@@ -24,7 +24,7 @@ beforeAll(async () => {
     properties: { 'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector' },
   });
   java = await kafka.java();
-  const brokers = kafka.listeners.proxied?.brokers.split(',') ?? [];
+  const brokers = kafka.listeners.proxied?.split(',') ?? [];
   proxies = await Promise.all(fronts().map(async (front, at) => Proxy.between(front, brokers[at] ?? '')));
 });
 afterAll(async () => {
@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 function fronts(): string[] {
-  return kafka.listeners.proxied?.fronts.split(',') ?? [];
+  return kafka.listeners.fronts?.split(',') ?? [];
 }
 
 function brokerOf(id: number | undefined): KafkaBroker {
