@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import type { Stretch } from '../crypto/crypto.ts';
 import { systemHost } from '../host/host.ts';
 import { takeTurn } from './turn.ts';
@@ -41,6 +42,7 @@ const stretch: Stretch = async (request) => {
     if ('problem' in answer) throw new Error(`argon2 failed: ${answer.problem}`);
     return Buffer.from(answer.stretched);
   } finally {
-    child.kill('SIGKILL');
+    // Its memory is taken until it is gone: the turn is not given back before.
+    if (child.kill('SIGKILL')) await once(child, 'exit');
   }
 };
