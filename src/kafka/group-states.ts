@@ -8,6 +8,8 @@ import type { Wire } from './wire.ts';
 
 const groupsPerRequestMax = 100;
 const groupIdNotFound = 69;
+/** Kafka 3.9 knows the question; where the new protocol is not switched on, this is its answer for every group. */
+const unsupportedVersion = 35;
 
 /** One row per group, in their order; a group that cannot be looked at has an error code. */
 export async function groupStates(ports: SavedGroupsPorts, groups: readonly string[]): Promise<GroupState[]> {
@@ -52,7 +54,8 @@ async function statesAt(
     const dead = chunk.filter((group) => isDead(states.get(group)));
     if (dead.length > 0 && wire.speaks(describeConsumerGroupsMessage)) {
       for (const state of await wire.call(describeConsumerGroupsMessage, dead, { signal }))
-        if (state.errorCode !== groupIdNotFound) states.set(state.group, state);
+        if (state.errorCode !== groupIdNotFound && state.errorCode !== unsupportedVersion)
+          states.set(state.group, state);
     }
     for (const group of chunk) {
       const state = states.get(group) ?? unknown(group, noAnswer);

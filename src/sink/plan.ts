@@ -56,7 +56,8 @@ export function planPartitions(metadata: Metadata, isWanted: (topic: string) => 
       partitions: topic.partitions.length,
       replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
     });
-    for (const partition of topic.partitions) {
+    // Kafka 4 tells them in order, older ones in any.
+    for (const partition of topic.partitions.toSorted((one, other) => one.partition - other.partition)) {
       const hasLeader = brokers.has(partition.leaderId);
       partitions.push({
         key: { topic: topic.name, topicId: topic.topicId, partition: partition.partition },

@@ -173,7 +173,9 @@ describe('topic configs', () => {
         { name: 'segment.bytes', value: '2000000' },
       ],
     });
-    expect(await java.describeConfigs('configured')).toMatchObject({ 'segment.bytes': '2000000' });
+    await expect
+      .poll(async () => java.describeConfigs('configured'), { timeout: 10_000 })
+      .toMatchObject({ 'segment.bytes': '2000000' });
     expect(plain).toEqual({ topic: 'read', configs: [] });
   });
 
