@@ -59,6 +59,13 @@ env: {{ toYaml . | nindent 2 }}
 {{- define "varve.volumes" -}}
 {{- $mode := ternary 288 292 (not (empty .root.Values.user.fsGroup)) -}}
 {{- $target := .root.Values.target -}}
+{{- range $index, $one := .secretFiles -}}
+{{- range slice $.secretFiles 0 $index -}}
+{{- if eq .name $one.name -}}
+{{- fail (printf "secretFiles: expected a name of its own for each, those of restore.job too, got %s twice" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 - name: config
   configMap: { name: {{ .config }} }
 - name: key

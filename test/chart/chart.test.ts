@@ -466,6 +466,16 @@ describe('values', () => {
     [{ extraEnv: [{ name: 'VARVE_KAFKA_SASL_PASSWORD', value: 'x' }] }, "at '/extraEnv/0/name'"],
     [{ extraEnv: [{ name: 'VARVE_OBSERVE_PORT', value: '1' }] }, "at '/extraEnv/0/name'"],
     [{ target: { existingClaim: 'My_Disk' } }, "at '/target/existingClaim'"],
+    [{ resources: { limits: { memory: { max: '1Gi' } } } }, "at '/resources/limits/memory'"],
+    [
+      {
+        secretFiles: [{ name: 'ca', secret: 'here' }],
+        restore: {
+          job: { enabled: true, args: ['--all-topics'], secretFiles: [{ name: 'ca', secret: 'there' }] },
+        },
+      },
+      'secretFiles: expected a name of its own for each, those of restore.job too, got ca twice',
+    ],
     [{ replicas: 2 }, "additional properties 'replicas' not allowed"],
   ])('%j is refused, by name', async (values, message) => {
     await expect(bench.render(values)).rejects.toThrow(message);
