@@ -1,6 +1,6 @@
 import { JavaError, type JavaClient } from '../../scripts/kafka/kafka.ts';
 
-const recordsPerRound = 3_000;
+const recordsPerRound = 600;
 
 /** Producers that write all the while, acknowledged by all in-sync replicas, some of it in transactions. */
 export class Load implements AsyncDisposable {

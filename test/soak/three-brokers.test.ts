@@ -163,7 +163,7 @@ test('brokers killed, paused and cut off, leaders moved, partitions added, topic
     await both.caughtUp();
 
     for (const proxy of proxies) {
-      proxy.cutAnswers(5, 20_000);
+      proxy.cutAnswers(5, 4_000);
       await load.more(1);
     }
     expect(proxies.map(({ cuts }) => cuts > 0)).toContain(true);
