@@ -1,7 +1,7 @@
 /**
  * The image of this checkout, built without a registry: the base image is made from Debian's packages and what npm has
- * installed, and buildah takes it by its name. It needs root, and some minutes at the first time; the
- * base and every layer are kept in a folder of the machine's temporary one.
+ * installed, and buildah takes it by its name. It needs root, and some minutes; the base is kept in a folder of the
+ * machine's temporary one.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
