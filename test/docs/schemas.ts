@@ -52,15 +52,35 @@ function isOf(value: unknown, type: string): boolean {
 }
 
 /** What a document has that its schema does not name. */
-export function unnamedIn(value: unknown, { properties, items, anyOf }: Schema, at: string): string[] {
-  if (Array.isArray(value))
+export function unnamedIn(value: unknown, schema: Schema, at: string): string[] {
+  const ways = (schema.anyOf ?? []).filter((way) => problemsOf(value, way, at).length === 0);
+  const said = [schema, ...ways];
+  if (Array.isArray(value)) {
+    const items = said.find((one) => one.items !== undefined)?.items;
     return items === undefined ? [] : value.flatMap((item) => unnamedIn(item, items, `${at}[]`));
-  if (typeof value !== 'object' || value === null) return [];
-  if (anyOf !== undefined)
-    return anyOf.flatMap((way) => (way.properties === undefined ? [] : unnamedIn(value, way, at)));
-  if (properties === undefined) return [];
+  }
+  const named = said.flatMap(({ properties }) =>
+    properties === undefined ? [] : Object.entries(properties),
+  );
+  if (typeof value !== 'object' || value === null || named.length === 0) return [];
   return Object.entries(value).flatMap(([name, inner]) => {
-    const schema = properties[name];
-    return schema === undefined ? [`${at}.${name}`] : unnamedIn(inner, schema, `${at}.${name}`);
+    const its = named.find(([known]) => known === name)?.[1];
+    return its === undefined ? [`${at}.${name}`] : unnamedIn(inner, its, `${at}.${name}`);
   });
+}
+
+/** What a command printed under --json: each line names its schema and is what that says, or is the error. */
+export function problemsPrinted(stdout: string, at: string): string[] {
+  const problems = stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .flatMap((line) => {
+      const document: Readonly<Record<string, unknown>> = JSON.parse(line);
+      if (Object.keys(document).join() === 'error') return [];
+      const schema = schemas.get(/^varve\.(.*)\/\d+$/.exec(String(document['schema']))?.[1] ?? '');
+      if (schema === undefined) return [`${at}: a line without a schema: ${line}`];
+      const unnamed = unnamedIn(document, schema, at).map((name) => `${name} is not in the schema`);
+      return [...problemsOf(document, schema, at), ...unnamed];
+    });
+  return [...new Set(problems)];
 }
