@@ -14,7 +14,6 @@ import { bytesText, countText, describeEvent, durationText, plural, StatusLine }
 import { acceptedBy, acceptOptions } from './accept.ts';
 import type { Command, CommandContext } from './command.ts';
 import { CycleProgress } from './cycle-progress.ts';
-import { escapeControls } from './output.ts';
 import { showProgress } from './progress.ts';
 import { readingFolder } from './selection.ts';
 import { printSnapshot, snapshotOf } from './snapshot.ts';
@@ -89,7 +88,7 @@ async function backUp(
     const { level, message } = describeEvent(event);
     if (level === 'debug' || level === 'info') return; // its result says the same
     status.clear();
-    context.err(`${level}: ${escapeControls(message)}`);
+    context.err(`${level}: ${message}`);
   };
   await using opened = await openSink({ config, host, signal, mode: 'catch-up', emit });
   const { sink } = opened;
@@ -167,8 +166,6 @@ async function print(context: CommandContext, document: CatchUpDocument, tookMs:
     await context.out(`damaged: ${path}: ${problem}; it was left as it is, and later records go behind it`);
   }
   for (const { topic, partition, reason } of document.missing) {
-    await context.out(
-      `not saved: ${topic}${partition === null ? '' : `/${partition}`}: ${escapeControls(reason)}`,
-    );
+    await context.out(`not saved: ${topic}${partition === null ? '' : `/${partition}`}: ${reason}`);
   }
 }

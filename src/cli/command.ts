@@ -55,11 +55,11 @@ export interface CommandContext {
   readonly config: () => Promise<Config>;
   /** The same, with the origin of every value. `needs` replaces the command's own. */
   readonly loadedConfig: (needs?: readonly Need[]) => Promise<LoadedConfig>;
-  /** One line of the result, on stdout. Waits while the reader is slower. */
+  /** One line of the result, on stdout, hostile characters escaped. Waits while the reader is slower. */
   readonly out: (line: string) => Promise<void>;
   /** Bytes of the result, on stdout. */
   readonly write: (chunk: string | Uint8Array) => Promise<void>;
-  /** One line for people, on stderr. */
+  /** One line for people, on stderr, hostile characters escaped. */
   readonly err: (line: string) => void;
   /** Text as it is, on stderr: for what is rewritten in place on a terminal. */
   readonly errText: (text: string) => void;

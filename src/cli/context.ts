@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { loadConfig, type LoadedConfig, type Need, type Override } from '../config/config.ts';
 import { VarveError } from '../errors.ts';
 import type { Args, Command, CommandContext, Surroundings } from './command.ts';
-import { tableLines } from './output.ts';
+import { escapeControls, escapeJsonControls, tableLines } from './output.ts';
 import { ask } from './question.ts';
 
 /** What a command is given to run with. */
@@ -13,15 +13,17 @@ export function contextOf(command: Command, args: Args, around: Surroundings): C
     const options = { overrides: overridesOf(args), ...(file === undefined ? {} : { file }) };
     return loadConfig(needs === undefined ? options : { ...options, needs }, portsOf(around));
   };
-  const out = (line: string) => around.stdout(`${line}\n`);
+  const json = args.flag('json');
+  const escape = json ? escapeJsonControls : escapeControls;
+  const out = (line: string) => around.stdout(`${escape(line)}\n`);
   return {
     args,
-    json: args.flag('json'),
+    json,
     config: async () => (await (loaded ??= load(command.needs))).config,
     loadedConfig: async (needs) => (needs === undefined ? (loaded ??= load(command.needs)) : load(needs)),
     out,
     write: (chunk) => around.stdout(chunk),
-    err: (line) => around.stderr(`${line}\n`),
+    err: (line) => around.stderr(`${escapeControls(line)}\n`),
     errText: (text) => around.stderr(text),
     table: async (rows) => {
       for (const line of tableLines(rows, around.terminal.columns)) await out(line);

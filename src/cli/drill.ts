@@ -7,7 +7,6 @@ import { bytesText, countText, durationText, plural, StatusLine } from '../obser
 import { newProgress } from '../restore/restore.ts';
 import { runOrder } from '../target/target.ts';
 import type { Command, CommandContext } from './command.ts';
-import { escapeControls } from './output.ts';
 import { recall } from './repository.ts';
 import { restoreOptions } from './restore-options.ts';
 import { showRestore } from './restore-progress.ts';
@@ -96,7 +95,7 @@ async function drill(
       progress,
       warn(message) {
         status.clear();
-        context.err(`warning: ${escapeControls(message)}`);
+        context.err(`warning: ${message}`);
       },
       signal,
     });
@@ -127,15 +126,13 @@ async function print({ out, host, table }: CommandContext, report: DrillReport):
     ]),
   );
   if (leftOut.length > 0)
-    await out(
-      escapeControls(`left out this time: ${plural(leftOut.length, 'topic')}: ${leftOut.join(', ')}`),
-    );
-  for (const note of notes) await out(escapeControls(`note: ${note}`));
+    await out(`left out this time: ${plural(leftOut.length, 'topic')}: ${leftOut.join(', ')}`);
+  for (const note of notes) await out(`note: ${note}`);
   const amount = `${countText(records)} records, ${bytesText(bytes)}, in ${durationText(tookMs)}`;
   const what = report.isWhole ? 'everything' : 'a sample';
   if (problem !== null) {
-    await out(escapeControls(`${problem.code}: ${problem.message}`));
-    if (problem.hint !== null) await out(escapeControls(`hint: ${problem.hint}`));
+    await out(`${problem.code}: ${problem.message}`);
+    if (problem.hint !== null) await out(`hint: ${problem.hint}`);
   }
   await out(`${problem === null ? 'DRILL PASSED' : 'DRILL FAILED'} ${id}: ${what}: ${amount}`);
 }

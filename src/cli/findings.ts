@@ -2,7 +2,6 @@ import { messageOf, VarveError, exitStatusByCode, type ErrorCode } from '../erro
 import { codeOf } from '../host/host.ts';
 import { bytesText } from '../observe/observe.ts';
 import type { CommandContext } from './command.ts';
-import { escapeControls } from './output.ts';
 
 /** What one look at one thing found. */
 export interface Finding {
@@ -60,8 +59,8 @@ export function gravestStatus(findings: readonly Finding[]): number {
 
 export async function printFinding(context: CommandContext, finding: Finding): Promise<void> {
   const { level, what, detail, hint } = finding;
-  await context.out(`${level.padEnd(4)} ${escapeControls(`${what}: ${detail}`)}`);
-  if (hint !== undefined) await context.out(`     hint: ${escapeControls(hint)}`);
+  await context.out(`${level.padEnd(4)} ${what}: ${detail}`);
+  if (hint !== undefined) await context.out(`     hint: ${hint}`);
 }
 
 export function findingDocument({ level, what, detail, hint, code }: Finding): object {

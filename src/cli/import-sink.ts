@@ -3,7 +3,6 @@ import { readSinkFiles, SinkBackup, type SinkCounts, type SinkRequest } from '..
 import { bytesText, countText, plural, type StatusLine } from '../observe/observe.ts';
 import { timeText } from '../schedule/schedule.ts';
 import type { Command, CommandContext } from './command.ts';
-import { escapeControls } from './output.ts';
 import { connectTarget, replay } from './replay.ts';
 import { importRequest, replayOptions, throttleOf } from './restore-options.ts';
 import { timeRangeOf } from './time.ts';
@@ -113,7 +112,7 @@ async function readShown(
 
 async function tellFiles({ json, out }: CommandContext, counts: SinkCounts): Promise<void> {
   if (json) await out(JSON.stringify(filesDocument(counts)));
-  else for (const line of filesLines(counts)) await out(escapeControls(line));
+  else for (const line of filesLines(counts)) await out(line);
 }
 
 function filesLines(counts: SinkCounts): string[] {

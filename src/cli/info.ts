@@ -16,7 +16,6 @@ import {
 } from './findings.ts';
 import { lookAtSchedule, lookForRestores, snapshotFindings, spaceText } from './health.ts';
 import { printTopics, rowDocument, topicDocument } from './list.ts';
-import { escapeControls } from './output.ts';
 import { askTarget, recall } from './repository.ts';
 import { agoText } from './times.ts';
 
@@ -223,9 +222,7 @@ async function print(context: CommandContext, facts: Facts): Promise<void> {
   }
   await out(`data is kept ${archiveText(config)}`);
   const drill = overview && lastDrill(overview, config.instance);
-  await out(
-    escapeControls(drill === undefined ? 'no drill has run yet: varve drill' : drillText(drill, nowMs)),
-  );
+  await out(drill === undefined ? 'no drill has run yet: varve drill' : drillText(drill, nowMs));
   if (overview !== undefined) await out(`target: ${bytesText(overview.freeBytes)} free`);
 }
 

@@ -3,7 +3,6 @@ import { bytesText, countText, plural } from '../observe/observe.ts';
 import type { SnapshotDetail } from '../target/target.ts';
 import type { Overview, SnapshotRow, TopicRow } from '../snapshot/snapshot.ts';
 import type { Command, CommandContext } from './command.ts';
-import { escapeControls } from './output.ts';
 import { askTarget, recall } from './repository.ts';
 import { snapshotChoice } from './snapshot-choice.ts';
 import { momentText } from './times.ts';
@@ -65,29 +64,18 @@ export function rowDocument({ takenMs, publishedMs, verifiedMs, ...row }: Snapsh
 async function printList({ out, table }: CommandContext, { snapshots, problems }: Overview): Promise<void> {
   if (snapshots.length === 0) await out('there is no snapshot yet: varve backup publishes the first');
   const isOne = new Set(snapshots.map(({ instance }) => instance)).size <= 1;
-  const head = [
-    ...(isOne ? [] : ['instance']),
-    'snapshot',
-    'taken',
-    'topics',
-    'records',
-    'new',
-    'state',
-    'views',
-  ];
+  const head = [...(isOne ? [] : ['instance']), 'snapshot', 'topics', 'records', 'new', 'state'];
   const rows = snapshots.map((row) => [
     ...(isOne ? [] : [row.instance]),
     row.id,
-    momentText(row.takenMs),
     countText(row.topics),
     countText(row.records),
     bytesText(row.newBytes),
-    [row.verified ? 'verified' : 'NOT VERIFIED', ...(row.pinned ? ['pinned'] : [])].join(', '),
-    row.views.join(' '),
+    [row.verified ? 'verified' : 'NOT VERIFIED', ...(row.pinned ? ['pinned'] : []), ...row.views].join(', '),
   ]);
   if (rows.length > 0) await table([head, ...rows]);
   for (const { instance, id, problem } of problems)
-    await out(escapeControls(`damaged: ${isOne ? '' : `${instance}/`}${id}: ${problem}`));
+    await out(`damaged: ${isOne ? '' : `${instance}/`}${id}: ${problem}`);
 }
 
 async function showOne(context: CommandContext, { row, manifest, topics }: SnapshotDetail): Promise<number> {
@@ -126,8 +114,8 @@ export async function printTopics({ table }: CommandContext, topics: readonly To
       row.topic,
       countText(row.partitions),
       countText(row.records),
-      timeOf(row.firstMs),
-      timeOf(row.lastMs),
+      secondOf(row.firstMs),
+      secondOf(row.lastMs),
       [
         ...(row.gaps > 0 ? [`${plural(row.gaps, 'gap')} of ${countText(row.missingOffsets)} offsets`] : []),
         ...(row.isExpected ? [] : ['an earlier life, or gone']),
@@ -144,6 +132,11 @@ export function topicDocument({ firstMs, lastMs, missingOffsets, isExpected, ...
     to: lastMs === null ? null : timeOf(lastMs),
     missingOffsets: String(missingOffsets),
   };
+}
+
+/** For people: milliseconds do not fit beside the rest. */
+function secondOf(ms: bigint | null): string {
+  return timeOf(ms).replace(/\.\d{3}Z$/, 'Z');
 }
 
 /** Records carry whatever time their producers liked. */

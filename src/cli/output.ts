@@ -1,7 +1,7 @@
 import type { VarveError } from '../errors.ts';
-import { escapeControls } from '../observe/observe.ts';
+import { escapeControls, escapeJsonControls } from '../observe/observe.ts';
 
-export { escapeControls };
+export { escapeControls, escapeJsonControls };
 
 /** For people, on stderr. Only the first line of a message begins at the margin. */
 export function errorText(error: VarveError): string {
@@ -13,14 +13,15 @@ export function errorText(error: VarveError): string {
 /** For programs, on stdout: always one line. */
 export function errorDocument(error: VarveError): string {
   const { code, message, hint } = error;
-  return JSON.stringify({ error: { code, message, hint: hint ?? null } });
+  return escapeJsonControls(JSON.stringify({ error: { code, message, hint: hint ?? null } }));
 }
 
 const cellGap = '  ';
 
 /**
- * Rows in columns, as wide as their widest cell. Where that is wider than the terminal the last column is wrapped
- * under itself; no other cell is ever cut, since a cut name names something else.
+ * Rows in columns, as wide as their widest cell. Where they are wider than the terminal the last column is wrapped under
+ * itself; columns that still do not fit go on lines of their own below their row. No cell but the last is ever cut,
+ * since a cut name names something else.
  */
 export function tableLines(rows: readonly (readonly string[])[], columns: number): string[] {
   const cells = rows.map((row) => row.map(escapeControls));
@@ -28,15 +29,44 @@ export function tableLines(rows: readonly (readonly string[])[], columns: number
   const widths = Array.from({ length: columnCount }, (_, column) =>
     Math.max(...cells.map((row) => row[column]?.length ?? 0)),
   );
-  const lastAt = widths.slice(0, -1).reduce((sum, width) => sum + width + cellGap.length, 0);
-  const room = Math.max(lastWidthMin, columns - lastAt);
-  return cells.flatMap((row) => {
-    const fixed = widths.slice(0, -1).map((width, column) => (row[column] ?? '').padEnd(width));
-    const [first = '', ...more] = wrap(row[columnCount - 1] ?? '', room);
-    return [[...fixed, first].join(cellGap), ...more.map((line) => ' '.repeat(lastAt) + line)].map((line) =>
-      line.trimEnd(),
-    );
-  });
+  const shelves = shelvesOf(widths, columns);
+  return cells.flatMap((row) =>
+    shelves.flatMap(({ from, to, indent }) => {
+      const isLast = to === columnCount;
+      const fixed = widths.slice(from, isLast ? to - 1 : to);
+      const starts = indent + fixed.reduce((sum, width) => sum + width + cellGap.length, 0);
+      const cellsHere = fixed.map((width, at) => (row[from + at] ?? '').padEnd(width));
+      const [first = '', ...more] = isLast
+        ? wrap(row[to - 1] ?? '', Math.max(lastWidthMin, columns - starts))
+        : [];
+      return [
+        ' '.repeat(indent) + [...cellsHere, first].join(cellGap),
+        ...more.map((line) => ' '.repeat(starts) + line),
+      ]
+        .map((line) => line.trimEnd())
+        .filter((line) => line !== '' || from === 0);
+    }),
+  );
+}
+
+/** Which columns stand side by side: as many as fit; the last needs no more room than it can be wrapped into. */
+function shelvesOf(
+  widths: readonly number[],
+  columns: number,
+): readonly { readonly from: number; readonly to: number; readonly indent: number }[] {
+  const shelves = [{ from: 0, to: 0, indent: 0 }];
+  let at = 0;
+  for (const [column, width] of widths.entries()) {
+    const needed = column === widths.length - 1 ? Math.min(width, lastWidthMin) : width;
+    const shelf = shelves.at(-1);
+    if (shelf !== undefined && (shelf.to === shelf.from || at + needed <= columns)) shelf.to = column + 1;
+    else {
+      shelves.push({ from: column, to: column + 1, indent: cellGap.length });
+      at = cellGap.length;
+    }
+    at += width + cellGap.length;
+  }
+  return shelves;
 }
 
 const lastWidthMin = 20;

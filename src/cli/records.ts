@@ -1,17 +1,21 @@
 import { isUtf8 } from 'node:buffer';
 import type { LogRecord, RecordHeader } from '../log/log.ts';
 import { timeText } from '../schedule/schedule.ts';
-import { escapeControls } from './output.ts';
+import { escapeControls, escapeJsonControls } from './output.ts';
 
 /**
  * A record as one line of JSON, by hand: offsets and times are exact integers that JSON.stringify does not know, and
  * the order of the keys is a contract.
  */
 export function jsonLines(topic: string, partition: number): (record: LogRecord) => string {
-  const head = `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":`;
+  const head = `{"topic":${jsonText(topic)},"partition":${partition},"offset":`;
   return ({ offset, timestamp, timestampType, key, value, headers }) =>
     `${head}${offset},"timestamp":${timestamp},"timestampType":"${timestampType}","key":${base64(key)},` +
     `"value":${base64(value)},"headers":${headers.length === 0 ? '[]' : headersJson(headers)}}\n`;
+}
+
+function jsonText(text: string): string {
+  return escapeJsonControls(JSON.stringify(text));
 }
 
 function base64(bytes: Buffer | null): string {
@@ -20,9 +24,7 @@ function base64(bytes: Buffer | null): string {
 
 /** Names that are no text keep their bytes in a key of their own. */
 function headersJson(headers: readonly RecordHeader[]): string {
-  const pairs = headers.map(
-    ({ name, value }) => `[${JSON.stringify(name.toString('utf8'))},${base64(value)}]`,
-  );
+  const pairs = headers.map(({ name, value }) => `[${jsonText(name.toString('utf8'))},${base64(value)}]`);
   const isText = headers.every(({ name }) => isUtf8(name));
   const raw = isText ? '' : `,"headerNamesRaw":[${headers.map(({ name }) => base64(name)).join(',')}]`;
   return `[${pairs.join(',')}]${raw}`;

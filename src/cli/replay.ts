@@ -18,7 +18,7 @@ import {
   type RestoreRequest,
 } from '../restore/restore.ts';
 import type { CommandContext } from './command.ts';
-import { errorText, escapeControls } from './output.ts';
+import { errorText } from './output.ts';
 import { RestoreLog } from './restore-log.ts';
 import { throttleOf } from './restore-options.ts';
 import { planDocument, planLines } from './restore-plan.ts';
@@ -77,7 +77,7 @@ export async function replay(
   await using log = new RestoreLog(host, o.config.local.dir);
   const warn = (message: string): void => {
     status.clear();
-    context.err(`warning: ${escapeControls(message)}`);
+    context.err(`warning: ${message}`);
     log.add(`warning: ${message}`);
   };
   const sources = await find({ status, warn });
@@ -187,7 +187,7 @@ async function fail(
   { id, error, log }: { id: string; error: VarveError; log: RestoreLog },
 ): Promise<number> {
   const { code, message, hint, exitStatus } = error;
-  log.add(errorText(error).trimEnd());
+  for (const line of errorText(error).trimEnd().split('\n')) log.add(line);
   log.add(`NOT RESTORED ${id}`);
   if (context.json) {
     const document = { schema: 'varve.restore/1', type: 'error', id, restored: false };
@@ -211,7 +211,7 @@ async function tell(
   const lines = [...reportLines(report, openedBytes), ...nextSteps(report)];
   for (const line of [...lines, last]) log.add(line);
   if (context.json) await context.out(JSON.stringify(document));
-  else for (const line of [...lines, last]) await context.out(escapeControls(line));
+  else for (const line of [...lines, last]) await context.out(line);
   // Running it again mends what was interrupted; it does not mend damage.
   const isDamage = failed.length > 0 && failed.every(({ code }) => code === 'damage');
   if (isDamage) return exitStatusByCode.damage;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { ensureFolder, type DiskFile, type Host } from '../host/host.ts';
 import { restoresFolder } from '../restore/restore.ts';
+import { escapeControls } from './output.ts';
 
 /** `restores/<id>.log` beside the local files: what a terminal that went away would have shown. */
 export class RestoreLog implements AsyncDisposable {
@@ -29,7 +30,8 @@ export class RestoreLog implements AsyncDisposable {
   }
 
   add(line: string): void {
-    this.#lines.push(`${new Date(this.#host.clock.nowMs()).toISOString()} ${line}\n`);
+    const at = new Date(this.#host.clock.nowMs()).toISOString();
+    this.#lines.push(`${at} ${escapeControls(line)}\n`);
     if (this.#file !== undefined) this.#flush();
   }
 

@@ -1,7 +1,6 @@
 import { countText, plural } from '../observe/observe.ts';
 import type { Journal, RestorePlan, TopicPlan } from '../restore/restore.ts';
 import { timeText } from '../schedule/schedule.ts';
-import { escapeControls } from './output.ts';
 
 /** What will be done, for people: the first line says into which cluster. */
 export function planLines(plan: RestorePlan, goesOn: Journal | undefined): string[] {
@@ -20,7 +19,7 @@ export function planLines(plan: RestorePlan, goesOn: Journal | undefined): strin
   if (plan.groups.length === 0) lines.push('no group is set');
   for (const warning of plan.warnings) lines.push(`note: ${warning}`);
   for (const reason of plan.incomplete) lines.push(`INCOMPLETE: ${reason}`);
-  return lines.map(escapeControls);
+  return lines;
 }
 
 const verbs: Record<TopicPlan['action'], string> = {

@@ -11,7 +11,6 @@ import { bytesText, describeEvent, durationText, plural, StatusLine } from '../o
 import { acceptedBy, acceptOptions } from './accept.ts';
 import type { Command, CommandContext } from './command.ts';
 import { CycleProgress } from './cycle-progress.ts';
-import { escapeControls } from './output.ts';
 import { readingFolder } from './selection.ts';
 
 export const command: Command = {
@@ -59,7 +58,7 @@ async function take(context: CommandContext): Promise<SnapshotDocument> {
     const { level, message } = describeEvent(event);
     if (level === 'debug' || level === 'info') return; // its result says the same
     status.clear();
-    context.err(`${level}: ${escapeControls(message)}`);
+    context.err(`${level}: ${message}`);
   };
   try {
     return snapshotDocument(await snapshotOfFiles({ config, host, signal, emit }, accept));
@@ -81,16 +80,14 @@ export async function printSnapshot({ out }: CommandContext, snapshot: SnapshotD
     `published ${id}: ${plural(segments, 'segment')} new, ${bytesText(rawBytes)} sealed to ${bytesText(newBytes)}, ` +
       `${bytesText(linkedBytes)} linked in ${plural(linkedPacks, 'pack')}, ${durationText(tookMs)}`,
   );
-  for (const { id: gone, reason } of snapshot.expired)
-    await out(`expired ${gone}: ${escapeControls(reason)}`);
+  for (const { id: gone, reason } of snapshot.expired) await out(`expired ${gone}: ${reason}`);
   for (const topic of snapshot.vanishedTopics)
     await out(
       `vanished: topic ${topic} is no longer in the cluster; what was saved of it stays (--accept-shrink says that it is known)`,
     );
-  for (const { text } of snapshot.held) await out(`nothing expires: ${escapeControls(text)}`);
-  for (const { what, problem } of snapshot.damaged)
-    await out(`damaged: ${escapeControls(`${what}: ${problem}`)}`);
-  for (const warning of snapshot.warnings) await out(`note: ${escapeControls(warning)}`);
+  for (const { text } of snapshot.held) await out(`nothing expires: ${text}`);
+  for (const { what, problem } of snapshot.damaged) await out(`damaged: ${what}: ${problem}`);
+  for (const warning of snapshot.warnings) await out(`note: ${warning}`);
   if (snapshot.freedSegments > 0)
     await out(
       `freed ${bytesText(snapshot.freedBytes)} of the local disk: ${plural(snapshot.freedSegments, 'segment')} that snapshots hold`,

@@ -4,7 +4,6 @@ import { LocalFolder, readIdentity } from '../local/local.ts';
 import { plural } from '../observe/observe.ts';
 import type { ExpireResult } from '../target/target.ts';
 import type { Command, CommandContext } from './command.ts';
-import { escapeControls } from './output.ts';
 import { askTarget, recall } from './repository.ts';
 import { snapshotChoice } from './snapshot-choice.ts';
 
@@ -60,7 +59,7 @@ async function holdLocalFolder({ host }: CommandContext, config: Config): Promis
 
 async function printPlan({ table, out }: CommandContext, { steps, held }: ExpireResult): Promise<void> {
   await table(steps.map(({ id, decision, reasons }) => [decision, id, reasons.join('; ')]));
-  for (const text of held) await out(escapeControls(`nothing expires: ${text}`));
+  for (const text of held) await out(`nothing expires: ${text}`);
 }
 
 /** Whose lock it is: a lock of the same installation is taken over, another's is not. */
@@ -180,7 +179,7 @@ export const unlock: Command = {
       return 0;
     }
     const who = `installation ${holder.installation} on ${holder.host}, since ${holder.since}`;
-    if (!context.json) await context.out(escapeControls(`instance ${config.instance} is held by ${who}`));
+    if (!context.json) await context.out(`instance ${config.instance} is held by ${who}`);
     if (!(await context.confirm('Is that process gone for good?'))) throw answeredNo();
     await askTarget(context, { config, order: 'unlock', params: { apply: true } });
     if (context.json) await context.out(JSON.stringify({ schema: 'varve.unlock/1', holder, removed: true }));

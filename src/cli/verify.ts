@@ -3,7 +3,6 @@ import type { Subset, VerifyLevel, VerifyReport } from '../snapshot/snapshot.ts'
 import { bytesText, countText, plural, StatusLine } from '../observe/observe.ts';
 import type { Command, CommandContext } from './command.ts';
 import { CycleProgress } from './cycle-progress.ts';
-import { escapeControls } from './output.ts';
 import { askTarget, recall } from './repository.ts';
 
 export const command: Command = {
@@ -85,8 +84,6 @@ async function print(context: CommandContext, report: VerifyReport): Promise<voi
   );
   for (const { instance, snapshot, file, problem } of findings)
     await context.out(
-      escapeControls(
-        `damaged: ${[instance, snapshot, file].filter((part) => part !== '').join('/')}: ${problem}`,
-      ),
+      `damaged: ${[instance, snapshot, file].filter((part) => part !== '').join('/')}: ${problem}`,
     );
 }

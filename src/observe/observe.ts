@@ -23,6 +23,7 @@ export {
   countText,
   durationText,
   escapeControls,
+  escapeJsonControls,
   longText,
   momentText,
   plural,

@@ -73,6 +73,21 @@ test('without --json a record is a line that a terminal can be shown', async () 
   expect(second).toMatch(/value "é+"… \(2000 bytes\)$/);
 });
 
+test('a header name cannot reach the terminal through JSON either, which stays the same document', async () => {
+  await using at = await here();
+  const name = 'h\u009b31m\u202e';
+  const headers = [{ name: Buffer.from(name), value: null }];
+  const records = [record({ headers })];
+  await save(at.folder, orders, [
+    encodeBatch({ baseTimestamp: november(0), maxTimestamp: november(0), records }),
+  ]);
+
+  const { stdout } = await at.run(['cat', '--topic', 'orders', '--json']);
+
+  expect(stdout).toContain(String.raw`[["h\u009b31m\u202e",null]]`);
+  expect(JSON.parse(stdout)).toMatchObject({ headers: [[name, null]] });
+});
+
 test('partitions come one behind the other, and can be chosen', async () => {
   await using at = await here();
   for (const partition of [10, 2, 0]) {

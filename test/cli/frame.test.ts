@@ -199,6 +199,41 @@ describe('output', () => {
     ]);
   });
 
+  test('columns that do not fit beside the others stand below their row, whole', () => {
+    const name = 'a.topic.with.a.long.name';
+    const rows = [
+      ['topic', 'partitions', 'from', 'to', ''],
+      [name, '12', '2026-08-01T00:00:00Z', '2026-11-01T00:00:00Z', '1 gap of 1,234 offsets, an earlier life'],
+    ];
+
+    expect(tableLines(rows, 80)).toEqual([
+      'topic                     partitions  from                  to',
+      `${name}  12          2026-08-01T00:00:00Z  2026-11-01T00:00:00Z`,
+      '  1 gap of 1,234 offsets, an earlier life',
+    ]);
+  });
+
+  test('what a command says from outside is shown to a terminal, never sent, and JSON stays the same document', async () => {
+    const hostile = 'a\u001b[2J\n\r\u009b31m\u202e\u2028\u{e0001}🙂';
+    const said: string[] = [];
+    const around = surroundings(
+      {},
+      { stdout: async (chunk) => void said.push(String(chunk)), stderr: (text) => void said.push(text) },
+    );
+    const plain = contextOf(sample, await parseArgs([], sample), around);
+    const forPrograms = contextOf(sample, await parseArgs(['--json'], sample), around);
+
+    await plain.out(hostile);
+    plain.err(hostile);
+    await plain.table([[hostile, hostile]]);
+    await forPrograms.out(JSON.stringify({ hostile }));
+    said.push(`${errorDocument(new VarveError('failed', hostile))}\n`);
+
+    for (const line of said) expect(line).toMatch(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+\n$/u);
+    expect(JSON.parse(said[3] ?? '')).toEqual({ hostile });
+    expect(JSON.parse(said[4] ?? '')).toMatchObject({ error: { message: hostile } });
+  });
+
   test('control characters and those that turn text around are shown, never sent', () => {
     expect(escapeControls('a\u001b[31mb\nc\u202e\u0085\u200bd')).toBe(
       'a\\u{1b}[31mb\\u{a}c\\u{202e}\\u{85}\\u{200b}d',

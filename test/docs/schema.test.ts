@@ -38,4 +38,8 @@ test('what the commands print without a broker is what its schema says', async (
     expect(problemsOf(document, schemas.get(name) ?? { const: 'a schema' }, line)).toEqual([]);
     expect(problemsOf({ schema: document['schema'] }, schemas.get(name) ?? {}, line)).not.toEqual([]);
   }
+  for (const words of [['list'], ['list', 'latest'], ['key', 'list']]) {
+    const { stdout } = await varveHere(words, { cwd: store.folder });
+    expect(stdout.split('\n').filter(({ length }) => length > 80)).toEqual([]);
+  }
 }, 120_000);

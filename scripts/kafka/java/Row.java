@@ -39,6 +39,17 @@ final class Row {
     }
   }
 
+  /** Control characters, and those that turn text around; of a pair, each half. */
+  private static boolean mustNotReachATerminal(String text, int at) {
+    boolean isSecond = at > 0 && Character.isSurrogatePair(text.charAt(at - 1), text.charAt(at));
+    int type = Character.getType(text.codePointAt(isSecond ? at - 1 : at));
+    return type == Character.CONTROL
+        || type == Character.FORMAT
+        || type == Character.SURROGATE
+        || type == Character.LINE_SEPARATOR
+        || type == Character.PARAGRAPH_SEPARATOR;
+  }
+
   private static void string(StringBuilder json, String text) {
     json.append('"');
     for (int i = 0; i < text.length(); i++) {
@@ -52,7 +63,7 @@ final class Row {
         case '\f' -> json.append("\\f");
         case '\r' -> json.append("\\r");
         default -> {
-          if (c < 0x20) {
+          if (mustNotReachATerminal(text, i)) {
             json.append(String.format("\\u%04x", (int) c));
           } else {
             json.append(c);
