@@ -37,6 +37,7 @@ export async function tellStory(scene: Scene): Promise<void> {
   teller.chapter('a daemon follows, and the second cycle costs what is new');
   await using daemon = await startDaemon(folder);
   teller.say(`$ varve run: its page for people: ${daemon.address}`);
+  teller.say(await pageAnswers(daemon.address));
   teller.say(`${await sellMore(java, prefix, Date.now())} more orders come in`);
   await run(scene, 'backup');
   await run(scene, 'info');
@@ -68,6 +69,16 @@ export async function tellStory(scene: Scene): Promise<void> {
     `$ varve cat --topic ${prefix}orders --snapshot latest: all ${before.length}, equal to what the Java consumer read`,
   );
   teller.chapter(`all equal, in ${teller.seconds} s`);
+}
+
+/** The page is fetched as a browser fetches it; what it says first is shown. */
+async function pageAnswers(address: string): Promise<string> {
+  const beganMs = performance.now();
+  const answer = await fetch(address);
+  const title = /<title>([^<]+)<\/title>/.exec(await answer.text())?.[1];
+  if (answer.status !== 200 || title === undefined)
+    throw new Error(`the page at ${address} answered ${answer.status}, without a title`);
+  return `it answers in ${Math.round(performance.now() - beganMs)} ms: "${title}"`;
 }
 
 async function configure({ cluster, folder }: Scene): Promise<void> {

@@ -35,7 +35,7 @@ export const commandRows: readonly CommandRow[] = [
   },
   {
     name: 'drill',
-    summary: 'Rehearse a restore of the newest snapshot, and note what came of it',
+    summary: 'Rehearse a restore of the newest snapshot, noting the result',
     group: 'Restore',
     load: async () => (await import('./drill.ts')).command,
   },

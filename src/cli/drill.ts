@@ -15,7 +15,7 @@ import { agoText, momentText } from './times.ts';
 
 export const command: Command = {
   name: 'drill',
-  summary: 'Rehearse a restore of the newest snapshot, and note what came of it',
+  summary: 'Rehearse a restore of the newest snapshot, noting the result',
   description:
     'Restores the newest snapshot, without the local files, into scratch topics __varve-drill-…, reads them back and ' +
     'compares, deletes them, and notes the result in the repository, where info and check find it. Of a large backup ' +

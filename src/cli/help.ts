@@ -89,8 +89,16 @@ export function commandHelp(command: Command, columns: number): string {
     ...optionLines(globalOptions, columns),
     '',
     'Examples:',
-    ...command.examples.flatMap(([line, what]) => [`  ${line}`, `      ${what}`]),
+    ...command.examples.flatMap(([line, what]) => [...exampleLines(line, columns), `      ${what}`]),
   ].join('\n');
+}
+
+/** A long one goes on in the next line, as a shell takes it. */
+function exampleLines(line: string, columns: number): string[] {
+  const [first = '', ...more] = line.length + 2 <= columns ? [line] : wrap(line, columns - 6);
+  return [`  ${first}`, ...more.map((part) => `    ${part}`)].map((part, at) =>
+    at < more.length ? `${part} \\` : part,
+  );
 }
 
 function usageOf({ name, positionals = [] }: Command): string {

@@ -194,9 +194,7 @@ function newestText({ overview, nowMs }: Facts): string {
 async function print(context: CommandContext, facts: Facts): Promise<void> {
   const { overview, newest, findings, local, config, nowMs } = facts;
   const { out } = context;
-  await out(
-    escapeControls(`${verdict(findings, { good: 'healthy', bad: 'NOT healthy' })}; ${newestText(facts)}`),
-  );
+  await out(`${verdict(findings, { good: 'healthy', bad: 'NOT healthy' })}; ${newestText(facts)}`);
   for (const finding of findings) await printFinding(context, finding);
   for (const { row, topics, manifest } of newest) {
     const records = topics.reduce((sum, topic) => sum + topic.records, 0);
@@ -214,7 +212,7 @@ async function print(context: CommandContext, facts: Facts): Promise<void> {
         : `not in a snapshot yet: ${plural(unsavedSegments, 'segment')}, ${bytesText(unsavedBytes)}, on the local disk only`,
     );
     if (excludedTopics.length > 0)
-      await out(escapeControls(`no longer followed, by the configuration: ${excludedTopics.join(', ')}`));
+      await out(`no longer followed, by the configuration: ${excludedTopics.join(', ')}`);
     await out(newGaps.length === 0 ? 'no new gap' : `${plural(newGaps.length, 'new gap')}: varve gaps list`);
     await out(
       `local room: ${bytesText(freeBytes)} above local.minFree: if the target is away, ${spaceText(local)}`,

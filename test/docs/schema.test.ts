@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { varve } from '../../scripts/demo/varve.ts';
+import { varveHere } from '../cli/here.ts';
 import { keyOf, Store } from '../snapshot/given.ts';
 import { readTree, sourcesOf } from '../tidy/tree.ts';
 import { problemsOf, schemas } from './schemas.ts';
@@ -32,7 +32,7 @@ test('what the commands print without a broker is what its schema says', async (
     'key generate another|key add second --key-file another|key remove second --yes',
   ].flatMap((line) => line.split('|'));
   for (const line of lines) {
-    const { stdout } = await varve([...line.split(' '), '--json'], { cwd: store.folder });
+    const { stdout } = await varveHere([...line.split(' '), '--json'], { cwd: store.folder });
     const document: Readonly<Record<string, unknown>> = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
     const name = /^varve\.(.*)\/1$/.exec(String(document['schema']))?.[1] ?? '';
     expect(problemsOf(document, schemas.get(name) ?? { const: 'a schema' }, line)).toEqual([]);
@@ -42,4 +42,4 @@ test('what the commands print without a broker is what its schema says', async (
     const { stdout } = await varveHere(words, { cwd: store.folder });
     expect(stdout.split('\n').filter(({ length }) => length > 80)).toEqual([]);
   }
-}, 120_000);
+});

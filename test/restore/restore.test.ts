@@ -37,6 +37,9 @@ test('a deleted topic comes back equal, with its settings and the offsets of its
   });
   await using place = await placeFor(kafka, { name: topic, include: [topic] });
   expect(await place.json('backup')).toMatchObject({ status: 0 });
+  expect(await place.json('snapshot')).toMatchObject({ status: 0, type: 'summary' });
+  expect(await place.json('doctor')).toMatchObject({ status: 0, able: true });
+  expect(await place.json('groups', 'list', '--topic', topic)).toMatchObject({ groups: [{ group: 'shop' }] });
   await java.deleteTopic(topic);
 
   const end = await place.run('restore', '--topic', topic, '--yes');
