@@ -1,5 +1,5 @@
 import type { VarveError } from '../errors.ts';
-import { escapeControls, escapeJsonControls } from '../observe/observe.ts';
+import { escapeControls, escapeJsonControls } from '../escape.ts';
 
 export { escapeControls, escapeJsonControls };
 

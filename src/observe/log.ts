@@ -1,7 +1,7 @@
 import { pino, type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { describeEvent, type DaemonEvent } from './describe.ts';
-import { escapeControls } from './text.ts';
+import { escapeControls } from '../escape.ts';
 
 export interface Log {
   readonly event: (event: DaemonEvent) => void;

@@ -17,14 +17,4 @@ export type {
 export { metricsOf, metricsText } from './metrics.ts';
 export { openLog, type Log } from './log.ts';
 export { StatusLine } from './status-line.ts';
-export {
-  agoText,
-  bytesText,
-  countText,
-  durationText,
-  escapeControls,
-  escapeJsonControls,
-  longText,
-  momentText,
-  plural,
-} from './text.ts';
+export { agoText, bytesText, countText, durationText, longText, momentText, plural } from './text.ts';

@@ -28,26 +28,6 @@ export function durationText(durationMs: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
-/**
- * Control characters, and those that change the direction or the order of text, as escapes: names and error texts
- * come from outside, and a terminal would obey them.
- */
-export function escapeControls(text: string): string {
-  return text.replaceAll(controls, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
-}
-
-/** The same inside of JSON, which stays the same document: JSON itself escapes only some of them. */
-export function escapeJsonControls(json: string): string {
-  return json.replaceAll(controls, (character) =>
-    character
-      .split('')
-      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-      .join(''),
-  );
-}
-
-const controls = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
-
 /** `2026-11-01T03:00:00Z`, and how long ago that is. */
 export function momentText(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z');

@@ -1,7 +1,7 @@
 import type { TopicMetrics } from '../sink/sink.ts';
 import type { DaemonFacts } from './facts.ts';
 import { many, seconds, type Metric, type Sample } from './samples.ts';
-import { escapeControls } from './text.ts';
+import { escapeControls } from '../escape.ts';
 
 /** So many topics have series of their own, the first ones by name; all others share one. */
 export const topicsMax = 5000;

@@ -1,5 +1,6 @@
 /** Topics as columns of strata: one layer a month, the newest on top, gaps as breaks. SVG, without any style in it. */
-import { bytesText, countText, escapeControls, plural } from '../observe/observe.ts';
+import { escapeControls } from '../escape.ts';
+import { bytesText, countText, plural } from '../observe/observe.ts';
 import { addressOf, endOfMonth, type Asked, type Choice } from './choice.ts';
 import { html, type Html } from './html.ts';
 import type { GapDocument, MonthDocument, TopicDocument } from './topics.ts';

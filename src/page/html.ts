@@ -1,5 +1,5 @@
 /** Text as HTML. What comes from outside is escaped where it is put in, by the template itself: nobody can forget it. */
-import { escapeControls } from '../observe/observe.ts';
+import { escapeControls } from '../escape.ts';
 
 /** Markup that was made by a template, and by nothing else. */
 export class Html {

@@ -20,14 +20,24 @@ const slowly = ['--throttle', '500kB/s'];
 
 /** Topics that are saved and then gone, and a restore of them that is a third through and stands still. */
 async function givenHalfWay(
-  ...topics: readonly string[]
+  ...given: readonly (string | { topic: string; more: number })[]
 ): Promise<AsyncDisposable & { running: Running; place: Place; before: string[][] }> {
   const before: string[][] = [];
+  const topics = given.map((one) => (typeof one === 'string' ? one : one.topic));
   for (const topic of topics) {
     before.push(await givenRecords(java, { topic, partitions, count }));
     const offsets = [0, 1, 2].map((partition) => ({ topic, partition, offset: 7n, metadata: '' }));
     await java.commitOffsets({ group: `${topic}.group`, offsets });
   }
+  for (const one of given)
+    if (typeof one !== 'string')
+      await java.produceLoad({
+        topic: one.topic,
+        records: one.more,
+        size: 400,
+        partitions: 1,
+        compression: 'none',
+      });
   const place = await placeFor(kafka, { name: topics.join('-'), include: topics });
   expect(await place.json('backup')).toMatchObject({ status: 0 });
   for (const topic of topics) await java.deleteTopic(topic);
@@ -72,9 +82,11 @@ test('a producer that writes into the topic meanwhile: stopped with 6, topic and
 });
 
 test('a record that somebody else writes behind the last one is found, too', async () => {
-  await using half = await givenHalfWay('behind');
-  await runsUntil('all of it is written', half.running, async () => {
-    return (await writtenTo(java, 'behind')) === BigInt(count);
+  // Partition 0 has so much more that partition 2 stands complete while the restore goes on.
+  await using half = await givenHalfWay({ topic: 'behind', more: 8000 });
+  await runsUntil('partition 2 is written', half.running, async () => {
+    const rows = await java.listOffsets('behind');
+    return rows.find(({ partition }) => partition === 2)?.latest === BigInt(count / partitions);
   });
   await java.produce({ topic: 'behind', records: [{ partition: 2, value: 'from elsewhere' }] });
   half.running.signal('SIGCONT');

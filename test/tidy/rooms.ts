@@ -3,7 +3,7 @@ import type { Tree } from './tree.ts';
 
 /** Imports go from a later rank to an earlier one, never between rooms of one rank. */
 export const ranks: readonly (readonly string[])[] = [
-  ['errors'],
+  ['errors', 'escape'],
   ['log', 'crypto', 'schedule'],
   ['host', 'config', 'kafka'],
   ['local', 'repository'],
@@ -18,7 +18,9 @@ export const ranks: readonly (readonly string[])[] = [
 ];
 const rankOf = new Map(ranks.flatMap((rooms, rank) => rooms.map((room) => [room, rank] as const)));
 
-/** `errors.ts` and `main.ts` are rooms of one file. */
+const ofOneFile = ['errors', 'escape', 'main'];
+
+/** Some are rooms of one file. */
 export function roomOf(path: string): string {
   const [, first = '', second] = path.split('/');
   return second === undefined ? basename(first, '.ts') : first;
@@ -81,7 +83,7 @@ const doorLinesMax = 15;
 /** A door opens with a comment that says what its room is for. */
 export function doorsWithoutWords(sources: Tree): string[] {
   return roomsOf(sources).flatMap((room) => {
-    if (room === 'errors' || room === 'main') return [];
+    if (ofOneFile.includes(room)) return [];
     const comment = /^\/\*\*[\s\S]*?\*\//.exec(sources.get(`src/${room}/${room}.ts`) ?? '')?.[0];
     if (comment === undefined) return [`${room}: no comment on top`];
     const lines = comment.split('\n').length;
