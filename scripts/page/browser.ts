@@ -1,11 +1,9 @@
 /** A real Chromium: that of the machine, or Debian's, installed when it is missing and we may. */
-import { execFile } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { promisify } from 'node:util';
 import { chromium, type Browser } from 'playwright-core';
+import { aptGet } from '../tools/apt.ts';
 
-const run = promisify(execFile);
 const names = ['chromium', 'chromium-browser', 'google-chrome'];
 
 export async function openBrowser(): Promise<Browser> {
@@ -21,10 +19,8 @@ async function browserPath(): Promise<string> {
   if (process.getuid?.() !== 0)
     throw new Error('no chromium on PATH: install it (Debian: apt-get install chromium)');
   try {
-    await run('apt-get', ['update', '-qq']);
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    const options = { env, maxBuffer: 64 * 1024 * 1024 };
-    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], options);
+    await aptGet(['update', '-qq']);
+    await aptGet(['install', '-y', '-qq', '--no-install-recommends', 'chromium']);
   } catch (cause) {
     throw new Error('no chromium on PATH, and apt-get cannot install it: install it by hand', { cause });
   }

@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { mustRun, runCommand, type CommandResult } from '../kafka/command.ts';
 import { madeOnce } from './made-once.ts';
 
@@ -42,7 +42,10 @@ export async function prepareHelm(): Promise<Helm> {
 
 async function buildHelm(target: string): Promise<void> {
   const environment = [`GOBIN=${target}`, 'CGO_ENABLED=0'];
-  await mustRun('env', [...environment, 'go', 'install', `helm.sh/helm/v3/cmd/helm@${helmVersion}`], {
+  const install = ['go', 'install', `helm.sh/helm/v3/cmd/helm@${helmVersion}`];
+  // Of two that find it missing, the second waits and takes what the first has compiled.
+  const lock = join(dirname(target), 'helm.lock');
+  await mustRun('flock', [lock, 'env', ...environment, ...install], {
     neededFor: `build helm ${helmVersion} (Go, once)`,
   });
 }

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { aptGet } from '../../scripts/tools/apt.ts';
 
 const run = promisify(execFile);
 const cache = fileURLToPath(new URL('../../node_modules/.cache/promtool/', import.meta.url));
@@ -20,10 +21,9 @@ async function fetched(): Promise<string> {
   await mkdir(cache, { recursive: true });
   const folder = await mkdtemp(join(cache, 'fetching-'));
   try {
-    const download = async (): Promise<unknown> =>
-      run('apt-get', ['download', 'prometheus'], { cwd: folder });
+    const download = async (): Promise<void> => aptGet(['download', 'prometheus'], { cwd: folder });
     await download().catch(async () => {
-      await run('apt-get', ['update'], { cwd: folder });
+      await aptGet(['update']);
       await download();
     });
     const [name = ''] = await readdir(folder);

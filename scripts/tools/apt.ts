@@ -1,0 +1,17 @@
+import { execFile } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const outputBytesMax = 64 * 1024 * 1024;
+
+/** `apt-get`, one at a time: it does not wait for another one, and test files that need something run side by side. */
+export async function aptGet(
+  words: readonly string[],
+  options: { readonly cwd?: string } = {},
+): Promise<void> {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const lock = join(tmpdir(), 'varve-apt-get.lock');
+  await run('flock', [lock, 'apt-get', ...words], { ...options, env, maxBuffer: outputBytesMax });
+}
