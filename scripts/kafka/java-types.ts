@@ -50,8 +50,7 @@ export type GroupOffset = {
 };
 
 export type TopicPartition = { readonly topic: string; readonly partition: number };
-export type Acl = {
-  readonly topic: string;
+export type Acl = ({ readonly topic: string } | { readonly group: string }) & {
   readonly username: string;
   readonly permission: 'ALLOW' | 'DENY';
   readonly operation?: 'ALL' | 'READ' | 'WRITE' | 'DESCRIBE';

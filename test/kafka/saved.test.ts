@@ -130,8 +130,7 @@ describe('saved groups', () => {
   test('keep a group that may not be read as a row that says so', async () => {
     await commits('hidden', 1n);
     await commits('shown', 1n);
-    const denied = ['--deny-principal', 'User:alice', '--operation', 'Describe', '--group', 'hidden'];
-    await kafka.runTool('org.apache.kafka.tools.AclCommand', [...toKafka(), '--add', ...denied]);
+    await java.setAcl({ group: 'hidden', username: 'alice', permission: 'DENY', operation: 'DESCRIBE' });
     await using ofAlice = await connectCluster({
       settings: settings(kafka.listeners.saslPlain ?? '', {
         sasl: { mechanism: 'PLAIN', username: 'alice', password: kafka.sasl?.password ?? '' },

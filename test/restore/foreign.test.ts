@@ -27,7 +27,7 @@ async function givenHalfWay(
   for (const topic of topics) {
     before.push(await givenRecords(java, { topic, partitions, count }));
     const offsets = [0, 1, 2].map((partition) => ({ topic, partition, offset: 7n, metadata: '' }));
-    await java.commitOffsets({ group: `${topic}.group`, offsets });
+    for (const group of [`${topic}.group`, `${topic}.quiet`]) await java.commitOffsets({ group, offsets });
   }
   for (const one of given)
     if (typeof one !== 'string')
@@ -147,9 +147,10 @@ test('a group that becomes active meanwhile is named and left as it is, the rest
   const end = await half.running.ended();
   expect(consumer.isRunning()).toBe(true);
   expect(end).toMatchObject({ status: 3, stdout: expect.stringMatching(/\nRESTORED \S+\n$/) });
-  expect(end.stdout).toContain('group joined.group: NOT set');
+  expect(end.stdout).toContain('group joined.group: NOT set: it became active: early');
   await expectSame(java, 'joined', half.before[0] ?? []);
   expect(await java.listGroupOffsets('joined.group')).toEqual([]);
+  expect(await java.listGroupOffsets('joined.quiet')).toHaveLength(partitions);
 });
 
 /** A Java consumer that has joined and got records, and commits nothing; it leaves when it is disposed of. */
@@ -159,7 +160,7 @@ async function startConsumer(
 ): Promise<AsyncDisposable & { isRunning(): boolean }> {
   const args = ['-Xmx256m', '-cp', kafka.libs, 'org.apache.kafka.tools.consumer.ConsoleConsumer'];
   args.push('--bootstrap-server', kafka.bootstrap, '--topic', topic, '--group', group);
-  args.push('--consumer-property', 'enable.auto.commit=false');
+  args.push('--consumer-property', 'enable.auto.commit=false', '--consumer-property', 'client.id=early');
   args.push('--from-beginning', '--timeout-ms', '120000');
   const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const closed = once(child, 'close');

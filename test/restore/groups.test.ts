@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import kafkajs from 'kafkajs';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { placeFor, type Place } from './place.ts';
 import { seeGroup } from './zoo.ts';
@@ -254,38 +253,6 @@ test('--skip-active-groups leaves the active group as it is, sets the others, na
   expect(done.stdout).toContain(`group ${mid} is active and was left as it is`);
   expect(await standOf(mid)).toEqual(before);
   expect(await standOf(end)).toContain('skipped.aside/0@20');
-});
-
-test('a group that becomes active meanwhile is named, and the rest is done: 3', async () => {
-  const topic = 'meanwhile';
-  await java.createTopic({ topic });
-  await java.produceLoad({ topic, records: 3000, size: 1000 });
-  const groups = ['quiet', 'awake'];
-  for (const group of groups) await commit(group, topic, [1500n]);
-  await using place = await backedUp(topic);
-  await java.deleteTopic(topic);
-  const running = place.run('restore', '--topic', topic, '--throttle', '500kB/s', '--yes');
-  await vi.waitFor(async () => java.describeTopic(topic), { timeout: 20_000, interval: 50 });
-  const brokers = kafka.bootstrap.split(',');
-  const client = new kafkajs.Kafka({ clientId: 'early', brokers, logLevel: kafkajs.logLevel.NOTHING });
-  const consumer = client.consumer({ groupId: 'awake' });
-  const joined = new Promise<void>((resolve) => {
-    consumer.on('consumer.group_join', () => resolve());
-  });
-  try {
-    await consumer.connect();
-    await consumer.subscribe({ topic });
-    await consumer.run({ autoCommit: false, eachMessage: async () => undefined });
-    await joined;
-    const done = await running;
-    expect(done.stderr + done.stdout).toContain('group awake: NOT set: it became active: early');
-    expect(done).toMatchObject({ status: 3, stdout: expect.stringMatching(/\nRESTORED \S+\n$/) });
-  } finally {
-    await consumer.disconnect();
-  }
-  expect(await standOf('quiet')).toEqual([`${topic}/0@1500`]);
-  expect(await standOf('awake')).toEqual([]);
-  expect(await java.consumeLines({ topic })).toHaveLength(3000);
 });
 
 test('a group that is named and has nothing in the backup is refused before anything is made, with those that do', async () => {

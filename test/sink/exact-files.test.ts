@@ -12,6 +12,8 @@ afterAll(() => kafka.stop());
 const invalid = /isvalid: false|^Found |mismatch/im;
 /** What the tool says of every file that does not begin at offset 0, the broker's own as well. */
 const firstOfFile = /^Non-consecutive offsets in .*\n +-1 is followed by \d+\n/gm;
+/** What Kafka 3 says of its own logging, whichever tool is run. */
+const ofLogging = /^(?:SLF4J:|log4j:).*\n/gm;
 const sizes = ['1KiB', '64KiB', '1MiB', '256MiB'] as const;
 
 test.each(sizes)("segments of %s, one behind the other, are the broker's own log", async (segmentBytes) => {
@@ -69,7 +71,8 @@ async function expectDumped(paths: readonly string[]): Promise<void> {
   for (let at = 0; at < paths.length; at += 500) {
     const files = paths.slice(at, at + 500);
     const { status, stdout, stderr } = await dump(files);
-    expect({ status, stderr: stderr.replace(firstOfFile, '') }).toEqual({ status: 0, stderr: '' });
+    const told = stderr.replace(ofLogging, '').replace(firstOfFile, '');
+    expect({ status, told }).toEqual({ status: 0, told: '' });
     expect(stdout.match(/^Dumping /gm)).toHaveLength(files.length);
     expect(stdout).toContain('isvalid: true');
     expect(stdout).not.toMatch(invalid);

@@ -222,8 +222,10 @@ final class Administration {
   }
 
   private static AclBinding acl(JsonNode params) {
+    boolean isGroup = params.has("group");
+    ResourceType type = isGroup ? ResourceType.GROUP : ResourceType.TOPIC;
     return new AclBinding(
-        new ResourcePattern(ResourceType.TOPIC, params.get("topic").asText(), PatternType.LITERAL),
+        new ResourcePattern(type, params.get(isGroup ? "group" : "topic").asText(), PatternType.LITERAL),
         new AccessControlEntry("User:" + params.get("username").asText(), "*",
             AclOperation.fromString(params.path("operation").asText("ALL")),
             AclPermissionType.fromString(params.get("permission").asText())));
