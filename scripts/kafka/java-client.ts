@@ -137,9 +137,10 @@ export class JavaClient implements AsyncDisposable {
     await this.#call('removeAcl', acl);
   }
 
-  /** A byte rate for a client id, beyond which the broker throttles; null removes it. */
+  /** A byte rate for a client id (null: whichever has none of its own), beyond which the broker throttles; null removes it. */
   async setQuota(quota: {
-    clientId: string;
+    clientId: string | null;
+    user?: string;
     quota: 'consumer_byte_rate' | 'producer_byte_rate';
     bytesPerSecond: number | null;
   }): Promise<void> {

@@ -50,10 +50,15 @@ export type GroupOffset = {
 };
 
 export type TopicPartition = { readonly topic: string; readonly partition: number };
-export type Acl = ({ readonly topic: string } | { readonly group: string }) & {
+export type Acl = (
+  | { readonly topic: string; readonly prefixed?: boolean }
+  | { readonly group: string }
+  | { readonly cluster: 'kafka-cluster' }
+) & {
   readonly username: string;
   readonly permission: 'ALLOW' | 'DENY';
-  readonly operation?: 'ALL' | 'READ' | 'WRITE' | 'DESCRIBE';
+  readonly operation?: 'ALL' | 'READ' | 'WRITE' | 'DESCRIBE' | 'DESCRIBE_CONFIGS';
+  readonly host?: string;
 };
 export type Consumption = {
   readonly topic: string;

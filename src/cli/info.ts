@@ -1,3 +1,4 @@
+import { accessCounts, accessText } from './access.ts';
 import { matchesTopic, type Config } from '../config/config.ts';
 import { listGaps, listIncarnations, listSegments, partitionFolder, type FoundGap } from '../local/local.ts';
 import { bytesText, countText, plural } from '../observe/observe.ts';
@@ -160,6 +161,7 @@ function infoDocument(facts: Facts, status: number): object {
       topics.map((topic) => ({ instance: row.instance, ...topicDocument(topic) })),
     ),
     groups: newest.reduce((sum, { manifest }) => sum + (manifest.groups?.groups.length ?? 0), 0),
+    access: newest.map(({ row, manifest }) => ({ instance: row.instance, ...accessCounts(manifest) })),
     local: local === undefined ? null : localDocument(local),
   };
 }
@@ -202,6 +204,7 @@ async function print(context: CommandContext, facts: Facts): Promise<void> {
       `${row.instance}: ${plural(topics.length, 'topic')}, ${countText(records)} records, ` +
         `${plural(manifest.groups?.groups.length ?? 0, 'group')}, as of ${row.id} (${agoText(row.takenMs, nowMs)})`,
     );
+    await out(`${row.instance}: ${accessText(manifest)}`);
     if (context.args.flag('topics')) await printTopics(context, topics);
   }
   if (local !== undefined) {

@@ -1,3 +1,4 @@
+import { accessDocument, accessRows } from './access.ts';
 import { exitStatusByCode } from '../errors.ts';
 import { bytesText, countText, plural } from '../observe/observe.ts';
 import type { SnapshotDetail } from '../target/target.ts';
@@ -91,6 +92,7 @@ async function showOne(context: CommandContext, { row, manifest, topics }: Snaps
         offsets: offsets.map((at) => ({ ...at, offset: String(at.offset) })),
       })),
       groupsRead: manifest.groups === null ? null : momentText(manifest.groups.readMs),
+      access: accessDocument(manifest),
     };
     await context.out(JSON.stringify(document));
     return 0;
@@ -102,6 +104,8 @@ async function showOne(context: CommandContext, { row, manifest, topics }: Snaps
   await printTopics(context, topics);
   if (groups.length > 0) await context.out(`${plural(groups.length, 'group')}:`);
   await context.table(groups.map(({ group, offsets }) => [group, plural(offsets.length, 'offset')]));
+  await context.table(accessRows(manifest, context.host.clock.nowMs()));
+  for (const refusal of manifest.accessRefusals) await context.out(`not told in this cycle: ${refusal}`);
   return 0;
 }
 

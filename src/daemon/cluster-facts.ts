@@ -1,9 +1,10 @@
 import { messageOf, VarveError } from '../errors.ts';
-import type { Cluster } from '../kafka/kafka.ts';
+import type { Access, Cluster, Told } from '../kafka/kafka.ts';
+import type { SavedAccess } from '../repository/repository.ts';
 import type { CycleRequest, SeenTopic } from '../snapshot/snapshot.ts';
 
 /** What a snapshot saves of the cluster besides records. */
-export type ClusterFacts = Pick<CycleRequest, 'topics' | 'groups' | 'unread'>;
+export type ClusterFacts = Pick<CycleRequest, 'topics' | 'groups' | 'access' | 'unread'>;
 
 /** Read before the cut, so that no committed offset is far ahead of the data. */
 export async function readClusterFacts(
@@ -15,12 +16,13 @@ export async function readClusterFacts(
   const there = metadata.topics.filter(
     ({ name, errorCode }) => errorCode === 0 && name !== '' && o.isWanted(name),
   );
-  const [configs, saved] = await Promise.all([
+  const [configs, saved, access] = await Promise.all([
     cluster.topicConfigs(
       there.map(({ name }) => name),
       { signal },
     ),
     cluster.savedGroups({ without: isOwnGroup, signal }),
+    cluster.access({ signal }),
   ]);
   const configsOf = new Map(configs.map((row) => [row.topic, row]));
   const topics = there.map(({ name, topicId, partitions }): SeenTopic => ({
@@ -46,13 +48,30 @@ export async function readClusterFacts(
   const groups = saved
     .filter(({ failure }) => failure === undefined)
     .map(({ group, protocolType, offsets }) => ({ group, protocolType, offsets }));
-  return { topics, groups: { readMs: nowMs, groups }, unread };
+  return { topics, groups: { readMs: nowMs, groups }, access: savedAccess(access, nowMs), unread };
 }
 
 /** Kafka is away, or did not tell all of it: the manifest carries on what the last one said, and the cycle says so. */
 export function unreadFacts(error: unknown): ClusterFacts {
   if (!(error instanceof VarveError) || error.code === 'interrupted') throw error;
-  return { topics: null, groups: null, unread: [`groups and configurations: ${messageOf(error)}`] };
+  return {
+    topics: null,
+    groups: null,
+    access: null,
+    unread: [`groups and configurations: ${messageOf(error)}`],
+  };
+}
+
+/** A right that is not granted, or an authorizer that is not there, is no failure of the cycle: it is noted beside what could be had. */
+function savedAccess({ acls, scramUsers, quotas }: Access, readMs: number): SavedAccess {
+  const rowsOf = <Row>(told: Told<Row>): { readMs: number; rows: readonly Row[] } | null =>
+    'rows' in told ? { readMs, rows: told.rows } : null;
+  return {
+    acls: rowsOf(acls),
+    scramUsers: rowsOf(scramUsers),
+    quotas: rowsOf(quotas),
+    accessRefusals: [acls, scramUsers, quotas].flatMap((told) => ('refusal' in told ? told.refusal : [])),
+  };
 }
 
 /** This program's own groups are no part of what it saves. */

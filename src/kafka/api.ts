@@ -1,4 +1,5 @@
 import type { VarveError } from '../errors.ts';
+import type { Access } from './access.ts';
 
 /** What is not deterministic, passed in: time and the files that hold certificates and passwords. */
 export interface KafkaPorts {
@@ -82,6 +83,8 @@ export interface Cluster extends AsyncDisposable {
   ): Promise<CommitResult[]>;
   /** Every group that has committed offsets but those left out; throws rather than give a list that is not whole. */
   savedGroups(options: { without: (group: string) => boolean; signal?: AbortSignal }): Promise<SavedGroup[]>;
+  /** Who may do what, and how much of it. What the cluster does not tell this user is in its part. */
+  access(options?: { signal?: AbortSignal }): Promise<Access>;
   /** What is set on the topics themselves, in the names' order; a change may reach the broker asked a moment late. */
   topicConfigs(names: readonly string[], options?: { signal?: AbortSignal }): Promise<TopicConfigs[]>;
   /** What applies to each topic, from whatever level it comes, in the names' order. */

@@ -1,5 +1,6 @@
 import { VarveError } from '../errors.ts';
 import { addressText, type Address } from './address.ts';
+import { readAccess, type Access } from './access.ts';
 import { Admin, type Changing } from './admin.ts';
 import {
   noAnswer,
@@ -175,6 +176,10 @@ export class ConnectedCluster implements Cluster {
 
   async groupStates(groups: readonly string[], { signal }: Waiting = {}): Promise<GroupState[]> {
     return groupStates(this.#groupPorts(signal), groups);
+  }
+
+  async access({ signal }: Waiting = {}): Promise<Access> {
+    return readAccess(async (run) => this.#atAnyBroker(run, signal), { signal });
   }
 
   async topicConfigs(names: readonly string[], waiting: Waiting = {}): Promise<TopicConfigs[]> {

@@ -117,6 +117,7 @@ const byCode: ReadonlyMap<number, Row> = new Map<number, Row>([
   [46, ['DUPLICATE_SEQUENCE_NUMBER', 'sequence', 'never', 'the batch was written before']],
   [47, ['INVALID_PRODUCER_EPOCH', 'sequence', 'never', 'another producer has taken the place of this one']],
   [51, ['CONCURRENT_TRANSACTIONS', 'coordinator', 'again', 'another transaction is still being ended']],
+  [54, ['SECURITY_DISABLED', 'refused', 'never', 'the cluster has no authorizer']],
   [56, ['KAFKA_STORAGE_ERROR', 'corrupt', 'again', 'the broker has trouble with its disk']],
   [58, ['SASL_AUTHENTICATION_FAILED', 'authorization', 'never', 'the credentials are wrong']],
   [59, ['UNKNOWN_PRODUCER_ID', 'sequence', 'never', 'the broker has forgotten the producer']],

@@ -21,6 +21,7 @@ import { lost } from './failures.ts';
 import type { Wire } from './wire.ts';
 
 export * from './api.ts';
+export type { Access, Acl, Quota, ScramUser, Told } from './access.ts';
 export { kafkaError } from './errors-of-kafka.ts';
 
 const defaultFrameBytesInFlightMax = 64 * 1024 * 1024;

@@ -40,6 +40,10 @@ export class Reader {
     return this.#bytes.readBigInt64BE(this.#take(8, 'a number'));
   }
 
+  float64(): number {
+    return this.#bytes.readDoubleBE(this.#take(8, 'a number'));
+  }
+
   bool(): boolean {
     return this.int8() !== 0;
   }

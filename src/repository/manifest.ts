@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 import { VarveError } from '../errors.ts';
+import { accessShape, type SavedAccess } from './access.ts';
 
-export interface Manifest {
+export interface Manifest extends SavedAccess {
   readonly format: 1;
   readonly id: string;
   /** One more than that of the snapshot before. */
@@ -23,9 +24,6 @@ export interface Manifest {
   readonly incarnations: readonly IncarnationRow[];
   /** Null where no cycle ever read them. */
   readonly groups: SavedGroups | null;
-  /** Room for what a later version saves. */
-  readonly acls: null;
-  readonly quotas: null;
   /** What policy let go of in this cycle: why coverage is less than the snapshot before had. */
   readonly expired: readonly ExpiredSegment[];
 }
@@ -215,8 +213,7 @@ const manifestSchema = z.object({
       ),
     })
     .nullable(),
-  acls: z.null(),
-  quotas: z.null(),
+  ...accessShape,
   expired: z.array(
     z
       .tuple([topic, topicId, count, count, offset, offset])

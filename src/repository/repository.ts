@@ -43,6 +43,7 @@ export {
   type SealedRange,
   type TopicSettings,
 } from './manifest.ts';
+export { nextAccess, type SavedAccess } from './access.ts';
 export { readMarks, sweepMarks, writeMark, type DrillMark, type DrillResult, type Marks } from './marks.ts';
 export { readMemory, writeMemory, type Memory } from './memory.ts';
 export { Repository } from './open.ts';

@@ -11,6 +11,7 @@ import {
   type Memory,
   type OpenedManifest,
   type Pack,
+  nextAccess,
 } from '../repository/repository.ts';
 import { recheckPacks, type CheckedPacks } from './carry.ts';
 import type { CyclePhase } from './events.ts';
@@ -140,8 +141,7 @@ function manifestOf(ground: Ground, staged: Staged): Manifest {
       at: new Date(staged.takenMs).toISOString(),
     }),
     groups: request.groups ?? base?.manifest.groups ?? null,
-    acls: null,
-    quotas: null,
+    ...nextAccess(request.access, base?.manifest),
     expired: staged.carried.expired.map(expiredSegment),
   };
 }

@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { PartitionKey } from '../local/local.ts';
-import type { SavedGroups, TopicSettings } from '../repository/repository.ts';
+import type { SavedAccess, SavedGroups, TopicSettings } from '../repository/repository.ts';
 import type { CyclePhase } from './events.ts';
 import type { CutPartition } from './plan.ts';
 
@@ -27,6 +27,8 @@ export interface CycleRequest {
   readonly topics: readonly SeenTopic[] | null;
   /** The groups as Kafka tells them now; null where Kafka is away. */
   readonly groups: SavedGroups | null;
+  /** Who may do what, as far as Kafka tells; null where it is away. */
+  readonly access: SavedAccess | null;
   /** What of these could not be read, in words. */
   readonly unread: readonly string[];
   readonly accept: {

@@ -62,6 +62,7 @@ test('a snapshot holds what a committed reader sees, with groups and configurati
     group: 'shop',
     offsets: [{ topic, partition: 1, offset: 17n, metadata: 'as of monday' }],
   });
+  await java.setQuota({ clientId: 'loader', quota: 'consumer_byte_rate', bytesPerSecond: 1e9 });
   await using place = await installed(topic);
   expect(await place.json('backup')).toMatchObject({ status: 0, snapshot: { seq: 1, finding: null } });
 
@@ -76,6 +77,16 @@ test('a snapshot holds what a committed reader sees, with groups and configurati
     offsets: [expect.objectContaining({ topic, partition: 1, offset: '17', metadata: 'as of monday' })],
   });
   expect(JSON.stringify(groups)).not.toContain('varve-');
+  // This cluster has no authorizer, which is no failure of the cycle; the rest of who may do what is there.
+  const quota = { entity: [['client-id', 'loader']], limits: [['consumer_byte_rate', 1_000_000_000]] };
+  expect(content['access']).toMatchObject({
+    acls: null,
+    scramUsers: { rows: [] },
+    quotas: { rows: [quota] },
+    refusals: [expect.stringContaining('no authorizer')],
+  });
+  const [access] = Object(await place.json('info'))['access'];
+  expect(access).toMatchObject({ instance: 'main', acls: null, scramUsers: 0, quotas: 1 });
 });
 
 test('a lost local disk goes on where the newest snapshot ends, and nothing is read twice', async () => {

@@ -30,6 +30,16 @@ function named(groups: readonly SavedGroup[], name: string): SavedGroup | undefi
   return groups.find(({ group }) => group === name);
 }
 
+/** The broker's listener with SASL, where the authorizer judges. */
+async function asAlice(): Promise<Cluster> {
+  return connectCluster({
+    settings: settings(kafka.listeners.saslPlain ?? '', {
+      sasl: { mechanism: 'PLAIN', username: 'alice', password: kafka.sasl?.password ?? '' },
+    }),
+    ports: realPorts,
+  });
+}
+
 describe('saved groups', () => {
   test('are those of all brokers, with every offset as the Java client reads it', async () => {
     const names = Array.from({ length: 60 }, (_, index) => `saved-${String(index).padStart(2, '0')}`);
@@ -131,12 +141,7 @@ describe('saved groups', () => {
     await commits('hidden', 1n);
     await commits('shown', 1n);
     await java.setAcl({ group: 'hidden', username: 'alice', permission: 'DENY', operation: 'DESCRIBE' });
-    await using ofAlice = await connectCluster({
-      settings: settings(kafka.listeners.saslPlain ?? '', {
-        sasl: { mechanism: 'PLAIN', username: 'alice', password: kafka.sasl?.password ?? '' },
-      }),
-      ports: realPorts,
-    });
+    await using ofAlice = await asAlice();
 
     await expect
       .poll(async () => named(await ofAlice.savedGroups(all), 'hidden')?.failure, { timeout: 10_000 })
@@ -194,5 +199,69 @@ describe('topic configs', () => {
     expect(rows).toHaveLength(3001);
     expect(rows.at(-1)).toEqual({ topic: 'read', configs: [] });
     expect(Date.now() - beganMs).toBeLessThan(5000);
+  });
+});
+
+describe('access', () => {
+  test('is every access list entry, every SCRAM user, every quota', async () => {
+    const bob = { username: 'bob', permission: 'ALLOW' } as const;
+    await java.setAcl({ topic: 'a', username: 'eve', host: '10.0.0.1', permission: 'DENY' });
+    await java.setAcl({ topic: 'pre', prefixed: true, ...bob, operation: 'WRITE' });
+    await java.setAcl({ topic: 'pre', prefixed: true, ...bob, operation: 'DESCRIBE_CONFIGS' });
+    const quota = 'producer_byte_rate';
+    await java.setQuota({ clientId: 'loader', quota, bytesPerSecond: 1024 });
+    await java.setQuota({ clientId: null, user: 'bob', quota, bytesPerSecond: 200 });
+
+    await expect
+      .poll(async () => cluster.access(), { timeout: 10_000 })
+      .toMatchObject({
+        acls: { rows: expect.arrayContaining([expect.objectContaining({ operation: 'DescribeConfigs' })]) },
+        quotas: { rows: [{}, {}] },
+      });
+
+    const { acls, scramUsers, quotas } = await cluster.access();
+    const here = { resourceType: 'topic', resource: 'a', patternType: 'literal', principal: 'User:eve' };
+    const pre = { resourceType: 'topic', resource: 'pre', patternType: 'prefixed', principal: 'User:bob' };
+    const allowed = { host: '*', permission: 'allow' };
+    expect('rows' in acls && acls.rows).toEqual(
+      expect.arrayContaining([
+        { ...here, host: '10.0.0.1', operation: 'All', permission: 'deny' },
+        { ...pre, ...allowed, operation: 'Write' },
+        { ...pre, ...allowed, operation: 'DescribeConfigs' },
+      ]),
+    );
+    expect(
+      'rows' in scramUsers && scramUsers.rows.toSorted((a, b) => (a.mechanism < b.mechanism ? -1 : 1)),
+    ).toEqual([
+      { user: 'alice', mechanism: 'SCRAM-SHA-256', iterations: 4096 },
+      { user: 'alice', mechanism: 'SCRAM-SHA-512', iterations: 4096 },
+    ]);
+    expect('rows' in quotas && quotas.rows).toEqual(
+      expect.arrayContaining([
+        { entity: [['client-id', 'loader']], limits: [[quota, 1024]] },
+        {
+          entity: expect.arrayContaining([
+            ['user', 'bob'],
+            ['client-id', null],
+          ]),
+          limits: [[quota, 200]],
+        },
+      ]),
+    );
+  });
+
+  test('that this user is not told says why, and what to grant', async () => {
+    for (const operation of ['DESCRIBE', 'DESCRIBE_CONFIGS'] as const)
+      await java.setAcl({ cluster: 'kafka-cluster', username: 'alice', permission: 'DENY', operation });
+    await using ofAlice = await asAlice();
+    await expect
+      .poll(async () => ofAlice.access(), { timeout: 10_000 })
+      .toEqual({
+        acls: {
+          refusal: expect.stringMatching(/^access lists: .*CLUSTER_AUTHORIZATION_FAILED.*grant.*DESCRIBE/),
+        },
+        scramUsers: { refusal: expect.stringMatching(/^SCRAM users: .*DESCRIBE on the cluster/) },
+        quotas: { refusal: expect.stringMatching(/^quotas: .*DESCRIBE_CONFIGS on the cluster/) },
+      });
   });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { readPartition } from '../../src/local/local.ts';
-import { openManifest, snapshotFolder } from '../../src/repository/repository.ts';
+import { openManifest, snapshotFolder, type SavedAccess } from '../../src/repository/repository.ts';
 import { SnapshotSource } from '../../src/snapshot/snapshot.ts';
 import { dayMs, keyOf, Store } from './given.ts';
 
@@ -44,6 +44,38 @@ test('a snapshot holds exactly what the local files hold, and anybody can check 
       await hashes(readPartition(store.host.disk, store.local, key)),
     );
   }
+});
+
+test('who may do what is kept as Kafka told it last, part by part', async () => {
+  await using store = await Store.make();
+  const acl = { resourceType: 'topic', resource: 'orders', patternType: 'literal', principal: 'User:a' };
+  const acls = {
+    readMs: 5,
+    rows: [{ ...acl, host: '*', operation: 'Read', permission: 'allow' }],
+  };
+  const quotas = {
+    readMs: 5,
+    rows: [{ entity: [['user', null]], limits: [['request_percentage', 0.5]] }],
+  } as const;
+  const none = { acls: null, scramUsers: null, quotas: null };
+  const saved = async (access: SavedAccess | null): Promise<object> => {
+    store.nowMs += dayMs;
+    const { id } = await store.cycle({ access });
+    const { manifest } = await openManifest(store.host.disk, await store.open(), id);
+    const { scramUsers, accessRefusals } = manifest;
+    return { acls: manifest.acls, scramUsers, quotas: manifest.quotas, accessRefusals };
+  };
+
+  expect(await saved(null)).toEqual({ ...none, accessRefusals: [] });
+  const told = { ...none, acls, quotas, accessRefusals: ['SCRAM users: no right'] };
+  expect(await saved(told)).toEqual(told);
+  const fewer = { readMs: 9, rows: [] };
+  expect(await saved({ ...none, acls: fewer, accessRefusals: ['quotas: no right'] })).toEqual({
+    ...told,
+    acls: fewer,
+    accessRefusals: ['quotas: no right'],
+  });
+  expect(await saved(null)).toMatchObject({ acls: fewer, quotas });
 });
 
 test('the next cycle seals only what is new and links the rest', async () => {

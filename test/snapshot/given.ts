@@ -222,6 +222,7 @@ export class Store implements AsyncDisposable {
       busy: [],
       topics: [...this.topics.values()],
       groups: { readMs: this.nowMs, groups: [] },
+      access: null,
       unread: [],
       accept: { rollback: false, cluster: false, shrink: false },
       ...o,

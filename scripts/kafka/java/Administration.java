@@ -208,8 +208,10 @@ final class Administration {
   }
 
   JsonNode setQuota(JsonNode params) throws Exception {
-    ClientQuotaEntity client =
-        new ClientQuotaEntity(Map.of(ClientQuotaEntity.CLIENT_ID, params.get("clientId").asText()));
+    Map<String, String> entity = new HashMap<>();
+    entity.put(ClientQuotaEntity.CLIENT_ID, params.get("clientId").asText(null));
+    if (params.has("user")) entity.put(ClientQuotaEntity.USER, params.get("user").asText());
+    ClientQuotaEntity client = new ClientQuotaEntity(entity);
     JsonNode rate = params.get("bytesPerSecond");
     ClientQuotaAlteration.Op change =
         new ClientQuotaAlteration.Op(params.get("quota").asText(), rate.isNull() ? null : rate.asDouble());
@@ -222,11 +224,11 @@ final class Administration {
   }
 
   private static AclBinding acl(JsonNode params) {
-    boolean isGroup = params.has("group");
-    ResourceType type = isGroup ? ResourceType.GROUP : ResourceType.TOPIC;
+    String type = params.has("group") ? "group" : params.has("cluster") ? "cluster" : "topic";
     return new AclBinding(
-        new ResourcePattern(type, params.get(isGroup ? "group" : "topic").asText(), PatternType.LITERAL),
-        new AccessControlEntry("User:" + params.get("username").asText(), "*",
+        new ResourcePattern(ResourceType.fromString(type), params.get(type).asText(),
+            params.path("prefixed").asBoolean() ? PatternType.PREFIXED : PatternType.LITERAL),
+        new AccessControlEntry("User:" + params.get("username").asText(), params.path("host").asText("*"),
             AclOperation.fromString(params.path("operation").asText("ALL")),
             AclPermissionType.fromString(params.get("permission").asText())));
   }
