@@ -17,12 +17,19 @@ export function badLength(broker: string, length: number): VarveError {
 export class BadLength extends Error {
   /** The first four bytes of the answer. */
   readonly prefix: Buffer;
+  readonly length: number;
 
   constructor(length: number) {
     super(`expected the length of an answer, got ${length}`);
+    this.length = length;
     this.prefix = Buffer.alloc(4);
     this.prefix.writeInt32BE(length, 0);
   }
+}
+
+/** The length that an answer claimed to have, where it was for this that the connection was given up. */
+export function answerLengthOf(error: unknown): number | undefined {
+  return error instanceof VarveError && error.cause instanceof BadLength ? error.cause.length : undefined;
 }
 
 export function aborted(what: string, broker: string, signal: AbortSignal): VarveError {

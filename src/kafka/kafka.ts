@@ -23,6 +23,7 @@ import type { Wire } from './wire.ts';
 export * from './api.ts';
 export type { Access, Acl, Quota, ScramUser, Told } from './access.ts';
 export { kafkaError } from './errors-of-kafka.ts';
+export { answerLengthOf } from './failures.ts';
 
 const defaultFrameBytesInFlightMax = 64 * 1024 * 1024;
 const firstAnswerTimeoutMs = 4_000;

@@ -17,10 +17,12 @@ export interface Located {
   readonly neededBytes: number | undefined;
   /** What is wrong with the batch at `end`. */
   readonly problem: string | undefined;
+  /** It is that no answer can hold it. */
+  readonly isTooLarge: boolean;
 }
 
 /** No answer can hold more. */
-const batchBytesMax = 256 * 1024 * 1024;
+export const batchBytesMax = 256 * 1024 * 1024;
 
 /**
  * Fast: it looks at heads only, so that the next request can go out before the checksums are computed. Of the partition
@@ -46,15 +48,16 @@ export function locate(records: Buffer, o: { asked: Position; isFirst: boolean }
     offset = next;
   }
   let neededBytes: number | undefined;
+  let isTooLarge = false;
   if (scan.batches.length === 0 && scan.partial !== undefined) {
     const claimed = scan.partial.byteLength;
-    if (claimed !== undefined && claimed > batchBytesMax)
-      problem = `batch length: expected at most ${batchBytesMax}, got ${claimed}`;
+    isTooLarge = claimed !== undefined && claimed > batchBytesMax;
+    if (isTooLarge) problem = `batch length: expected at most ${batchBytesMax}, got ${claimed}`;
     else if (isFirst)
       problem = `a batch came in part only: expected ${claimed ?? 'more'} bytes, got ${records.length}`;
     else neededBytes = claimed;
   }
-  return { batches: whole, end: { offset, epoch }, epochStarts, neededBytes, problem };
+  return { batches: whole, end: { offset, epoch }, epochStarts, neededBytes, problem, isTooLarge };
 }
 
 /** What of an answer is good: all of it, or what lies before the first batch that is not what the broker stored. */

@@ -5,6 +5,7 @@ import { judge, locate, type Located } from './accept.ts';
 import type { Budget } from './budget.ts';
 import type { Emit } from './events.ts';
 import type { PartitionStream } from './stream.ts';
+import { Suspects } from './suspects.ts';
 
 export interface BrokerPorts {
   readonly clock: Clock;
@@ -33,6 +34,8 @@ interface Asked {
     { stream: PartitionStream; generation: number; from: PartitionStream['next'] }
   >;
   readonly reservedBytes: number;
+  /** Before this an answer without news is none to act on at once. */
+  readonly noNewsMs: number;
   readonly answer: Promise<FetchResponse>;
 }
 
@@ -45,6 +48,8 @@ interface Arrival {
 }
 
 const waitMs = 500;
+/** An answer without news comes after `waitMs`; a broker that does not wait is not asked more often than this. */
+const noNewsAfterMs = 100;
 const idlePollMs = 1000;
 const lostFirstMs = 250;
 const lostMaxMs = 10_000;
@@ -61,6 +66,7 @@ export class BrokerLoop {
   #turn = 0;
   #losses = 0;
   #wake: (() => void) | undefined;
+  readonly #suspects = new Suspects();
   readonly #keeping = new Set<Promise<void>>();
 
   constructor(brokerId: number, ports: BrokerPorts) {
@@ -90,6 +96,7 @@ export class BrokerLoop {
         this.#back();
         const arrivals = this.#locate(current, response);
         try {
+          if (arrivals.length === 0) await this.#breathe(current, signal);
           asked = await this.#ask(signal);
         } finally {
           this.#keep(arrivals, response); // they count as fetched, so they must be kept whatever happens here
@@ -106,7 +113,9 @@ export class BrokerLoop {
   }
 
   async #ask(signal: AbortSignal): Promise<Asked | undefined> {
-    const askable = this.#askable();
+    const all = this.#askable();
+    const suspect = this.#suspects.among(all);
+    const askable = suspect === undefined ? all : [suspect];
     if (askable.length === 0 || signal.aborted) return undefined;
     const reservedBytes = this.#ports.answerBytes();
     if (!this.#ports.budget.tryTake(reservedBytes)) return undefined;
@@ -123,7 +132,7 @@ export class BrokerLoop {
       const rackId = mayLeave ? this.#ports.rack : undefined;
       const answer = this.#fetcher.fetch(
         {
-          maxWaitMs: waitMs,
+          maxWaitMs: suspect === undefined ? waitMs : 0,
           minBytes: this.#ports.minBytes,
           maxBytes: reservedBytes,
           ...(rackId === undefined ? {} : { rackId }),
@@ -139,7 +148,8 @@ export class BrokerLoop {
         signal,
       );
       answer.catch(() => undefined); // awaited later: until then a failure is nobody's surprise
-      return { streams, reservedBytes, answer };
+      const noNewsMs = suspect === undefined ? nowMs + noNewsAfterMs : nowMs;
+      return { streams, reservedBytes, noNewsMs, answer };
     } catch (error) {
       this.#ports.budget.give(reservedBytes);
       throw error;
@@ -169,14 +179,21 @@ export class BrokerLoop {
     this.#wake = undefined;
   }
 
+  async #breathe({ noNewsMs }: Asked, signal: AbortSignal): Promise<void> {
+    const restMs = noNewsMs - this.#ports.clock.nowMs();
+    if (restMs > 0) await pause(this.#ports.clock, Math.min(restMs, noNewsAfterMs), signal);
+  }
+
   async #answerOf(asked: Asked): Promise<FetchResponse> {
     let response: FetchResponse;
     try {
       response = await asked.answer;
     } catch (error) {
       this.#ports.budget.give(asked.reservedBytes);
+      this.#suspects.judge(streamsOf(asked), error);
       throw error;
     }
+    this.#suspects.clear(streamsOf(asked));
     this.#ports.budget.adjust(response.byteLength - asked.reservedBytes);
     const problem = problemOf(asked, response);
     if (problem === undefined) return response;
@@ -248,7 +265,7 @@ export class BrokerLoop {
         aborted: answer.aborted,
       });
       // Doubted before anything is awaited: no later answer may be taken for the one that follows.
-      if (problem !== undefined) stream.doubt(end, 'damaged', problem);
+      if (problem !== undefined) stream.doubt(end, located.isTooLarge ? 'too large' : 'damaged', problem);
       if (end.offset === from.offset) return;
       await log.append({ bytes: answer.records, batches: kept, end, epochStarts });
       let records = 0;
@@ -295,6 +312,10 @@ function problemOf(asked: Asked, response: FetchResponse): string | undefined {
   const { length } = response.partitions;
   if (answered.size === asked.streams.size && length === answered.size) return undefined;
   return `expected an answer for each of ${asked.streams.size} partitions, got ${length} for ${answered.size}`;
+}
+
+function streamsOf({ streams }: Asked): PartitionStream[] {
+  return [...streams.values()].map(({ stream }) => stream);
 }
 
 function streamId(topicId: string, partition: number): string {

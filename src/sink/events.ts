@@ -28,6 +28,12 @@ export type SinkEvent =
 
 export type StartedFrom = 'local files' | 'snapshot' | 'group' | 'earliest';
 
-export type StopReason = 'damaged' | 'unauthorised' | 'unknown error' | 'disk' | 'older cluster';
+export type StopReason =
+  | 'damaged'
+  | 'too large'
+  | 'unauthorised'
+  | 'unknown error'
+  | 'disk'
+  | 'older cluster';
 
 export type Emit = (event: SinkEvent) => void;

@@ -132,7 +132,7 @@ interface Committed {
 export class Commits {
   readonly #cluster: Pick<Cluster, 'commitOffsets'>;
   readonly #o: { group: string; identity: () => Identity; emit: Emit; nowMs: () => number };
-  readonly #committed = new Map<PartitionStream, Committed>();
+  #committed = new Map<PartitionStream, Committed>();
   #isFailing = false;
   #durable: DurableOffsets = new Map();
 
@@ -147,7 +147,7 @@ export class Commits {
   /** From now on each commit says how far the newest snapshot holds the partition; all are committed again. */
   noteDurable(durable: DurableOffsets): void {
     this.#durable = durable;
-    this.#committed.clear();
+    this.#committed = new Map(); // another one, since a commit that is under way says what was so before
   }
 
   /** Commits what is durable and was not committed yet. A failure is told, and made up for the next time. */
@@ -156,11 +156,12 @@ export class Commits {
     o: { isLast: boolean; signal: AbortSignal },
   ): Promise<void> {
     const nowMs = this.#o.nowMs();
+    const committed = this.#committed;
     const due: { stream: PartitionStream; position: Position }[] = [];
     for (const stream of streams) {
       const position = stream.log.durable;
       if (position === undefined || stream.state.kind === 'gone') continue;
-      const last = this.#committed.get(stream);
+      const last = committed.get(stream);
       const isNew = last?.offset !== position.offset || nowMs - last.atMs >= commitAgainMs;
       if (isNew || o.isLast) due.push({ stream, position });
     }
@@ -170,8 +171,7 @@ export class Commits {
     try {
       const answers = await this.#cluster.commitOffsets(this.#o.group, rows, { signal: o.signal });
       this.#judge(answers);
-      for (const { stream, position } of due)
-        this.#committed.set(stream, { offset: position.offset, atMs: nowMs });
+      for (const { stream, position } of due) committed.set(stream, { offset: position.offset, atMs: nowMs });
       this.#o.emit({ type: 'committed', partitions: due.length });
     } catch (error) {
       if (error instanceof VarveError && error.code === 'foreign-installation') throw error;

@@ -9,6 +9,7 @@
 import { VarveError, messageOf } from '../errors.ts';
 import { pause } from '../host/host.ts';
 import type { LocalFolder } from '../local/local.ts';
+import { Beside } from './beside.ts';
 import {
   freezeEnds,
   isReached,
@@ -67,6 +68,8 @@ export class Sink implements AsyncDisposable {
   readonly #room: DiskRoom;
   readonly #commits: Commits;
   readonly #syncing: Syncing;
+  readonly #committing = new Beside();
+  readonly #discovering = new Beside();
   #ticking: Promise<void> = Promise.resolve();
   readonly #changes = new Changes();
   #wakeTick: (() => void) | undefined;
@@ -217,7 +220,7 @@ export class Sink implements AsyncDisposable {
       await this.#until(isAtEnd, signal);
       await this.#syncing.all();
     } while (!isAtEnd());
-    await this.#commit();
+    await this.#committing.after(async () => this.#commit());
     this.#frozen = undefined;
     return reportOf(frozen, {
       events: this.#events.splice(0),
@@ -261,31 +264,44 @@ export class Sink implements AsyncDisposable {
     this.#o.emit(event);
   }
 
+  /** The disk's turn, about once a second. A broker that hangs must not hold it up, so Kafka is asked beside it. */
   async #tick(): Promise<void> {
     const { clock } = this.#o.host;
     let discoveredMs = clock.nowMs();
     while (!this.#stop.signal.aborted && this.#failure === undefined) {
       await this.#nextTick();
-      try {
+      await this.#judged(async () => {
         await this.#o.local.assertHeld();
         await this.#room.look();
         await this.#syncing.all();
-        await this.#commit();
-        if (this.#mustDiscover || clock.nowMs() - discoveredMs >= discoverEveryMs) {
-          discoveredMs = clock.nowMs();
-          await this.#discover();
-        }
         if (this.#room.failure !== undefined) throw this.#room.failure;
-      } catch (error) {
-        if (this.#stop.signal.aborted) break;
-        if (isKafkaTrouble(error)) {
-          this.#isKafkaAway = true;
-          this.#emit({ type: 'metadata-failed', message: messageOf(error) });
-        } else this.#failure = error;
+      });
+      if (this.#failure !== undefined) break;
+      this.#committing.begin(async () => this.#judged(async () => this.#commit()));
+      if (this.#mustDiscover || clock.nowMs() - discoveredMs >= discoverEveryMs) {
+        discoveredMs = clock.nowMs();
+        this.#discovering.begin(async () => this.#judged(async () => this.#discover()));
       }
       this.#progress();
     }
     if (this.#failure !== undefined) this.#stop.abort();
+    await Promise.all([this.#committing.ended(), this.#discovering.ended()]);
+    this.#progress();
+  }
+
+  async #judged(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      if (isKafkaTrouble(error)) {
+        this.#isKafkaAway = true;
+        this.#emit({ type: 'metadata-failed', message: messageOf(error) });
+      } else {
+        this.#failure ??= error;
+        this.#wakeTick?.();
+      }
+    }
     this.#progress();
   }
 

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { Reader } from '../../src/kafka/reader.ts';
 import { Writer } from '../../src/kafka/writer.ts';
 import { apis } from '../kafka/fake-broker.ts';
+import { encodeBatch, record } from '../log/encoder.ts';
 import { apiVersionsAnswer, frame, headerOf, int32, Peer } from '../kafka/given.ts';
 
 export const topic = 't';
@@ -30,6 +31,38 @@ export interface Behaviour {
   readonly fetch: (asked: FetchAsked) => void;
   readonly metadata?: (correlationId: Buffer, peers: readonly Peer[]) => Buffer;
   readonly earliest?: bigint;
+}
+
+export function batch(baseOffset: bigint, more: Parameters<typeof encodeBatch>[0] = {}): Buffer {
+  return encodeBatch({
+    baseOffset,
+    leaderEpoch: 5,
+    records: [record({ value: Buffer.from('value') })],
+    ...more,
+  });
+}
+
+/** A broker whose partition gets one more record with each request, until it has as many as the test says. */
+export class Honest implements Behaviour {
+  #records: bigint;
+  #waiting: FetchAsked | undefined;
+
+  constructor(records: bigint) {
+    this.#records = records;
+  }
+
+  readonly fetch = (asked: FetchAsked): void => {
+    const [row] = asked.partitions;
+    if (row === undefined || row.offset >= this.#records) this.#waiting = asked;
+    else asked.socket.write(fetchOf(asked.correlationId, [{ ...row, records: batch(row.offset) }]));
+  };
+
+  grow(records: bigint): void {
+    this.#records += records;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting !== undefined) this.fetch(waiting);
+  }
 }
 
 /** Brokers 1, 2, … of one cluster; partition p of the one topic is led by broker p + 1. */

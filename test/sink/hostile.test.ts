@@ -1,42 +1,19 @@
 import { expect, test } from 'vitest';
 import type { SinkEvent, SinkOptions } from '../../src/sink/sink.ts';
 import { int32 } from '../kafka/given.ts';
-import { encodeBatch, record } from '../log/encoder.ts';
 import { Place } from './direct.ts';
-import { Fakes, fetchOf, metadataOf, topic, type Behaviour, type FetchAsked, type Row } from './fakes.ts';
+import {
+  batch,
+  Fakes,
+  fetchOf,
+  Honest,
+  metadataOf,
+  topic,
+  type Behaviour,
+  type FetchAsked,
+  type Row,
+} from './fakes.ts';
 import { until } from './processes.ts';
-
-function batch(baseOffset: bigint, more: Parameters<typeof encodeBatch>[0] = {}): Buffer {
-  return encodeBatch({
-    baseOffset,
-    leaderEpoch: 5,
-    records: [record({ value: Buffer.from('value') })],
-    ...more,
-  });
-}
-
-/** A broker whose partition gets one more record with each request, until it has as many as the test says. */
-class Honest implements Behaviour {
-  #records: bigint;
-  #waiting: FetchAsked | undefined;
-
-  constructor(records: bigint) {
-    this.#records = records;
-  }
-
-  readonly fetch = (asked: FetchAsked): void => {
-    const [row] = asked.partitions;
-    if (row === undefined || row.offset >= this.#records) this.#waiting = asked;
-    else asked.socket.write(fetchOf(asked.correlationId, [{ ...row, records: batch(row.offset) }]));
-  };
-
-  grow(records: bigint): void {
-    this.#records += records;
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    if (waiting !== undefined) this.fetch(waiting);
-  }
-}
 
 function answering(rows: (asked: FetchAsked) => readonly Row[]): Behaviour {
   return { fetch: (asked) => asked.socket.write(fetchOf(asked.correlationId, rows(asked))) };
@@ -194,6 +171,57 @@ test('an answer that a quota holds back holds nothing, and is no trouble', async
   const { events } = await besides(throttled, () => turns > 2);
 
   expect(events.filter(({ type }) => type === 'broker-lost')).toEqual([]);
+});
+
+test('a broker that has nothing new, and says so at once for ever, is asked a few times a second', async () => {
+  const beganMs = performance.now();
+  let turns = 0;
+  const hasty = answering(({ turn }) => {
+    turns = turn + 1;
+    return [{ partition: 1, records: Buffer.alloc(0) }];
+  });
+
+  const { events } = await besides(hasty, () => turns > 5);
+
+  expect(performance.now() - beganMs).toBeGreaterThan(400);
+  expect(events.filter(({ type }) => type === 'broker-lost')).toEqual([]);
+});
+
+test('a partition whose next batch is longer than any answer may be is stopped by name, and its neighbours are read on', async () => {
+  const tooLong = 300 * 1024 * 1024;
+  let records = 3n;
+  const broker: Behaviour = {
+    metadata: (id, peers) => metadataOf(id, peers, { partitions: 3 }),
+    // Of the first partition that has something a broker gives a whole batch, and of the others what there is room for.
+    fetch({ partitions, correlationId, socket }) {
+      if (partitions[0]?.partition === 1) socket.write(int32(tooLong));
+      else {
+        const rows = partitions.map(({ partition, offset }) => ({
+          partition,
+          records: partition === 1 || offset >= records ? Buffer.alloc(0) : batch(offset),
+        }));
+        socket.write(fetchOf(correlationId, rows));
+      }
+    },
+  };
+  await using fakes = await Fakes.of([broker]);
+  await using place = await Place.of(fakes, 'varve-fakes');
+  await using life = await place.open(topic);
+  const stopped = (): SinkEvent[] => life.events.filter(({ type }) => type === 'partition-stopped');
+
+  await until('a partition is stopped', async () => stopped().length > 0);
+  const lost = life.events.filter(({ type }) => type === 'broker-lost').length;
+  records = 9n;
+  await until('its neighbours are read on', async () => life.sink.status.records >= 18);
+
+  expect(stopped()).toMatchObject([
+    {
+      partition: 1,
+      reason: 'too large',
+      message: expect.stringMatching(/at most 268435456 bytes, got 314572800/),
+    },
+  ]);
+  expect(life.events.filter(({ type }) => type === 'broker-lost')).toHaveLength(lost);
 });
 
 function changed(bytes: Buffer, change: (bytes: Buffer) => void): Buffer {
