@@ -131,7 +131,7 @@ export const commandRows: readonly CommandRow[] = [
   },
   {
     name: 'key list',
-    summary: 'List the slots by which the repository opens',
+    summary: 'List the slots and the content keys of the repository',
     group: 'Tend',
     load: async () => (await import('./key.ts')).keyList,
   },
@@ -146,6 +146,12 @@ export const commandRows: readonly CommandRow[] = [
     summary: 'Remove a slot',
     group: 'Tend',
     load: async () => (await import('./key.ts')).keyRemove,
+  },
+  {
+    name: 'key rotate',
+    summary: 'Add a content key, under which later cycles seal',
+    group: 'Tend',
+    load: async () => (await import('./key-rotate.ts')).command,
   },
   {
     name: 'key generate',

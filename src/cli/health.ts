@@ -5,6 +5,7 @@ import type { Memory } from '../repository/repository.ts';
 import { readJournals } from '../restore/restore.ts';
 import { dueState } from '../schedule/schedule.ts';
 import type { Overview } from '../snapshot/snapshot.ts';
+import type { OrderResult } from '../target/target.ts';
 import type { CommandContext } from './command.ts';
 import { drillFindings } from './drills.ts';
 import { fail, failureOf, ok, warn, type Finding } from './findings.ts';
@@ -103,17 +104,29 @@ export async function lookAtRepository(context: CommandContext, config: Config):
       order: 'list',
       params: { instance, memory },
     });
-    const { slots } = await askTarget(context, { config, order: 'slots', params: undefined });
+    const localFolder = config.local.dir;
+    const keys = await askTarget(context, { config, order: 'keys', params: { localFolder } });
     return [
       ...snapshotFindings(overview, config, nowMs),
       ...drillFindings(overview, { config, memory, nowMs }),
-      slots.length > 1
-        ? ok('keys', plural(slots.length, 'slot'))
-        : warn('keys', 'there is one slot only', 'add a second key, kept elsewhere: varve key add'),
+      ...keyFindings(keys),
     ];
   } catch (error) {
     return [failureOf('repository', error)];
   }
+}
+
+function keyFindings({ slots, keyring, problems }: OrderResult<'keys'>): Finding[] {
+  const what = 'keys';
+  if (problems.length > 0) {
+    return problems.map(({ file, problem, hint }) =>
+      fail(what, 'damage', { detail: `keys/${file}: ${problem}`, hint }),
+    );
+  }
+  if (slots.length === 1)
+    return [warn(what, 'there is one slot only', 'add a second key, kept elsewhere: varve key add')];
+  const contentKeys = plural(keyring.keys.length, 'content key');
+  return [ok(what, `${plural(slots.length, 'slot')}, ${contentKeys}`)];
 }
 
 export function snapshotFindings(overview: Overview, config: Config, nowMs: number): Finding[] {

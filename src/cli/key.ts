@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { VarveError } from '../errors.ts';
+import { exitStatusByCode, VarveError } from '../errors.ts';
 import { codeOf } from '../host/host.ts';
 import type { RepositorySecret } from '../repository/repository.ts';
 import type { Command, CommandContext } from './command.ts';
@@ -60,26 +60,50 @@ function cannotMake(path: string, error: unknown): VarveError {
 
 export const keyList: Command = {
   name: 'key list',
-  summary: 'List the slots by which the repository opens',
-  description: 'Each slot wraps the same root key under one passphrase or key file.',
+  summary: 'List the slots and the content keys of the repository',
+  description:
+    'Each slot wraps the same root key under one passphrase or key file. The root key opens the keyring, in which the ' +
+    'content keys are: everything is sealed under the one that was the newest then. Ends with 4 where something of keys/ ' +
+    'is lost, damaged, or another than was copied beside the local files.',
   examples: [['varve key list --json', 'for programs']],
   needs: ['repository'],
   async run(context) {
     const config = await context.config();
-    const { slots, opensBy } = await askTarget(context, { config, order: 'slots', params: undefined });
-    if (context.json) await context.out(JSON.stringify({ schema: 'varve.keys/1', slots, opensBy }));
-    else
-      await context.table(
-        slots.map(({ slot, kind, created }) => [
-          slot,
-          kind,
-          created,
-          slot === opensBy ? 'opens with what is configured' : '',
-        ]),
-      );
-    return 0;
+    const localFolder = config.local.dir;
+    const found = await askTarget(context, { config, order: 'keys', params: { localFolder } });
+    const { slots, opensBy, keyring, problems } = found;
+    const status = problems.length === 0 ? 0 : exitStatusByCode.damage;
+    if (context.json) {
+      const told = problems.map(({ file, problem, hint }) => ({ file, problem, hint }));
+      const { number, keys } = keyring;
+      const document = { schema: 'varve.keys/1', slots, opensBy, keyring: number, keys, problems: told };
+      await context.out(JSON.stringify(document));
+      return status;
+    }
+    await context.table([
+      ...slots.map(({ slot, kind, created }) => [
+        `slot ${slot}`,
+        kind,
+        created,
+        slot === opensBy ? 'opens with what is configured' : '',
+      ]),
+      ...keyring.keys.map(({ id, created }, index) => [
+        'content key',
+        id.slice(0, shownOfId),
+        created,
+        index === keyring.keys.length - 1 ? 'seals what is new' : '',
+      ]),
+    ]);
+    for (const { file, problem, hint } of problems) {
+      await context.out(`DAMAGED: keys/${file}: ${problem}`);
+      await context.out(`  ${hint}`);
+    }
+    return status;
   },
 };
+
+/** Ids are random: so much of one tells it from any other. */
+export const shownOfId = 16;
 
 export const keyAdd: Command = {
   name: 'key add',
@@ -136,7 +160,8 @@ export const keyRemove: Command = {
   summary: 'Remove a slot',
   description:
     'From then on its key file or passphrase opens nothing here. It does not help against somebody who opened the ' +
-    'repository before: the root key stays the same. The last slot is never removed.',
+    'repository before: the root key stays the same. The last slot is never removed. A slot that was lost, and that the ' +
+    'copy beside the local files still knows, is let go of in this way, too.',
   examples: [['varve key remove escrow', 'asks first']],
   positionals: [{ name: 'slot', summary: 'Its name', required: true }],
   options: { yes: { type: 'flag', summary: 'Answer the question with yes' } },
@@ -146,7 +171,8 @@ export const keyRemove: Command = {
     const [slot = ''] = context.args.words;
     const question = `Remove slot ${slot}? It only stops future opening: who has opened the repository with it keeps the root key.`;
     if (!(await context.confirm(question))) throw answeredNo();
-    await askTarget(context, { config, order: 'dropSlot', params: { slot } });
+    const localFolder = config.local.dir;
+    await askTarget(context, { config, order: 'dropSlot', params: { slot, localFolder } });
     if (context.json) await context.out(JSON.stringify({ schema: 'varve.key-remove/1', slot }));
     else await context.out(`removed slot ${slot}`);
     return 0;

@@ -39,7 +39,13 @@ export const command: Command = {
       report = await askTarget(context, {
         config,
         order: 'verify',
-        params: { level, instance: args.string('instance'), subset, memory: await recall(context, config) },
+        params: {
+          level,
+          instance: args.string('instance'),
+          subset,
+          memory: await recall(context, config),
+          localFolder: config.local.dir,
+        },
         onEvent: (event) => progress.event(event),
       });
     } finally {

@@ -1,7 +1,6 @@
 /** `keys/`: slots, each of which opens the root key, and the keyrings sealed under it. */
 import { join } from 'node:path';
 import {
-  createSlot,
   openKeyring,
   openSlot,
   readSlot,
@@ -12,9 +11,9 @@ import {
   type Stretch,
 } from '../crypto/crypto.ts';
 import { VarveError } from '../errors.ts';
-import { ensureFolder, type Disk, type Host } from '../host/host.ts';
+import type { Disk } from '../host/host.ts';
 import { keysFolder } from './layout.ts';
-import { placeFile, readWhole, replaceWhole, syncFolder } from './steps.ts';
+import { readWhole } from './steps.ts';
 
 export interface SlotFile {
   readonly slot: string;
@@ -22,7 +21,7 @@ export interface SlotFile {
   readonly created: string;
 }
 
-interface FoundSlot {
+export interface FoundSlot {
   readonly name: string;
   readonly bytes: Buffer;
 }
@@ -73,9 +72,12 @@ export async function openRoot(
   });
 }
 
+const putBack =
+  'put keys/ back from another copy of the repository, or from keys/ beside the local files (local.dir); with a recovery sheet: varve key add NAME --from-sheet';
+
 function vanishedKeys(folder: string): VarveError {
   return new VarveError('damage', `${keysFolder({ folder })}: there is no slot: the keys have vanished`, {
-    hint: 'put keys/ back from another copy of the repository, or from keys/ beside the local files (local.dir): nothing opens without it',
+    hint: putBack,
   });
 }
 
@@ -85,13 +87,17 @@ export async function openNewestKeyring(
 ): Promise<Keyring> {
   const number = (await keyringNumbers(disk, o.folder)).at(-1);
   const keys = keysFolder(o);
-  if (number === undefined) {
-    throw new VarveError('damage', `${keys}: there is no keyring`, {
-      hint: 'put keys/ back from another copy of the repository, or from keys/ beside the local files (local.dir)',
-    });
-  }
-  const sealed = await readWhole(disk, join(keys, `keyring.${number}`));
+  if (number === undefined) throw new VarveError('damage', `${keys}: there is no keyring`, { hint: putBack });
+  const sealed = await readWhole(disk, keyringPath(o, number));
   return openKeyring(sealed, { ...o, number });
+}
+
+export function keyringPath(place: { folder: string }, number: number): string {
+  return join(keysFolder(place), `keyring.${number}`);
+}
+
+export function slotPath(place: { folder: string }, slot: string): string {
+  return join(keysFolder(place), `${slot}.json`);
 }
 
 export function listSlots(found: readonly FoundSlot[]): SlotFile[] {
@@ -99,69 +105,4 @@ export function listSlots(found: readonly FoundSlot[]): SlotFile[] {
     const { kind, created } = readSlot(bytes, name);
     return { slot: name, kind, created };
   });
-}
-
-/** Makes a slot and opens the root key by what was written, before it counts. */
-export async function writeSlot(
-  host: Host,
-  o: {
-    folder: string;
-    repository: string;
-    slot: string;
-    root: Key;
-    secret: SlotSecret;
-    stretch: Stretch;
-  },
-): Promise<void> {
-  const { disk, random, clock } = host;
-  const path = join(keysFolder(o), `${o.slot}.json`);
-  if ((await disk.stat(path)) !== undefined) {
-    throw new VarveError('refused', `slot ${o.slot} exists`, {
-      hint: 'choose another name for the slot; varve key list shows those that are there',
-    });
-  }
-  const created = new Date(clock.nowMs()).toISOString();
-  const { repository, slot, root, secret, stretch } = o;
-  const bytes = await createSlot({ repository, slot, created, root, secret, random, stretch });
-  await placeFile(host, path, bytes, { mode: 0o440 });
-  const opened = await openSlot(await readWhole(disk, path), { repository, slot, secret, stretch });
-  if (opened.idText !== root.idText) throw new Error('the slot that was written opens another root key');
-}
-
-export async function removeSlot(
-  disk: Disk,
-  { folder, slot }: { folder: string; slot: string },
-): Promise<void> {
-  const slots = await slotFiles(disk, folder);
-  if (!slots.some(({ name }) => name === slot)) {
-    throw new VarveError('nothing-selected', `there is no slot ${slot}`, {
-      hint: 'varve key list shows those that are there',
-    });
-  }
-  if (slots.length === 1) {
-    throw new VarveError(
-      'refused',
-      `slot ${slot} is the last one: without it nothing could ever be opened again`,
-      {
-        hint: 'add another slot first: varve key add',
-      },
-    );
-  }
-  await disk.removeFile(join(keysFolder({ folder }), `${slot}.json`));
-  await syncFolder(disk, keysFolder({ folder }));
-}
-
-/** A copy beside the local files, so that a `keys/` that vanished from the target is not the end of it. */
-export async function copyKeys(host: Host, place: { folder: string }, localFolder: string): Promise<void> {
-  const { disk } = host;
-  const from = keysFolder(place);
-  const to = keysFolder({ folder: localFolder });
-  await ensureFolder(disk, to);
-  for (const { name, kind } of (await disk.list(from)) ?? []) {
-    if (kind !== 'file' || name.startsWith('.')) continue;
-    const bytes = await readWhole(disk, join(from, name));
-    const known = await disk.readFile(join(to, name));
-    if (known?.equals(bytes) === true) continue;
-    await replaceWhole(host, join(to, name), bytes);
-  }
 }

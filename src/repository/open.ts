@@ -7,9 +7,9 @@ import {
   type ObjectIdentity,
   type Stretch,
 } from '../crypto/crypto.ts';
-import type { Host, Random } from '../host/host.ts';
+import type { Disk, Host, Random } from '../host/host.ts';
 import { readRepositoryIdentity, writeRepositoryIdentity, type RepositoryIdentity } from './identity.ts';
-import { openNewestKeyring, openRoot } from './keys.ts';
+import { keyringNumbers, openNewestKeyring, openRoot } from './keys.ts';
 import type { RepositoryPlace } from './layout.ts';
 import { readSecret, type RepositorySecret } from './secret.ts';
 
@@ -18,7 +18,7 @@ export class Repository {
   readonly place: RepositoryPlace;
   #identity: RepositoryIdentity;
   readonly root: Key;
-  readonly keyring: Keyring;
+  #keyring: Keyring;
   readonly codec: FrameCodec;
   /** By which the secret opened it. */
   readonly slot: string;
@@ -32,7 +32,7 @@ export class Repository {
     this.place = place;
     this.#identity = keys.identity;
     this.root = keys.root;
-    this.keyring = keys.keyring;
+    this.#keyring = keys.keyring;
     this.codec = keys.codec;
     this.slot = keys.slot;
     this.#random = random;
@@ -57,6 +57,19 @@ export class Repository {
 
   get identity(): RepositoryIdentity {
     return this.#identity;
+  }
+
+  get keyring(): Keyring {
+    return this.#keyring;
+  }
+
+  /** For what stays open: somebody may have rotated meanwhile. */
+  async renewKeyring(disk: Disk): Promise<void> {
+    const { root, codec, identity, place } = this;
+    const { folder } = place;
+    const newest = (await keyringNumbers(disk, folder)).at(-1) ?? 0;
+    if (newest <= this.keyring.number) return;
+    this.#keyring = await openNewestKeyring(disk, { folder, repository: identity.repository, root, codec });
   }
 
   findKey(id: Buffer): Key | undefined {

@@ -10,15 +10,10 @@
 export { listSnapshots, openManifest, type OpenedManifest } from './catalog.ts';
 export { findRepository, readRepositoryIdentity, type RepositoryIdentity } from './identity.ts';
 export { ensureInstance, firstSlot, initRepository, listInstances, type InitResult } from './init.ts';
-export {
-  copyKeys,
-  keyringNumbers,
-  listSlots,
-  removeSlot,
-  slotFiles,
-  writeSlot,
-  type SlotFile,
-} from './keys.ts';
+export { addContentKey, removeSlot, writeSlot } from './key-changes.ts';
+export { copyKeys } from './key-copy.ts';
+export { lookAtKeys, readCopies, type KeyProblem } from './key-watch.ts';
+export { listSlots, slotFiles, type SlotFile } from './keys.ts';
 export {
   packPath,
   snapshotFolder,

@@ -40,18 +40,37 @@ export async function placeFile(
   host: Pick<Host, 'disk' | 'random'>,
   path: string,
   contents: Buffer,
-  o: { mode?: number } = {},
+  o: { mode?: number; readBack?: boolean } = {},
 ): Promise<void> {
   const { disk } = host;
   const temporary = join(dirname(path), `.${host.random.bytes(6).toString('hex')}.tmp`);
   await createFile(disk, temporary, [contents], o);
   try {
+    if (o.readBack === true) await assertWritten(disk, temporary, { path, contents });
     await linkSettled(disk, temporary, path);
   } finally {
     // What stays is swept once it is old.
     await disk.removeFile(temporary).catch(() => undefined);
   }
   await syncFolder(disk, dirname(path));
+}
+
+/** What everything else hangs on gets its name only once the target has given it back. */
+async function assertWritten(
+  disk: Disk,
+  temporary: string,
+  { path, contents }: { path: string; contents: Buffer },
+): Promise<void> {
+  const pieces: Buffer[] = [];
+  await readPastCache(disk, temporary, (piece) => pieces.push(Buffer.from(piece)));
+  if (Buffer.concat(pieces).equals(contents)) return;
+  throw new VarveError(
+    'target-unusable',
+    `${path}: what is read back is not what was written: nothing was changed`,
+    {
+      hint: 'look at the server and its disks, then run the command again',
+    },
+  );
 }
 
 /** A server may have made the link and died before it could say so. */

@@ -7,6 +7,7 @@ import {
   acquireLock,
   copyKeys,
   ensureInstance,
+  lookAtKeys,
   purgeTrash,
   readMarks,
   readMemory,
@@ -14,6 +15,7 @@ import {
   secretOf,
   sweepStaging,
   targetNowMs,
+  type KeyProblem,
   type Marks,
   type Memory,
   type OpenedManifest,
@@ -52,6 +54,8 @@ export interface Ground {
   readonly checks: Checks;
   /** The target's clock at the beginning. */
   readonly targetNowMs: number;
+  /** What is wrong with `keys/`, though it opened. */
+  readonly keyProblems: readonly KeyProblem[];
   readonly warnings: readonly string[];
 }
 
@@ -71,6 +75,8 @@ export async function openGround(
   const repository = await openKnown(memory, async () =>
     Repository.open(host, place, secretOf(settings.repository), { stretch }),
   );
+  const keyProblems = await soundKeys(host, repository, request.localFolder);
+  for (const { file, problem, hint } of keyProblems) warn(`keys/${file}: ${problem} (${hint})`);
   await bindCluster(host, repository, request);
   await ensureInstance(host, place);
   const lock = opened.use(await acquireLock(host, place, { installation: request.installation }));
@@ -88,11 +94,34 @@ export async function openGround(
   const marks = await readMarks(host, repository);
   for (const problem of marks.problems) warn(problem);
   // A local disk that is full must not keep anything from being published.
-  await copyKeys(host, place, request.localFolder).catch((error: unknown) =>
+  const { localFolder } = request;
+  await copyKeys(host, repository, { localFolder, problems: keyProblems }).catch((error: unknown) =>
     warn(`keys/ could not be copied beside the local files: ${messageOf(error)}`),
   );
   const checks = new Checks(catalog.opened, marks);
-  return { ...o, repository, lock, memory, catalog, base, marks, checks, targetNowMs: nowMs, warnings };
+  return {
+    ...o,
+    repository,
+    lock,
+    memory,
+    catalog,
+    base,
+    marks,
+    checks,
+    targetNowMs: nowMs,
+    keyProblems,
+    warnings,
+  };
+}
+
+/** A slot more or less does not keep anything from being published; without a keyring that was there, nothing is sealed. */
+async function soundKeys(host: Host, repository: Repository, localFolder: string): Promise<KeyProblem[]> {
+  const { folder } = repository.place;
+  const uuid = repository.identity.repository;
+  const problems = await lookAtKeys(host.disk, { folder, repository: uuid, opened: repository, localFolder });
+  const fatal = problems.find(({ isKeyring }) => isKeyring);
+  if (fatal === undefined) return problems;
+  throw new VarveError('damage', `${folder}/keys/${fatal.file}: ${fatal.problem}`, { hint: fatal.hint });
 }
 
 /** Where a snapshot was published before, a repository that is not there is a volume that is not there. */
@@ -137,6 +166,7 @@ export function rotationOf(ground: Ground, catalog: Catalog): RotatePlan {
     settings,
     marks,
     checks,
+    isDamaged: ground.keyProblems.length > 0,
     facts: {
       published: true,
       nowMs,

@@ -64,6 +64,7 @@ export async function reportOf(outcome: Outcome): Promise<CycleReport> {
 
 function damageOf({ ground, staged, checked }: Outcome): CycleReport['damaged'] {
   return [
+    ...ground.keyProblems.map(({ file, problem }) => ({ what: `keys/${file}`, problem })),
     ...ground.catalog.problems.map(({ id, error }) => ({ what: `snapshot ${id}`, problem: error.message })),
     ...staged.missing.map(({ pack, problem }) => ({ what: `pack ${pack.path}`, problem })),
     ...checked.damaged.map(({ pack, problem }) => ({ what: `pack ${pack.path}`, problem })),

@@ -79,7 +79,14 @@ export interface RotatePlan {
 
 export function planRotation(
   catalog: Catalog,
-  o: { settings: SnapshotSettings; marks: Marks; checks: Checks; facts: Omit<RotationFacts, 'damaged'> },
+  o: {
+    settings: SnapshotSettings;
+    marks: Marks;
+    checks: Checks;
+    facts: Omit<RotationFacts, 'damaged'>;
+    /** By something else than packs and snapshots. */
+    isDamaged?: boolean;
+  },
 ): RotatePlan {
   const { settings, marks, checks, facts } = o;
   const standing = standingDamage(marks, catalog.opened, checks);
@@ -95,7 +102,7 @@ export function planRotation(
   const plan = planRetention(
     snapshots,
     { ...counts, minAgeMs: minAge },
-    { ...facts, damaged: damaged.size > 0 || catalog.problems.length > 0 },
+    { ...facts, damaged: damaged.size > 0 || catalog.problems.length > 0 || o.isDamaged === true },
   );
   return { plan, snapshots };
 }

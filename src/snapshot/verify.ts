@@ -4,13 +4,12 @@ import { VarveError } from '../errors.ts';
 import { codeOf, type Disk, type Host } from '../host/host.ts';
 import {
   listInstances,
-  keyringNumbers,
+  lookAtKeys,
   listSnapshots,
   openManifest,
   readIndex,
   readPastCache,
   readWhole,
-  slotFiles,
   snapshotFolder,
   type IndexedSegment,
   type Manifest,
@@ -286,6 +285,8 @@ export async function verifyRepository(
     repository: string;
     instance: string | undefined;
     memory: Memory | undefined;
+    /** Beside whose files a copy of the keys is, if there is one. */
+    localFolder: string | undefined;
     level: VerifyLevel;
     subset: Subset | undefined;
     open: (instance: string) => Promise<Repository>;
@@ -298,9 +299,11 @@ export async function verifyRepository(
   const instances =
     o.instance === undefined ? [...new Set([...there, ...remembered])].toSorted() : [o.instance];
   const done: Verification[] = [];
+  let opened: Repository | undefined;
   for (const instance of instances) {
     const verification = new Verification(ports, { folder: o.folder, instance });
     const repository = o.level === 'fast' ? undefined : await o.open(instance);
+    opened ??= repository;
     await verification.digests(o.subset);
     verification.remembered(o.memory, o.repository);
     if (repository !== undefined) {
@@ -318,17 +321,20 @@ export async function verifyRepository(
     packs: sumOf((of) => of.packs),
     readBytes: sumOf((of) => of.readBytes),
     records: sumOf((of) => of.records),
-    findings: [...(await keyFindings(ports.host.disk, o.folder)), ...done.flatMap((of) => of.findings)],
+    findings: [
+      ...(await keyFindings(ports.host.disk, { ...o, opened })),
+      ...done.flatMap((of) => of.findings),
+    ],
   };
 }
 
-/** Nothing opens without `keys/`: that it is there can be told without a key. */
-async function keyFindings(disk: Disk, folder: string): Promise<VerifyFinding[]> {
-  const found: VerifyFinding[] = [];
-  const missing = (file: string): void => {
-    found.push({ instance: 'keys', snapshot: '', file, problem: 'it is missing: nothing opens without it' });
-  };
-  if ((await slotFiles(disk, folder)).length === 0) missing('every slot');
-  if ((await keyringNumbers(disk, folder)).length === 0) missing('keyring.1');
-  return found;
+/** Nothing opens without `keys/`: much of it can be told without a key. */
+async function keyFindings(disk: Disk, o: Parameters<typeof lookAtKeys>[1]): Promise<VerifyFinding[]> {
+  const problems = await lookAtKeys(disk, o);
+  return problems.map(({ file, problem, hint }) => ({
+    instance: 'keys',
+    snapshot: '',
+    file,
+    problem: `${problem}; ${hint}`,
+  }));
 }

@@ -5,27 +5,20 @@ import {
   breakLock,
   initRepository,
   listInstances,
-  listSlots,
   moveToTrash,
   purgeTrash,
   readLock,
   readMarks,
-  readSecret,
   rebuildViews,
-  removeSlot,
   Repository,
   secretOf,
-  slotFiles,
   targetNowMs,
   writeMark,
-  writeSlot,
   type DrillResult,
   type InitResult,
   type LockHolder,
   type Memory,
   type RepositoryPlace,
-  type RepositorySecret,
-  type SlotFile,
 } from '../repository/repository.ts';
 import { viewsOf } from '../schedule/schedule.ts';
 import {
@@ -166,34 +159,11 @@ export async function unlock(
   return apply ? await breakLock(context.host, place) : await readLock(context.host, place);
 }
 
-export async function slots(context: OrderContext): Promise<{ slots: SlotFile[]; opensBy: string }> {
-  const repository = await opened(context);
-  const found = await slotFiles(context.host.disk, repository.place.folder);
-  return { slots: listSlots(found), opensBy: repository.slot };
-}
-
-export async function addSlot(
-  context: OrderContext,
-  o: { slot: string; secret: RepositorySecret },
-): Promise<void> {
-  const { host, stretch } = context;
-  const repository = await opened(context);
-  const { folder } = repository.place;
-  const secret = await readSecret(host.disk, o.secret);
-  const { repository: uuid } = repository.identity;
-  await writeSlot(host, { folder, repository: uuid, slot: o.slot, root: repository.root, secret, stretch });
-}
-
-export async function dropSlot(context: OrderContext, { slot }: { slot: string }): Promise<void> {
-  const repository = await opened(context);
-  await removeSlot(context.host.disk, { folder: repository.place.folder, slot });
-}
-
-function placeOf({ settings }: OrderContext): RepositoryPlace {
+export function placeOf({ settings }: OrderContext): RepositoryPlace {
   return { folder: settings.repository.dir ?? '', instance: settings.instance };
 }
 
-async function opened(context: OrderContext): Promise<Repository> {
+export async function opened(context: OrderContext): Promise<Repository> {
   const { host, settings, stretch } = context;
   return await Repository.open(host, placeOf(context), secretOf(settings.repository), { stretch });
 }

@@ -123,6 +123,7 @@ export async function verify(
     instance: string | undefined;
     subset: Subset | undefined;
     memory: Memory | undefined;
+    localFolder: string | undefined;
   },
 ): Promise<VerifyReport> {
   const { host, settings, emit, signal } = context;
@@ -160,7 +161,11 @@ export function opener({ host, settings, stretch }: OrderContext): OpenInstance 
   const opened = new Map<string, Promise<Repository>>();
   return async (instance) => {
     const known = opened.get(instance);
-    if (known !== undefined) return await known;
+    if (known !== undefined) {
+      const repository = await known;
+      await repository.renewKeyring(host.disk);
+      return repository;
+    }
     const place = { folder: settings.repository.dir ?? '', instance };
     const opening = Repository.open(host, place, secretOf(settings.repository), { stretch });
     opened.set(instance, opening);

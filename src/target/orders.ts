@@ -1,13 +1,16 @@
 /** Everything that the child can be told to do. Each is loaded when it is asked for. */
 import type * as Changes from './changing.ts';
 import type { OrderContext } from './context.ts';
+import type * as Keeps from './keeping.ts';
 import type * as Looks from './looking.ts';
 import type * as Serves from './serving.ts';
 
 type Changing = typeof Changes;
+type Keeping = typeof Keeps;
 type Looking = typeof Looks;
 
 const changing = async (): Promise<Changing> => import('./changing.ts');
+const keeping = async (): Promise<Keeping> => import('./keeping.ts');
 const looking = async (): Promise<Looking> => import('./looking.ts');
 
 const rooms = {
@@ -17,9 +20,10 @@ const rooms = {
   noteDrill: changing,
   expire: changing,
   unlock: changing,
-  slots: changing,
-  addSlot: changing,
-  dropSlot: changing,
+  keys: keeping,
+  addSlot: keeping,
+  dropSlot: keeping,
+  rotateKey: keeping,
   list: looking,
   show: looking,
   overview: looking,

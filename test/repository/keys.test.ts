@@ -1,9 +1,8 @@
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { stretchByArgon2 } from '../../src/crypto/crypto.ts';
 import {
-  copyKeys,
   parseKeyFile,
   readSecret,
   removeSlot,
@@ -30,13 +29,10 @@ test('a slot that was added opens the same root key; a name is taken once, and t
   const opened = await store.open();
   expect([opened.slot, opened.root.idText]).toEqual(['second', root.idText]);
 
-  const { disk } = store.host;
-  const at = { folder: store.target };
-  await expect(removeSlot(disk, { ...at, slot: 'third' })).rejects.toMatchObject({
-    code: 'nothing-selected',
-  });
-  await removeSlot(disk, { ...at, slot: 'main' });
-  await expect(removeSlot(disk, { ...at, slot: 'second' })).rejects.toMatchObject({ code: 'refused' });
+  const remove = async (slot: string): Promise<void> => removeSlot(store.host, opened, { slot, known: [] });
+  await expect(remove('third')).rejects.toMatchObject({ code: 'nothing-selected' });
+  await remove('main');
+  await expect(remove('second')).rejects.toMatchObject({ code: 'refused' });
   expect((await store.open()).slot).toBe('second');
 });
 
@@ -97,16 +93,4 @@ test('an error about a secret names the file and never what is in it', async () 
   );
   expect(String(error)).toContain(store.keyFile);
   expect(JSON.stringify([String(error), error])).not.toContain('hunter2');
-});
-
-test('the copy of keys beside the local files follows what changes', async () => {
-  await using store = await Store.make();
-  const copies = join(store.local, 'keys');
-  await copyKeys(store.host, store.place, store.local);
-  expect((await readdir(copies)).toSorted()).toEqual(['keyring.1', 'main.json']);
-  await addSlot(store, 'second', Buffer.alloc(32, 9));
-  await writeFile(join(copies, 'keyring.1'), 'harmed');
-  await copyKeys(store.host, store.place, store.local);
-  for (const name of ['keyring.1', 'main.json', 'second.json'])
-    expect(await readFile(join(copies, name))).toEqual(await readFile(join(store.target, 'keys', name)));
 });

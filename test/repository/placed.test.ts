@@ -2,9 +2,12 @@ import { expect, test } from 'vitest';
 import { stretchByArgon2 } from '../../src/crypto/crypto.ts';
 import { systemHost, type Host } from '../../src/host/host.ts';
 import {
+  addContentKey,
   initRepository,
   listSlots,
+  lookAtKeys,
   readMarks,
+  removeSlot,
   Repository,
   slotFiles,
   sweepStaging,
@@ -46,12 +49,21 @@ const addSlot: Work = async ({ host, repository }) =>
     stretch,
   });
 
+const rotate: Work = async ({ host, repository }) => void (await addContentKey(host, repository));
+
+const drop: Work = async ({ host, repository }) =>
+  removeSlot(host, repository, { slot: 'second', known: [] });
+
 const pin: Work = async ({ host, repository }) =>
   writeMark(host, repository, { snapshot, type: 'pinned', atMs: Date.UTC(2026, 10, 2) });
 
 /** What the work leaves when it is killed at each of its calls in turn, with and without a power cut. */
-async function* killedAtEach(work: Work): AsyncGenerator<{ disk: FaultyDisk; isDone: boolean }> {
+async function* killedAtEach(
+  work: Work,
+  prepare: Work = async () => undefined,
+): AsyncGenerator<{ disk: FaultyDisk; isDone: boolean }> {
   const sound = await made();
+  await prepare(await repositoryOn(sound));
   for (let at = 1; ; at += 1) {
     const disk = new FaultyDisk(sound);
     const opened = await repositoryOn(disk);
@@ -88,6 +100,46 @@ test('a slot that is being added is whole or not there, wherever the work is kil
     done += isDone ? 1 : 0;
   }
   expect(done).toBeGreaterThanOrEqual(2);
+});
+
+test('a content key that is being added is in the keyring or not, and the repository opens, wherever the work is killed', async () => {
+  const numbers = new Set<number>();
+  let done = 0;
+  for await (const { disk, isDone } of killedAtEach(rotate)) {
+    const { host, repository } = await repositoryOn(disk);
+    const { number, keys } = repository.keyring;
+    expect(keys).toHaveLength(number);
+    if (isDone) expect(number).toBe(2);
+    numbers.add(number);
+    done += isDone ? 1 : 0;
+    await rotate({ host, repository });
+    disk.powerCut();
+    expect((await repositoryOn(disk)).repository.keyring.number).toBe(number + 1);
+  }
+  expect(numbers).toEqual(new Set([1, 2]));
+  expect(done).toBeGreaterThanOrEqual(2);
+});
+
+test('a slot that is being removed is told as one, wherever the work is killed, and removing it again ends it', async () => {
+  const told = new Set<string>();
+  for await (const { disk, isDone } of killedAtEach(drop, addSlot)) {
+    const { host, repository } = await repositoryOn(disk);
+    const look = async (): Promise<string[]> => {
+      const { repository: uuid } = repository.identity;
+      const found = await lookAtKeys(disk, { folder: place.folder, repository: uuid, opened: repository });
+      return found.map(({ problem }) => problem);
+    };
+    const problems = await look();
+    problems.forEach((problem) => told.add(problem));
+    const isThere = (await names(disk, '/repository/keys')).includes('second.json');
+    if (isDone) expect(isThere).toBe(false);
+    if (!isThere) continue;
+    await drop({ host, repository });
+    disk.powerCut();
+    expect(await look()).toEqual([]);
+    expect(await names(disk, '/repository/keys')).not.toContain('second.json');
+  }
+  expect([...told]).toEqual(['it was removed, and is there again']);
 });
 
 test('a mark that is being made is whole or not there, wherever the work is killed', async () => {

@@ -242,6 +242,7 @@ export class Store implements AsyncDisposable {
         repository: (await this.open()).identity.repository,
         instance: undefined,
         memory: await readMemory(this.host, this.local),
+        localFolder: this.local,
         level,
         subset: undefined,
         open: async (instance) => this.open(instance),

@@ -469,15 +469,17 @@ test('a pin keeps a snapshot, and expired ones wait in the trash', async () => {
 test('a wrong key is told apart from everything else', async () => {
   await using store = await Store.make();
   await days(store, 1);
+  const { repository } = (await store.open()).identity;
   await writeFile(store.keyFile, Buffer.alloc(32, 9));
   await expect(store.cycle()).rejects.toMatchObject({ code: 'wrong-key' });
   const fast = await verifyRepository(
     { host: store.host, emit: () => undefined, signal: new AbortController().signal },
     {
       folder: store.target,
-      repository: '',
+      repository,
       instance: undefined,
       memory: undefined,
+      localFolder: undefined,
       level: 'fast',
       subset: undefined,
       open: async () => store.open(),
