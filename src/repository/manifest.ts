@@ -24,7 +24,7 @@ export interface Manifest extends SavedAccess {
   readonly incarnations: readonly IncarnationRow[];
   /** Null where no cycle ever read them. */
   readonly groups: SavedGroups | null;
-  /** What policy let go of in this cycle: why coverage is less than the snapshot before had. */
+  /** What policy has let go of so far, joined: why the packs hold less than is covered. */
   readonly expired: readonly ExpiredSegment[];
 }
 

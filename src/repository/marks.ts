@@ -42,6 +42,13 @@ export interface Marks {
   readonly drills: readonly DrillMark[];
   /** Marks that do not open, in words. */
   readonly problems: readonly string[];
+  /** Everything that opened, the oldest first. */
+  readonly files: readonly MarkFile[];
+}
+
+/** A mark as it lies in its folder. */
+export interface MarkFile extends MarkName, MarkedPacks {
+  readonly name: string;
 }
 
 const count = z.number().int().nonnegative();
@@ -86,7 +93,7 @@ export async function writeMark(host: Host, repository: Repository, mark: NewMar
 
 export async function readMarks(host: Pick<Host, 'disk'>, repository: Repository): Promise<Marks> {
   const folder = marksFolder(repository.place);
-  const found: (z.infer<typeof contentSchema> & { type: string })[] = [];
+  const found: (z.infer<typeof contentSchema> & { name: string; known: MarkType })[] = [];
   const problems: string[] = [];
   for (const { name } of (await host.disk.list(folder)) ?? []) {
     const mark = parseMarkFileName(name);
@@ -96,7 +103,7 @@ export async function readMarks(host: Pick<Host, 'disk'>, repository: Repository
         identityOf(repository, mark),
         await readWhole(host.disk, join(folder, name)),
       );
-      found.push(contentSchema.parse(JSON.parse(raw.toString('utf8'))));
+      found.push({ ...contentSchema.parse(JSON.parse(raw.toString('utf8'))), name, known: mark.type });
     } catch (error) {
       const isKnown =
         error instanceof VarveError || error instanceof z.ZodError || error instanceof SyntaxError;
@@ -106,45 +113,28 @@ export async function readMarks(host: Pick<Host, 'disk'>, repository: Repository
       );
     }
   }
-  found.sort((a, b) => a.atMs - b.atMs);
+  found.sort((a, b) => a.atMs - b.atMs || (a.name < b.name ? -1 : 1));
   const pinned = new Map<string, { atMs: number; reason: string | null }>();
   for (const { type, snapshot, atMs, reason } of found) {
     if (type === 'pinned') pinned.set(snapshot, { atMs, reason });
     if (type === 'unpinned') pinned.delete(snapshot);
   }
-  const packsOf = (wanted: MarkType): MarkedPacks[] =>
-    found
-      .filter(({ type }) => type === wanted)
-      .map(({ atMs, packs }) => ({ atMs, packs: packs.map((sha256) => ({ sha256 })) }));
+  const files = found.map(({ name, known: type, snapshot, atMs, packs }): MarkFile => {
+    return { name, type, snapshot, atMs, packs: packs.map((sha256) => ({ sha256 })) };
+  });
+  const packsOf = (wanted: MarkType): MarkedPacks[] => files.filter(({ type }) => type === wanted);
   const drills = found.flatMap(({ snapshot, atMs, drill }) => (drill ? [{ snapshot, atMs, ...drill }] : []));
-  return { pinned, checked: packsOf('checked'), damaged: packsOf('damaged'), drills, problems };
+  return { pinned, checked: packsOf('checked'), damaged: packsOf('damaged'), drills, problems, files };
 }
 
-/** So many results of drills stay: a year of weeks, and more than anybody looks at. */
-const drillsKept = 60;
-
-/** Lets go of what a manifest has taken over since, and of marks whose snapshots are gone. Needs the lock. */
+/** Lets go of marks that say nothing any more. Those that were made since these were read stay. Needs the lock. */
 export async function sweepMarks(
-  host: Host,
-  repository: Repository,
-  o: { readonly snapshots: ReadonlySet<string>; readonly takenOverMs: number },
+  host: Pick<Host, 'disk'>,
+  { place }: Pick<Repository, 'place'>,
+  obsolete: readonly MarkFile[],
 ): Promise<void> {
-  const folder = marksFolder(repository.place);
-  const names = ((await host.disk.list(folder)) ?? []).map(({ name }) => name);
-  const oldDrills = new Set(
-    names
-      .filter((name) => parseMarkFileName(name)?.type === 'drill')
-      .toSorted((a, b) => (parseMarkFileName(a)?.atMs ?? 0) - (parseMarkFileName(b)?.atMs ?? 0))
-      .slice(0, -drillsKept),
-  );
-  for (const name of names) {
-    const mark = parseMarkFileName(name);
-    if (mark === undefined) continue;
-    const isTakenOver = mark.type === 'checked' && mark.atMs < o.takenOverMs;
-    const isOrphan = !o.snapshots.has(mark.snapshot) && (mark.type === 'pinned' || mark.type === 'unpinned');
-    if (isTakenOver || isOrphan || oldDrills.has(name))
-      await ignoring(['ENOENT'], async () => host.disk.removeFile(join(folder, name)));
-  }
+  for (const { name } of obsolete)
+    await ignoring(['ENOENT'], async () => host.disk.removeFile(join(marksFolder(place), name)));
 }
 
 function identityOf(

@@ -40,6 +40,7 @@ export {
 } from './manifest.ts';
 export { nextAccess, type SavedAccess } from './access.ts';
 export { readMarks, sweepMarks, writeMark, type DrillMark, type DrillResult, type Marks } from './marks.ts';
+export { obsoleteMarks } from './obsolete-marks.ts';
 export { readMemory, writeMemory, type Memory } from './memory.ts';
 export { Repository } from './open.ts';
 export { formatIndex, indexMemberName, type IndexedBlock, type IndexedSegment } from './pack-index.ts';

@@ -1,9 +1,7 @@
-/** Which packs of the last snapshot go on into the next, and reading a part of them again. */
-import { join } from 'node:path';
+/** Which packs of the last snapshot go on into the next. */
 import type { Host } from '../host/host.ts';
 import {
   readIndex,
-  readPastCache,
   snapshotFolder,
   type IndexedSegment,
   type OpenedManifest,
@@ -52,46 +50,4 @@ export async function carryPacks(
 
 function monthOf({ path }: Pick<Pack, 'path'>): Month {
   return parseMonth(path.slice(0, 7)) ?? 0;
-}
-
-/** Of the bytes of all packs, so much is read again in each cycle. */
-const checkedShare = 30;
-
-export interface CheckedPacks {
-  readonly checked: readonly Pack[];
-  readonly damaged: readonly { readonly pack: Pack; readonly problem: string }[];
-}
-
-/** Reads again what was not read for the longest time: in thirty cycles everything. */
-export async function recheckPacks(
-  packs: readonly Pack[],
-  o: { host: Host; snapshot: string; signal: AbortSignal; checkedMs: (pack: Pack) => number },
-): Promise<CheckedPacks> {
-  const total = packs.reduce((sum, { bytes }) => sum + bytes, 0);
-  const checked: Pack[] = [];
-  const damaged: { pack: Pack; problem: string }[] = [];
-  let readBytes = 0;
-  for (const pack of packs.toSorted((a, b) => o.checkedMs(a) - o.checkedMs(b))) {
-    if (readBytes * checkedShare >= total) break;
-    o.signal.throwIfAborted();
-    readBytes += pack.bytes;
-    const problem = await problemWith(pack, o);
-    if (problem === undefined) checked.push(pack);
-    else damaged.push({ pack, problem });
-  }
-  return { checked, damaged };
-}
-
-/** Undefined where all bytes are the right ones. */
-export async function problemWith(
-  pack: Pack,
-  { host, snapshot }: { host: Host; snapshot: string },
-): Promise<string | undefined> {
-  const path = join(snapshot, pack.path);
-  const stat = await host.disk.stat(path);
-  if (stat === undefined) return 'it is missing';
-  if (stat.kind !== 'file') return 'it is no file';
-  if (stat.byteLength !== pack.bytes) return `expected ${pack.bytes} bytes, got ${stat.byteLength}`;
-  const { sha256 } = await readPastCache(host.disk, path, () => undefined);
-  return sha256 === pack.sha256 ? undefined : `expected SHA-256 ${pack.sha256}, got ${sha256}`;
 }

@@ -3,25 +3,24 @@ import { messageOf, VarveError } from '../errors.ts';
 import type { Clock } from '../host/host.ts';
 import {
   readMemory,
-  snapshotFolder,
   writeMark,
   writeMemory,
-  type IndexedSegment,
   type Manifest,
   type Memory,
   type OpenedManifest,
   type Pack,
   nextAccess,
 } from '../repository/repository.ts';
-import { recheckPacks, type CheckedPacks } from './carry.ts';
+import type { Catalog } from './base.ts';
+import { doseOf, recheckPacks, type CheckedPacks } from './recheck.ts';
 import type { CyclePhase } from './events.ts';
 import { freeSegments } from './free.ts';
 import { openGround, rotationOf, sourceFacts, type CyclePorts, type Ground } from './ground.ts';
-import { nextRows } from './incarnations.ts';
+import { nextExpired, nextRows } from './incarnations.ts';
 import { publish, type MissingPack } from './publish.ts';
 import { reportOf } from './report.ts';
 import type { CycleReport, CycleRequest, SnapshotSettings } from './request.ts';
-import { assertNewest, carryOutRotation } from './rotate.ts';
+import { assertNewest, carryOutRotation, letGoOfMarks } from './rotate.ts';
 import { stage, type Staged } from './stage.ts';
 
 /** What of a cycle is to be remembered, as far as it came. */
@@ -57,9 +56,9 @@ type Given = Pick<Ground, 'settings' | 'request' | 'ports' | 'beganMs'>;
 async function run(given: Given, course: Course): Promise<CycleReport> {
   const { host } = given.ports;
   const phases = new Phases(host.clock, given.ports);
-  await using opened = new AsyncDisposableStack();
+  await using held = new AsyncDisposableStack();
   phases.begin('open');
-  const ground = await openGround(given, opened);
+  const ground = await openGround(given, held);
   course.ground = ground;
   phases.begin('seal');
   const holds = ground.base === undefined ? [] : rotationOf(ground, ground.catalog).plan.holds;
@@ -75,21 +74,18 @@ async function run(given: Given, course: Course): Promise<CycleReport> {
   course.published = published;
   await remember(given, course, { atMs: given.beganMs, outcome: 'published' });
   phases.begin('check');
-  const checked = await recheck(ground, published, staged.missing);
-  phases.begin('rotate');
   const catalog = { ...ground.catalog, opened: [...ground.catalog.opened, published] };
+  const checked = await recheck(ground, catalog, staged.missing);
+  phases.begin('rotate');
   const rotation = rotationOf(ground, catalog);
   assertNewest(rotation.plan, published.manifest.id);
   const isWhole = checked.damaged.length === 0 && staged.missing.length === 0;
-  const expired = isWhole
-    ? await carryOutRotation(rotation, {
-        host,
-        repository: ground.repository,
-        settings: given.settings,
-        assertLocked: async () => ground.lock.assertHeld(),
-        takenOverMs: given.beganMs,
-      })
-    : [];
+  const assertLocked = async (): Promise<void> => ground.lock.assertHeld();
+  const ports = { host, repository: ground.repository, assertLocked };
+  const expired = isWhole ? await carryOutRotation(rotation, { ...ports, settings: given.settings }) : [];
+  const gone = new Set(expired.map(({ id }) => id));
+  const opened = catalog.opened.filter(({ manifest }) => !gone.has(manifest.id));
+  await letGoOfMarks(ground.marks, { ...catalog, opened }, ports);
   phases.begin('free');
   const freed =
     ground.base === undefined || !isWhole
@@ -142,41 +138,38 @@ function manifestOf(ground: Ground, staged: Staged): Manifest {
     }),
     groups: request.groups ?? base?.manifest.groups ?? null,
     ...nextAccess(request.access, base?.manifest),
-    expired: staged.carried.expired.map(expiredSegment),
+    expired: nextExpired(base?.manifest.expired ?? [], {
+      sealed: staged.fresh.segments,
+      expired: staged.carried.expired,
+    }),
   };
-}
-
-function expiredSegment({
-  topic,
-  topicId,
-  partition,
-  branch,
-  base,
-  next,
-}: IndexedSegment): Manifest['expired'][number] {
-  return { topic, topicId, partition, branch, from: base, to: next };
 }
 
 /** After the publication: what is damaged in a carried pack is marked, and holds up nothing that is new. */
 async function recheck(
   ground: Ground,
-  published: OpenedManifest,
+  { opened }: Catalog,
   missing: readonly MissingPack[],
 ): Promise<CheckedPacks> {
-  const { ports, repository, checks, lock } = ground;
-  const { manifest } = published;
+  const { ports, repository, checks, lock, base, beganMs, settings } = ground;
   const { host, signal } = ports;
-  for (const pack of manifest.packs) checks.note(pack, pack.checkedMs);
-  const result = await recheckPacks(manifest.packs, {
+  for (const { manifest } of opened) for (const pack of manifest.packs) checks.note(pack, pack.checkedMs);
+  const result = await recheckPacks(opened, {
     host,
-    snapshot: snapshotFolder(repository.place, manifest.id),
+    place: repository.place,
     signal,
     checkedMs: (pack) => checks.atMs(pack),
+    dose: doseOf({
+      sinceMs: base?.manifest.takenMs,
+      nowMs: beganMs,
+      maxAgeMs: settings.verify.maxAge,
+    }),
   });
   const atMs = host.clock.nowMs();
   await lock.assertHeld();
+  const snapshot = opened.at(-1)?.manifest.id ?? '';
   const mark = async (type: 'checked' | 'damaged', packs: readonly Pack[]): Promise<void> => {
-    if (packs.length > 0) await writeMark(host, repository, { snapshot: manifest.id, type, atMs, packs });
+    if (packs.length > 0) await writeMark(host, repository, { snapshot, type, atMs, packs });
   };
   await mark('checked', result.checked);
   await mark(

@@ -1,7 +1,8 @@
 /** Local segments that a checked snapshot holds are let go of: after their time, or when room is short. */
-import type { Host } from '../host/host.ts';
+import { dirname } from 'node:path';
+import type { Disk, Host } from '../host/host.ts';
 import { listIncarnations, listSegments, measureSegmentFile, partitionFolder } from '../local/local.ts';
-import type { Manifest, PartitionRow } from '../repository/repository.ts';
+import { ignoring, type Manifest, type PartitionRow } from '../repository/repository.ts';
 import { sealedFrom } from './rows.ts';
 
 interface Freeable {
@@ -30,14 +31,23 @@ export async function freeSegments(
   if (request.sinceMs > oldestKeptMs && free >= request.localMinFreeBytes) return { segments: 0, bytes: 0 };
   let segments = 0;
   let bytes = 0;
+  const folders = new Set<string>();
   for (const segment of await freeable(base, request.localFolder, host)) {
     if (segment.modifiedMs > oldestKeptMs && free >= request.localMinFreeBytes) continue;
     await disk.removeFile(segment.path);
+    folders.add(dirname(segment.path));
     segments += 1;
     bytes += segment.bytes;
     free += segment.bytes;
   }
+  for (const folder of folders) await removeEmptyMonth(disk, folder);
   return { segments, bytes };
+}
+
+/** Nothing is written into it any more: a newer segment of the partition stays, and months never go backwards. */
+async function removeEmptyMonth(disk: Disk, folder: string): Promise<void> {
+  if ((await disk.list(folder))?.length !== 0) return;
+  await ignoring(['ENOTEMPTY', 'EEXIST', 'ENOENT'], async () => disk.removeFolder(folder));
 }
 
 /** Oldest first. */

@@ -1,5 +1,11 @@
 /** The rows of the next manifest, from those of the last one, what is on disk, and what was sealed. Pure. */
-import type { IncarnationRow, IndexedSegment, Manifest, PartitionRow } from '../repository/repository.ts';
+import type {
+  ExpiredSegment,
+  IncarnationRow,
+  IndexedSegment,
+  Manifest,
+  PartitionRow,
+} from '../repository/repository.ts';
 import type { CutPartition } from './plan.ts';
 import type { SeenTopic } from './request.ts';
 import { addSealed, mergeCoverage, removeSealed } from './rows.ts';
@@ -84,6 +90,30 @@ function nextPartitions(
     if (row !== undefined) rows.set(segment.partition, withoutSegment(row, segment));
   }
   return [...rows.values()].toSorted((a, b) => a.partition - b.partition);
+}
+
+/** What policy has let go of so far, joined; what was sealed again since is not. */
+export function nextExpired(
+  known: readonly ExpiredSegment[],
+  o: { sealed: readonly IndexedSegment[]; expired: readonly IndexedSegment[] },
+): ExpiredSegment[] {
+  const gone = groupBy(known, keyOfPartition);
+  const change = (segment: IndexedSegment, apply: typeof addSealed): void => {
+    const { topic, topicId, partition, branch, base, next } = segment;
+    const key = keyOfPartition(segment);
+    const ranges = apply(gone.get(key) ?? [], { branch, from: base, to: next });
+    gone.set(
+      key,
+      ranges.map((range) => ({ topic, topicId, partition, ...range })),
+    );
+  };
+  for (const segment of o.expired) change(segment, addSealed);
+  for (const segment of o.sealed) change(segment, removeSealed);
+  return [...gone.values()].flat();
+}
+
+function keyOfPartition({ topicId, partition }: { topicId: string; partition: number }): string {
+  return `${topicId}/${partition}`;
 }
 
 function emptyRow(partition: number): PartitionRow {

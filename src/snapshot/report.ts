@@ -1,7 +1,7 @@
 import type { OpenedManifest } from '../repository/repository.ts';
-import type { CheckedPacks } from './carry.ts';
 import type { CyclePhase } from './events.ts';
 import { sourceFacts, type Ground } from './ground.ts';
+import type { CheckedPacks } from './recheck.ts';
 import type { CycleReport } from './request.ts';
 import type { Expired, RotatePlan } from './rotate.ts';
 import { endOf } from './rows.ts';

@@ -3,6 +3,7 @@ import { VarveError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import {
   moveToTrash,
+  obsoleteMarks,
   rebuildViews,
   sweepMarks,
   type Marks,
@@ -120,8 +121,6 @@ export async function carryOutRotation(
     repository: Repository;
     settings: SnapshotSettings;
     assertLocked: () => Promise<void>;
-    /** What was checked before is in the manifest that was published. */
-    takenOverMs: number;
   },
 ): Promise<Expired[]> {
   const { place } = o.repository;
@@ -142,9 +141,27 @@ export async function carryOutRotation(
       o.settings.retain,
     ),
   );
-  const left = new Set(snapshots.map(({ id }) => id).filter((id) => !gone.has(id)));
-  await sweepMarks(o.host, o.repository, { snapshots: left, takenOverMs: o.takenOverMs });
   return expired;
+}
+
+/** Marks whose last word a manifest has taken over, or on which nothing hangs any more. */
+export async function letGoOfMarks(
+  marks: Marks,
+  { opened, problems }: Catalog,
+  o: { host: Host; repository: Repository; assertLocked: () => Promise<void> },
+): Promise<void> {
+  const noted = new Map<string, number>();
+  for (const { manifest } of opened) {
+    for (const { sha256, checkedMs } of manifest.packs)
+      noted.set(sha256, Math.max(checkedMs, noted.get(sha256) ?? 0));
+  }
+  const snapshots = new Set([...opened.map(({ manifest }) => manifest.id), ...problems.map(({ id }) => id)]);
+  // What a manifest that does not open says of its packs is not known.
+  const unknownMs = problems.length > 0 ? 0 : undefined;
+  const notedMs = (sha256: string): number | undefined => noted.get(sha256) ?? unknownMs;
+  const obsolete = obsoleteMarks(marks.files, { snapshots, notedMs });
+  await o.assertLocked();
+  await sweepMarks(o.host, o.repository, obsolete);
 }
 
 export function assertNewest(plan: RetainPlan, newest: string): void {

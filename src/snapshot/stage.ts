@@ -17,7 +17,7 @@ import type { Ground } from './ground.ts';
 import { sealPacks, type NewPacks } from './packs.ts';
 import { isUnchanged, segmentsToSeal, type CutPartition, type SegmentToSeal } from './plan.ts';
 import { linkPacks, type MissingPack } from './publish.ts';
-import { addSealed } from './rows.ts';
+import { addSealed, sealedFrom } from './rows.ts';
 
 export interface Staged {
   readonly id: string;
@@ -113,14 +113,21 @@ async function knownRows(
 
 /** What policy has let go of is not sealed again from files that are still there. */
 function withoutExpired(
-  { settings, beganMs, targetNowMs }: Ground,
+  { settings, beganMs, targetNowMs, base }: Ground,
   holds: readonly Hold[],
   segments: readonly SegmentToSeal[],
 ): readonly SegmentToSeal[] {
   const kept = segments.map(({ path, month, key }) => ({ path, month, topics: [key.topic] }));
-  const { expire } = planArchive(kept, settings.archive, { nowMs: beganMs, targetNowMs, holds });
+  const { expire } = planArchive(kept, settings.archive, { nowMs: beganMs, targetNowMs, holds: [] });
   const gone = new Set(expire.map(({ path }) => path));
-  return segments.filter(({ path }) => !gone.has(path));
+  const wentBefore = ({ key, branch, base: from }: SegmentToSeal): boolean => {
+    const ranges = base?.manifest.expired.filter(
+      ({ topicId, partition }) => topicId === key.topicId && partition === key.partition,
+    );
+    return sealedFrom(ranges ?? [], branch, from) !== undefined;
+  };
+  // In doubt nothing more is let go of; what went before does not come back for it.
+  return segments.filter((segment) => !gone.has(segment.path) || (holds.length > 0 && !wentBefore(segment)));
 }
 
 async function planSegments(

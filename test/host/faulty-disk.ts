@@ -113,12 +113,16 @@ export class FaultyDisk implements Disk {
     if (node === undefined) return undefined;
     const byteLength = node.kind === 'file' ? node.shown.length : 0;
     const modifiedMs = node.kind === 'symlink' ? this.nowMs : node.modifiedMs;
+    const countLinks = (): number => this.#links(node);
     return {
       kind: node.kind,
       byteLength,
       inode: node.inode,
       device: 1n,
-      links: this.#links(node),
+      // Counted for whoever asks: it goes through the whole tree.
+      get links() {
+        return countLinks();
+      },
       modifiedMs,
     };
   }

@@ -7,6 +7,7 @@ import {
   rebuildViews,
   readMarks,
   snapshotFolder,
+  obsoleteMarks,
   sweepMarks,
   sweepStaging,
   writeMark,
@@ -129,19 +130,40 @@ test('a mark under another name opens as nothing, and is told; the others count'
   expect(marks.problems.length).toBe(2);
 });
 
-test('marks go when a manifest has taken them over or their snapshot is gone; marks of damage stay', async () => {
+test('a mark goes once it has the last word on nothing that is kept', async () => {
   await using store = await Store.make();
   const repository = await store.open();
-  const packs = [{ sha256: 'ab'.repeat(32) }];
-  await writeMark(store.host, repository, { snapshot: id, type: 'checked', atMs: 1000, packs });
-  await writeMark(store.host, repository, { snapshot: id, type: 'checked', atMs: 3000, packs });
-  await writeMark(store.host, repository, { snapshot: id, type: 'damaged', atMs: 1000, packs });
-  await writeMark(store.host, repository, { snapshot: id, type: 'pinned', atMs: 1000 });
-  await writeMark(store.host, repository, { snapshot: other, type: 'pinned', atMs: 1000 });
-  await sweepMarks(store.host, repository, { snapshots: new Set([other]), takenOverMs: 2000 });
+  const kept = { sha256: 'ab'.repeat(32) };
+  const old = { sha256: 'cd'.repeat(32) };
+  const gone = { sha256: 'ef'.repeat(32) };
+  const mark = async (
+    type: 'checked' | 'damaged',
+    atMs: number,
+    packs: { sha256: string }[],
+  ): Promise<void> => writeMark(store.host, repository, { snapshot: id, type, atMs, packs });
+  await mark('checked', 1000, [kept, gone]); // the manifest of today says 2000
+  await mark('checked', 1100, [kept, old]); // the only word on what an older snapshot alone holds
+  await mark('checked', 3000, [kept]);
+  await mark('damaged', 900, [old]); // lifted by the reading at 1100
+  await mark('damaged', 1200, [old]);
+  await mark('damaged', 1300, [old, gone]);
+  await mark('damaged', 1400, [gone]);
+  for (const [snapshot, type, atMs] of [
+    [other, 'pinned', 1000],
+    [other, 'unpinned', 2000],
+    [other, 'pinned', 3000],
+    [id, 'pinned', 1000],
+  ] as const)
+    await writeMark(store.host, repository, { snapshot, type, atMs });
+
+  const notedMs = (sha256: string): number | undefined =>
+    sha256 === kept.sha256 ? 2000 : sha256 === old.sha256 ? 500 : undefined;
+  const { files } = await readMarks(store.host, repository);
+  await sweepMarks(store.host, repository, obsoleteMarks(files, { snapshots: new Set([other]), notedMs }));
 
   const marks = await readMarks(store.host, repository);
-  expect(marks.checked).toEqual([{ atMs: 3000, packs }]);
-  expect(marks.damaged).toEqual([{ atMs: 1000, packs }]);
+  expect(marks.checked.map(({ atMs }) => atMs)).toEqual([1100, 3000]);
+  expect(marks.damaged.map(({ atMs }) => atMs)).toEqual([1300]);
+  expect(marks.files.filter(({ type }) => type.endsWith('pinned')).map(({ atMs }) => atMs)).toEqual([3000]);
   expect([...marks.pinned.keys()]).toEqual([other]);
 });

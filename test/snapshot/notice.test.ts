@@ -498,20 +498,32 @@ test('data past its keep goes by whole months, is not sealed again from local fi
   store.nowMs = Date.UTC(2026, 9, 15);
   await store.append(keyOf('orders'), 10);
   await store.append(keyOf('payments'), 10);
-  expect(await store.cycle()).toMatchObject({ newPacks: 2 });
+  expect(await store.cycle({ localKeepMs: 400 * dayMs })).toMatchObject({ newPacks: 2 });
   store.nowMs = Date.UTC(2026, 10, 15);
   await store.append(keyOf('orders'), 10);
-  const november = await store.cycle();
+  const november = await store.cycle({ localKeepMs: 400 * dayMs });
   expect(await read(store, november.id)).toEqual(['0..10', '10..20']);
   store.nowMs = Date.UTC(2026, 11, 2);
   await store.append(keyOf('orders'), 10);
 
   for (let cycle = 0; cycle < 2; cycle += 1) {
-    const december = await store.cycle();
+    const december = await store.cycle({ localKeepMs: 400 * dayMs });
     expect(december).toMatchObject({ finding: null, segments: cycle === 0 ? 1 : 0 });
     expect(await read(store, december.id)).toEqual(['10..20', '20..30']);
     expect(await read(store, december.id, keyOf('payments'))).toEqual(['0..10']);
+    // Also of what went in a cycle before this one the snapshot says so.
+    const { manifest } = await openManifest(store.host.disk, await store.open(), december.id);
+    expect(manifest.expired).toMatchObject([{ topic: 'orders', partition: 0, branch: 0, from: 0n, to: 10n }]);
     store.nowMs += dayMs;
   }
+  expect(await store.verify()).toMatchObject({ findings: [] });
+  store.topics.delete('payments');
+  const held = await store.cycle({ localKeepMs: 400 * dayMs });
+  expect(held).toMatchObject({ vanishedTopics: ['payments'], segments: 0 }); // a doubt brings nothing back
+  store.settings = { ...store.settings, archive: { keep: 'forever', topics: {} } };
+  const forever = await store.cycle({ localKeepMs: 400 * dayMs });
+  expect(await read(store, forever.id)).toEqual(['0..10', '10..20', '20..30']);
+  const { manifest } = await openManifest(store.host.disk, await store.open(), forever.id);
+  expect(manifest.expired).toEqual([]);
   expect(await store.verify()).toMatchObject({ findings: [] });
 });
