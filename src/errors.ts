@@ -78,6 +78,11 @@ export class VarveError extends Error {
   }
 }
 
+/** What went wrong first: where letting go of something failed as well, that failure is wrapped around it. */
+export function firstError(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstError(error.suppressed) : error;
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -5,7 +5,7 @@
  * last line; what it does not know it refuses with the nearest that it does; and the top-level help loads no command.
  * It never ends the process, and never reads the configuration unless a command asks.
  */
-import { messageOf, VarveError } from '../errors.ts';
+import { firstError, messageOf, VarveError } from '../errors.ts';
 import type { Surroundings } from './command.ts';
 import { commandRows, type CommandRow } from './commands.ts';
 import { commandHelp, groupHelp, topHelp } from './help.ts';
@@ -20,7 +20,8 @@ export { Signals } from './signals.ts';
 export async function runCli(argv: readonly string[], around: Surroundings): Promise<number> {
   try {
     return await dispatch(argv, around);
-  } catch (error) {
+  } catch (thrown) {
+    const error = firstError(thrown);
     const known =
       error instanceof VarveError ? error : new VarveError('failed', messageOf(error), { cause: error });
     if (asksFor('json', argv)) await around.stdout(`${errorDocument(known)}\n`);

@@ -15,6 +15,7 @@ import {
   unlink,
   type FileHandle,
 } from 'node:fs/promises';
+import { VarveError } from '../errors.ts';
 
 /**
  * The few file-system calls this program makes, so that a test can let each of them fail. No call here retries and
@@ -234,10 +235,16 @@ function kindOf(entry: {
   return entry.isSymbolicLink() ? 'symlink' : 'other';
 }
 
-/** The operating system's error code, such as ENOENT, where the error is one of its own. */
+/** The operating system's error code, such as ENOENT, where the error is one of its own. Ours have codes of ours. */
 export function codeOf(error: unknown): string | undefined {
+  if (error instanceof VarveError) return undefined;
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** The disk, or what this user may take of it. */
+export function isDiskFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '');
 }
 
 /** Runs an operation; true where it failed with this code. Any other failure is thrown. */

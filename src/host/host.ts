@@ -10,7 +10,15 @@ import { systemRandom, type Random } from './random.ts';
 import { openSocketFolder, type SocketFolder } from './socket.ts';
 
 export { pause, type Clock, type Timer } from './clock.ts';
-export { codeOf, type Disk, type DiskEntry, type DiskFile, type DiskStat, type OpenMode } from './disk.ts';
+export {
+  codeOf,
+  isDiskFull,
+  type Disk,
+  type DiskEntry,
+  type DiskFile,
+  type DiskStat,
+  type OpenMode,
+} from './disk.ts';
 export { ensureFolder, replaceFile } from './durable.ts';
 export { killThisProcess } from './process.ts';
 export type { Random } from './random.ts';

@@ -49,8 +49,7 @@ export function positionOf(coverage: Coverage): Position | undefined {
   const range = coverage.ranges.at(-1);
   if (range === undefined) return undefined;
   const last = coverage.epochs.at(-1);
-  const known = last !== undefined && range.to > range.from && last.from < range.to;
-  return { offset: range.to, epoch: known ? last.epoch : -1 };
+  return { offset: range.to, epoch: last !== undefined && last.from < range.to ? last.epoch : -1 };
 }
 
 export function branchOf(coverage: Coverage): number {

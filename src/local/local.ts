@@ -5,8 +5,8 @@
  * record; one process at a time writes in a folder, and a folder belongs to one cluster and one installation.
  * Readers need no lock. It never talks to Kafka and never changes a segment that was closed.
  */
-import { VarveError } from '../errors.ts';
-import { ensureFolder, type Host } from '../host/host.ts';
+import { messageOf, VarveError } from '../errors.ts';
+import { ensureFolder, isDiskFull, type Host } from '../host/host.ts';
 import { readIdentity, writeIdentity, type Identity } from './identity.ts';
 import { noteIncarnation } from './incarnation.ts';
 import { keyText, type PartitionKey } from './layout.ts';
@@ -64,11 +64,12 @@ function assertInstance(folder: string, identity: Identity, instance: string): I
 }
 
 function unusable(folder: string, cause: unknown): VarveError {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new VarveError('target-unusable', `local folder ${folder} cannot be used: ${message}`, {
-    hint: 'local.dir must be a folder that this user may write in: check its owner, its mode and its mount',
-    cause,
-  });
+  const isFull = isDiskFull(cause);
+  const hint = isFull
+    ? 'make room on the disk of local.dir'
+    : 'local.dir must be a folder that this user may write in: check its owner, its mode and its mount';
+  const message = `local folder ${folder} cannot be used: ${messageOf(cause)}`;
+  return new VarveError(isFull ? 'no-space' : 'target-unusable', message, { hint, cause });
 }
 
 /** A local folder that this process holds. */
@@ -117,15 +118,23 @@ export class LocalFolder implements AsyncDisposable {
         },
       );
     }
-    this.#identity = { ...this.#identity, cluster: clusterId };
-    await writeIdentity(this.#host, this.path, this.#identity);
+    await this.#identify({ ...this.#identity, cluster: clusterId });
   }
 
   /** Notes to which repository these files are published. */
   async bindRepository(repository: string): Promise<void> {
     if (this.#identity.repository === repository) return;
-    this.#identity = { ...this.#identity, repository };
-    await writeIdentity(this.#host, this.path, this.#identity);
+    await this.#identify({ ...this.#identity, repository });
+  }
+
+  /** Believed once it is on disk: what only this process knows is forgotten with it. */
+  async #identify(identity: Identity): Promise<void> {
+    try {
+      await writeIdentity(this.#host, this.path, identity);
+    } catch (error) {
+      throw unusable(this.path, error);
+    }
+    this.#identity = identity;
   }
 
   async openPartition(key: PartitionKey, options: PartitionOptions): Promise<PartitionLog> {

@@ -58,7 +58,11 @@ export async function lockFolder(host: Host, folder: string, serve: Serve): Prom
       });
     },
     async [Symbol.asyncDispose]() {
-      if (await isHeld()) await disk.removeFile(common);
+      try {
+        if (await isHeld()) await disk.removeFile(common);
+      } catch {
+        // What stays is a socket that nobody answers on: whoever comes next replaces it.
+      }
       await close();
     },
   };

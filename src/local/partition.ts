@@ -184,15 +184,12 @@ export class PartitionLog implements AsyncDisposable {
 
   /**
    * Lets go after a write or a sync that failed for good. What was not synced is cut off, since the kernel may have
-   * dropped it while it still shows it; a new `open` then fetches it again.
+   * dropped it while it still shows it; a new `open` then fetches it again. To be tried again where it fails.
    */
   async abandon(): Promise<void> {
     await this.#writes.catch(() => undefined); // known: it is why the log is abandoned
-    try {
-      await this.#segments.abandon();
-    } finally {
-      await this.#journal?.[Symbol.asyncDispose]();
-    }
+    await this.#segments.abandon();
+    await this.#journal?.[Symbol.asyncDispose]();
   }
 
   async #enqueue(work: () => Promise<void>): Promise<void> {

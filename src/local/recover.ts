@@ -4,7 +4,7 @@ import { parseMonth, type Month } from '../schedule/schedule.ts';
 import { beginAt, branchOf, extend, nothingCovered, positionOf, type Coverage } from './coverage.ts';
 import { readJournal } from './journal.ts';
 import { monthFolder, parseSegmentFileName, type SegmentName } from './layout.ts';
-import { measureSegment, type SegmentEnds } from './segment.ts';
+import { measureSegment, writeAgain, type SegmentEnds } from './segment.ts';
 
 export interface SegmentFile extends SegmentName {
   readonly path: string;
@@ -53,7 +53,8 @@ export interface Recovered {
  * Brings one partition's files back to what is known to be whole, after any kind of end.
  *
  * The journal tells what was durable when it was last written. Behind that, the file it ends in and those that connect
- * to it offset by offset are kept as far as their batches are whole; a torn tail is cut off, an empty file removed, but
+ * to it offset by offset are kept as far as their batches are whole, and written once more, since a sync of theirs may
+ * have failed; a torn tail is cut off, an empty file removed, but
  * nothing of what the journal vouches for: that is damage, and left for who can mend it. A
  * file that does not connect was never acknowledged (a power cut can keep a later file and lose the end of an earlier
  * one), so it is removed and fetched again. Without a journal every file is believed.
@@ -76,7 +77,7 @@ export async function recoverPartition(disk: Disk, partitionFolder: string): Pro
       repairs.push({ kind: 'unconnected-file', path: segment.path });
       continue;
     }
-    const ends = await mend(disk, segment, { durable, repairs });
+    const ends = await mend(disk, segment, { durable, isJournalled: journalled !== undefined, repairs });
     if (ends.next !== undefined && ends.next > at) coverage = extend(coverage, ends.next, ends.epochStarts);
   }
   if (doubtful.length > 0) await syncFolders(disk, partitionFolder, doubtful);
@@ -93,12 +94,12 @@ function unproven(segments: readonly SegmentFile[], durable: bigint): readonly S
 async function mend(
   disk: Disk,
   segment: SegmentFile,
-  { durable, repairs }: { durable: bigint; repairs: Repair[] },
+  { durable, isJournalled, repairs }: { durable: bigint; isJournalled: boolean; repairs: Repair[] },
 ): Promise<SegmentEnds> {
   const file = await disk.open(segment.path, 'update');
   let ends;
   try {
-    ends = await measureSegment(file, segment.base);
+    ends = await measureSegment(file, segment.base, durable);
     const problem = damageIn(ends, segment, durable);
     if (problem !== undefined) {
       repairs.push({ kind: 'damaged-file', path: segment.path, problem });
@@ -110,6 +111,7 @@ async function mend(
       repairs.push({ kind: 'torn-tail', path: segment.path, cutBytes, problem: ends.problem });
     }
     // What a killed process had written is in the page cache only: from here on it counts as durable.
+    if (isJournalled) await writeAgain(file, { from: ends.belowBytes, to: ends.validBytes });
     await file.sync();
   } finally {
     await file.close();

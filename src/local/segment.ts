@@ -88,21 +88,34 @@ function checkOrder(header: BatchHeader, o: { next: bigint; isFirst: boolean }):
 /** What a segment tells of itself: where it begins and ends, and the epochs that begin in it. */
 export interface SegmentEnds extends SegmentWalk {
   readonly next: bigint | undefined;
+  /** Length of the part that ends at or below the offset asked for. */
+  readonly belowBytes: number;
   readonly epochStarts: readonly { epoch: number; from: bigint }[];
 }
 
-export async function measureSegment(file: DiskFile, base: bigint): Promise<SegmentEnds> {
+export async function measureSegment(file: DiskFile, base: bigint, offset = base): Promise<SegmentEnds> {
   const walk = walkSegment(file, base);
   const epochStarts: { epoch: number; from: bigint }[] = [];
   let next: bigint | undefined;
+  let belowBytes = 0;
   for (;;) {
     const step = await walk.next();
-    if (step.done) return { ...step.value, next, epochStarts };
-    const { header } = step.value;
+    if (step.done) return { ...step.value, next, belowBytes, epochStarts };
+    const { header, filePosition } = step.value;
     next = nextOffsetOf(header);
+    if (next <= offset) belowBytes = filePosition + header.byteLength;
     if ((epochStarts.at(-1)?.epoch ?? -1) < header.leaderEpoch) {
       epochStarts.push({ epoch: header.leaderEpoch, from: header.baseOffset });
     }
+  }
+}
+
+/** Gives a part of the file to the kernel once more: where a sync failed, it takes for clean what never came to disk. */
+export async function writeAgain(file: DiskFile, o: { from: number; to: number }): Promise<void> {
+  const piece = Buffer.allocUnsafe(Math.min(pieceBytes, Math.max(0, o.to - o.from)));
+  for (let at = o.from; at < o.to; at += piece.length) {
+    const filled = await file.read(piece.subarray(0, o.to - at), at);
+    await file.write([piece.subarray(0, filled)], at);
   }
 }
 

@@ -125,13 +125,16 @@ export class SegmentsWriter {
     for (const segment of closing) await segment.file.close();
   }
 
-  /** Cuts off what was not synced, and closes: the kernel may have dropped it while it still shows it. */
+  /**
+   * Cuts off what was not synced, and closes: the kernel may have dropped it while it still shows it. May be called
+   * again after it failed, for what is left.
+   */
   async abandon(): Promise<void> {
     this.retire();
-    try {
-      for (const segment of this.#closing) await this.#cutUnsynced(segment);
-    } finally {
-      for (const segment of this.#closing.splice(0)) await segment.file.close();
+    for (let segment = this.#closing[0]; segment !== undefined; segment = this.#closing[0]) {
+      await this.#cutUnsynced(segment);
+      this.#closing.shift();
+      await segment.file.close();
     }
   }
 

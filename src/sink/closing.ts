@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.ts';
-import type { Clock } from '../host/host.ts';
+import { isDiskFull, type Clock } from '../host/host.ts';
 import type { Emit } from './events.ts';
 import type { Commits } from './group.ts';
 import type { PartitionStream } from './stream.ts';
@@ -20,7 +20,7 @@ async function closeOne(stream: PartitionStream, emit: Emit): Promise<void> {
   try {
     await stream.log[Symbol.asyncDispose]();
   } catch (error) {
-    emit({ type: 'disk-refused', message: messageOf(error), isFull: false });
+    emit({ type: 'disk-refused', message: messageOf(error), isFull: isDiskFull(error) });
     await stream.log.abandon().catch(() => undefined); // told just before; the next start recovers the files
   }
 }

@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts';
+import { isDiskFull } from '../host/host.ts';
 import { kafkaError, noAnswer, type Cluster } from '../kafka/kafka.ts';
 import type { PartitionKey } from '../local/local.ts';
 import { planPartitions, type Plan, type PlannedPartition, type TopicThere } from './plan.ts';
@@ -19,6 +20,8 @@ export class Streams {
   topics: ReadonlyMap<string, TopicThere> = new Map();
   /** Wanted topics that the cluster refuses, and how many are not wanted. */
   left: Pick<Plan, 'refused' | 'excluded'> = { refused: [], excluded: 0 };
+  /** Why a partition could not be begun, where that is the disk being full: it is full for all. */
+  full: unknown;
   #discovery: Promise<void> | undefined;
 
   constructor(
@@ -48,6 +51,7 @@ export class Streams {
   }
 
   async #discover(): Promise<void> {
+    this.full = undefined;
     const plan = planPartitions(await this.#cluster.metadata({ signal: this.#ports.signal }), this.#isWanted);
     const missing: { topic: string; partition: number | undefined; message: string }[] = [];
     for (const { topic, message, isUnauthorised } of plan.refused) {
@@ -114,7 +118,9 @@ export class Streams {
         this.#byId.set(streamId(key), stream);
       } catch (error) {
         missing.push({ ...key, message: messageOf(error) });
-        this.#ports.emit({ type: 'partition-stopped', ...key, reason: 'disk', message: messageOf(error) });
+        if (isDiskFull(error)) this.full = error;
+        else
+          this.#ports.emit({ type: 'partition-stopped', ...key, reason: 'disk', message: messageOf(error) });
       }
     };
     const work = async (): Promise<void> => {

@@ -3,6 +3,7 @@ import { kafkaError, type Cluster, type FetchedPartition } from '../kafka/kafka.
 import { BrokerLoop } from './broker.ts';
 import { Budget } from './budget.ts';
 import type { Emit } from './events.ts';
+import { isKafkaTrouble } from './kafka-trouble.ts';
 import { resolveRange } from './resolve.ts';
 import type { DiskRoom } from './room.ts';
 import type { PartitionStream } from './stream.ts';
@@ -99,10 +100,16 @@ export class Fetching {
   #onPartitionError(stream: PartitionStream, answer: FetchedPartition): void {
     if (stream.isSettling) return;
     const { name, text } = kafkaError(answer.errorCode);
-    stream.retryLater(`${name}: ${text}`);
+    stream.retryLater(
+      answer.diverging === undefined ? `${name}: ${text}` : "the leader's log parts from ours",
+    );
     stream.isSettling = true;
     const settled = this.#settle(stream, answer)
-      .catch((error: unknown) => stream.reopen(error))
+      .catch((error: unknown) => {
+        // What the brokers could not be asked is asked again; what was not journalled begins from what was.
+        if (isKafkaTrouble(error)) stream.retryLater(error.message);
+        else stream.reopen(error);
+      })
       .finally(() => {
         stream.isSettling = false;
         this.#settling.delete(settled);

@@ -1,5 +1,5 @@
 import { VarveError, messageOf } from '../errors.ts';
-import { codeOf, pause, type Clock, type Disk } from '../host/host.ts';
+import { isDiskFull, pause, type Clock, type Disk } from '../host/host.ts';
 import type { Emit } from './events.ts';
 
 export interface RoomOptions {
@@ -17,6 +17,7 @@ export class DiskRoom {
   readonly #ports: { disk: Disk; clock: Clock; emit: Emit };
   readonly #options: RoomOptions;
   #lowSinceMs: number | undefined;
+  #isBlind = false;
   #refusedSinceMs: number | undefined;
   #waiting: (() => void)[] = [];
   #giveUp: VarveError | undefined;
@@ -31,9 +32,9 @@ export class DiskRoom {
     return this.#giveUp;
   }
 
-  /** A write was refused, and none has worked since. */
+  /** A write was refused, and none has worked since; or not even a look at the disk works. */
   get isRefusing(): boolean {
-    return this.#refusedSinceMs !== undefined;
+    return this.#refusedSinceMs !== undefined || this.#isBlind;
   }
 
   get isLow(): boolean {
@@ -44,6 +45,7 @@ export class DiskRoom {
   async look(): Promise<void> {
     const { folder, minFreeBytes } = this.#options;
     const freeBytes = await this.#ports.disk.freeBytes(folder);
+    this.#isBlind = false;
     if (freeBytes >= minFreeBytes) {
       if (this.#lowSinceMs !== undefined) this.#ports.emit({ type: 'space-back', freeBytes });
       this.#lowSinceMs = undefined;
@@ -65,15 +67,23 @@ export class DiskRoom {
     }
   }
 
-  /** A write failed: resolves when it is to be tried again, rejects to give up. */
-  async refused(error: unknown): Promise<void> {
-    const isFull = isDiskFull(error);
-    if (this.#refusedSinceMs === undefined) {
-      this.#ports.emit({ type: 'disk-refused', message: messageOf(error), isFull });
-    }
+  /** A look at the disk failed. Nothing hangs on it alone: the next one may work, and writes tell for themselves. */
+  cannotLook(error: unknown): void {
+    if (!this.#isBlind) this.#tell(error);
+    this.#isBlind = true;
+  }
+
+  /** A write failed, and nobody waits until it is tried again. */
+  noteRefused(error: unknown): void {
+    if (this.#refusedSinceMs === undefined) this.#tell(error);
     this.#refusedSinceMs ??= this.#ports.clock.nowMs();
     const message = `local folder ${this.#options.folder}: ${messageOf(error)}`;
-    this.#judgePatience(this.#refusedSinceMs, isFull ? 'no-space' : 'target-unusable', message);
+    this.#judgePatience(this.#refusedSinceMs, isDiskFull(error) ? 'no-space' : 'target-unusable', message);
+  }
+
+  /** A write failed: resolves when it is to be tried again, rejects to give up. */
+  async refused(error: unknown): Promise<void> {
+    this.noteRefused(error);
     if (this.#giveUp !== undefined) throw this.#giveUp;
     if (this.#options.signal.aborted) throw error;
     await pause(this.#ports.clock, retryMs, this.#options.signal);
@@ -82,6 +92,10 @@ export class DiskRoom {
   /** A write or a sync worked. */
   worked(): void {
     this.#refusedSinceMs = undefined;
+  }
+
+  #tell(error: unknown): void {
+    this.#ports.emit({ type: 'disk-refused', message: messageOf(error), isFull: isDiskFull(error) });
   }
 
   #judgePatience(sinceMs: number, code: 'no-space' | 'target-unusable', message: string): void {
@@ -103,8 +117,4 @@ export class DiskRoom {
 
 function lowMessage(folder: string, freeBytes: number, minFreeBytes: number): string {
   return `local folder ${folder}: expected at least ${minFreeBytes} bytes free (local.minFree), got ${freeBytes}`;
-}
-
-export function isDiskFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '');
 }

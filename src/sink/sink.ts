@@ -7,7 +7,7 @@
  * cluster but the positions of its own group, and logs nothing.
  */
 import { VarveError, messageOf } from '../errors.ts';
-import { pause } from '../host/host.ts';
+import { codeOf, isDiskFull, pause } from '../host/host.ts';
 import type { LocalFolder } from '../local/local.ts';
 import { Beside } from './beside.ts';
 import {
@@ -27,6 +27,7 @@ import { Fetching } from './fetching.ts';
 import { followedOf, type FollowedPartition } from './followed.ts';
 import { cutAll, type Cut } from './cut.ts';
 import { assertOwnGroup, Commits, startOf, type DurableOffsets } from './group.ts';
+import { isKafkaTrouble } from './kafka-trouble.ts';
 import {
   metricsOf,
   statusOf,
@@ -37,7 +38,7 @@ import {
 } from './metrics.ts';
 import type { SinkOptions } from './options.ts';
 import type { TopicThere } from './plan.ts';
-import { DiskRoom, isDiskFull } from './room.ts';
+import { DiskRoom } from './room.ts';
 import { Syncing } from './syncing.ts';
 
 export type { CatchUpReport, Progress } from './catch-up.ts';
@@ -138,7 +139,7 @@ export class Sink implements AsyncDisposable {
     const sink = new Sink(options, committed);
     if (options.saved !== undefined) sink.noteDurable(options.saved);
     try {
-      await sink.#room.look();
+      await sink.#look();
       await sink.#discover();
       sink.#ticking = sink.#tick();
       return sink;
@@ -271,8 +272,7 @@ export class Sink implements AsyncDisposable {
     while (!this.#stop.signal.aborted && this.#failure === undefined) {
       await this.#nextTick();
       await this.#judged(async () => {
-        await this.#o.local.assertHeld();
-        await this.#room.look();
+        await this.#look();
         await this.#syncing.all();
         if (this.#room.failure !== undefined) throw this.#room.failure;
       });
@@ -311,10 +311,28 @@ export class Sink implements AsyncDisposable {
     await pause(this.#o.host.clock, tickMs, AbortSignal.any([woken.signal, this.#stop.signal]));
   }
 
+  async #look(): Promise<void> {
+    try {
+      await this.#o.local.assertHeld();
+      await this.#room.look();
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error;
+      this.#room.cannotLook(error);
+    }
+  }
+
   async #discover(): Promise<void> {
     this.#mustDiscover = false;
     await this.#streams.discover();
     this.#isKafkaAway = false;
+    while (this.#streams.full !== undefined && this.#o.mode === 'catch-up') {
+      await this.#room.refused(this.#streams.full);
+      await this.#streams.discover();
+    }
+    if (this.#streams.full !== undefined) {
+      this.#room.noteRefused(this.#streams.full);
+      this.#mustDiscover = true;
+    }
     this.#fetching.follow();
   }
 
@@ -336,12 +354,6 @@ export class Sink implements AsyncDisposable {
   #giveUpBefore(): number {
     return this.#o.host.clock.nowMs() - catchUpPatienceMs;
   }
-}
-
-/** Kafka's trouble passes, or an operator ends it: what is being read goes on meanwhile. */
-function isKafkaTrouble(error: unknown): boolean {
-  if (!(error instanceof VarveError)) return false;
-  return error.retryable || error.code === 'kafka-unreachable' || error.code === 'kafka-refused';
 }
 
 function stoppedPartWay(): VarveError {

@@ -331,11 +331,13 @@ export class PartitionStream {
 
   async #reopen(cause: unknown): Promise<void> {
     this.generation += 1;
-    this.retryLater(`the disk refused: ${messageOf(cause)}`);
+    const isRefused = codeOf(cause) !== undefined;
+    this.retryLater(`${isRefused ? 'the disk refused: ' : ''}${messageOf(cause)}`);
     try {
-      await this.log.abandon();
-      if (codeOf(cause) !== undefined) await this.#ports.onRefusal(cause);
-      this.log = await this.#recovered();
+      await this.#onceAble(async () => this.log.abandon());
+      if (isRefused) await this.#ports.onRefusal(cause);
+      const { local, partitionOptions } = this.#ports;
+      this.log = await this.#onceAble(async () => local.openPartition(this.key, partitionOptions));
       this.rewind(positionOf(this.log.coverage) ?? this.next);
     } catch (error) {
       this.stop('disk', messageOf(error));
@@ -343,10 +345,10 @@ export class PartitionStream {
   }
 
   /** A disk that refuses holds a recovery up as it does a write. */
-  async #recovered(): Promise<PartitionLog> {
+  async #onceAble<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await this.#ports.local.openPartition(this.key, this.#ports.partitionOptions);
+        return await work();
       } catch (error) {
         if (codeOf(error) === undefined) throw error;
         await this.#ports.onRefusal(error);

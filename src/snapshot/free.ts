@@ -21,7 +21,7 @@ export interface FreeRequest {
 
 /** `base` is a snapshot that an earlier cycle published and this one has found whole. */
 export async function freeSegments(
-  base: Manifest,
+  base: Pick<Manifest, 'incarnations'>,
   request: FreeRequest,
   host: Host,
 ): Promise<{ segments: number; bytes: number }> {
@@ -51,7 +51,11 @@ async function removeEmptyMonth(disk: Disk, folder: string): Promise<void> {
 }
 
 /** Oldest first. */
-async function freeable(base: Manifest, localFolder: string, { disk }: Host): Promise<Freeable[]> {
+async function freeable(
+  base: Pick<Manifest, 'incarnations'>,
+  localFolder: string,
+  { disk }: Host,
+): Promise<Freeable[]> {
   const rows = new Map<string, PartitionRow>();
   for (const { topicId, partitions } of base.incarnations)
     for (const row of partitions) rows.set(`${topicId}/${row.partition}`, row);

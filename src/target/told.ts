@@ -1,8 +1,9 @@
-import { exitStatusByCode, messageOf, VarveError, type ErrorCode } from '../errors.ts';
+import { exitStatusByCode, firstError, messageOf, VarveError, type ErrorCode } from '../errors.ts';
 import { codeOf } from '../host/host.ts';
 import type { ToldError } from './messages.ts';
 
-export function tell(error: unknown): ToldError {
+export function tell(thrown: unknown): ToldError {
+  const error = firstError(thrown);
   const isOurs = error instanceof VarveError;
   return {
     code: isOurs ? error.code : undefined,

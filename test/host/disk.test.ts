@@ -2,6 +2,7 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { VarveError } from '../../src/errors.ts';
 import { codeOf, ensureFolder, replaceFile, systemHost, type Disk } from '../../src/host/host.ts';
 import { FaultyDisk } from './faulty-disk.ts';
 
@@ -257,4 +258,9 @@ test('a folder is durable with all above it, also where one stopped after making
   disk.powerCut();
 
   expect(await disk.list('/a/b/c')).toEqual([]);
+});
+
+test('the codes of our own errors are none of the operating system', () => {
+  expect(codeOf(Object.assign(new Error('full'), { code: 'ENOSPC' }))).toBe('ENOSPC');
+  expect(codeOf(new VarveError('damage', 'not what was written'))).toBeUndefined();
 });

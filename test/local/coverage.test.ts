@@ -63,6 +63,20 @@ test('a truncation begins a branch, keeps what was covered, and forgets the epoc
   expect(branchOf(covered)).toBe(6);
 });
 
+test('behind a truncation the epoch is that of the record before it, for who has just started too', () => {
+  const before = extend(begun, 20n, [
+    { epoch: 3, from: 10n },
+    { epoch: 5, from: 15n },
+  ]);
+
+  expect(positionOf(addTruncation(before, { offset: 17n, epoch: 6, at }))).toEqual({ offset: 17n, epoch: 5 });
+  expect(positionOf(addTruncation(before, { offset: 15n, epoch: 6, at }))).toEqual({ offset: 15n, epoch: 3 });
+  expect(positionOf(addTruncation(before, { offset: 10n, epoch: 6, at }))).toEqual({
+    offset: 10n,
+    epoch: -1,
+  });
+});
+
 test('the last 64 epochs are remembered', () => {
   const starts = Array.from({ length: 100 }, (_, epoch) => ({ epoch, from: 10n + BigInt(epoch) }));
   const { epochs } = extend(begun, 200n, starts);

@@ -10,6 +10,8 @@ import {
   LocalFolder,
   readIdentity,
 } from '../../src/local/local.ts';
+import { FaultyDisk } from '../host/faulty-disk.ts';
+import { hostOn } from '../sink/in-memory.ts';
 import { append, batch, openLog, orders, place } from './given.ts';
 
 const options = { instance: 'main', serve: async (): Promise<void> => undefined };
@@ -43,6 +45,33 @@ test('a folder belongs to the first cluster it met, and to no other ever after',
   });
   expect((await readIdentity(systemHost.disk, at.folder))?.cluster).toBe('cluster-A');
 });
+
+test.for([
+  { code: 'ENOSPC', ended: { code: 'no-space', exitStatus: 14 } },
+  { code: 'EDQUOT', ended: { code: 'no-space', exitStatus: 14 } },
+  { code: 'EIO', ended: { code: 'target-unusable', exitStatus: 13 } },
+])(
+  'what the disk keeps from being noted with $code is not believed, and told with a status',
+  async ({ code, ended }) => {
+    const disk = new FaultyDisk();
+    const host = hostOn(disk, systemHost.clock);
+    const refuse = (): void => {
+      disk.fault = (call) => (call === 'file.sync' ? code : undefined);
+    };
+    refuse();
+    await expect(LocalFolder.open(host, '/data', options)).rejects.toMatchObject(ended);
+    disk.fault = () => undefined;
+    await using local = await LocalFolder.open(host, '/data', options);
+    refuse();
+    await expect(local.bindCluster('cluster-A')).rejects.toMatchObject(ended);
+    await expect(local.bindRepository('some')).rejects.toMatchObject(ended);
+    disk.fault = () => undefined;
+
+    expect(local.identity).toMatchObject({ cluster: null, repository: null });
+    await local.bindRepository('some');
+    expect(await readIdentity(disk, '/data')).toMatchObject({ cluster: null, repository: 'some' });
+  },
+);
 
 test('the folder of another instance is refused with 11', async () => {
   await using at = await place();

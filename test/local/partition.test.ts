@@ -288,6 +288,36 @@ test('abandoned after a sync that failed, a log is open again at what was durabl
   expect(await readAll('/', disk)).toEqual(Buffer.concat([batch(0n), batch(1n)]));
 });
 
+test('what a process wrote whose sync failed and which was killed then is on disk once it is opened again', async () => {
+  const disk = new FaultyDisk();
+  const log = await openLog('/', { disk });
+  await append(log, [batch(0n), batch(1n)]);
+  disk.fault = (call) => (call === 'file.sync' ? 'EIO' : undefined);
+  await expect(log.sync()).rejects.toThrow('EIO');
+  disk.fault = () => undefined;
+
+  const again = await openLog('/', { disk });
+  expect(again.durable?.offset).toBe(2n);
+  await again[Symbol.asyncDispose]();
+  disk.powerCut();
+
+  expect((await openLog('/', { disk })).durable?.offset).toBe(2n);
+  expect(await readAll('/', disk)).toEqual(Buffer.concat([batch(0n), batch(1n)]));
+});
+
+test('abandoned while the disk refuses that too, it is abandoned by the next try', async () => {
+  const disk = new FaultyDisk();
+  const log = await openLog('/', { disk, segmentBytes: 250 });
+  await append(log, [batch(0n), batch(1n), batch(2n)]);
+  disk.fault = () => 'EIO';
+  await expect(log.sync()).rejects.toThrow('EIO');
+  await expect(log.abandon()).rejects.toThrow('EIO');
+  disk.fault = () => undefined;
+  await log.abandon();
+
+  expect((await openLog('/', { disk })).durable?.offset).toBe(0n);
+});
+
 async function work(disk: FaultyDisk): Promise<void> {
   const log = await openLog('/', { disk, segmentBytes: 250, onRefusal: async () => undefined });
   await append(log, [batch(0n), batch(1n), batch(2n)]);

@@ -4,6 +4,7 @@ import { BlockPool } from '../../src/crypto/crypto.ts';
 import type { PartitionKey } from '../../src/local/local.ts';
 import { openManifest } from '../../src/repository/repository.ts';
 import { SnapshotSource, type CycleReport } from '../../src/snapshot/snapshot.ts';
+import { heard, tell } from '../../src/target/told.ts';
 import { FaultyDisk, type DiskCall } from '../host/faulty-disk.ts';
 import { dayMs, keyOf, november, Store } from './given.ts';
 
@@ -190,11 +191,20 @@ async function onCopy(
   const copy = { store: from.store.on(disk), disk };
   const outcome = await run(copy);
   try {
+    if (outcome.error !== undefined) assertTold(outcome);
     await assertUnharmed(copy, before);
   } catch (error) {
     throw new Error(`after ${outcome.call}`, { cause: error });
   }
   return outcome;
+}
+
+/** In an operator's words: room that is missing is one thing, all else another. */
+function assertTold({ call, error }: Outcome): void {
+  const { code, message } = heard(tell(error));
+  expect(message).not.toBe('');
+  const fitting = call.endsWith('ENOSPC') ? ['no-space'] : ['target-unusable', 'config'];
+  expect(fitting, message).toContain(code);
 }
 
 function failingAt(at: number, code: string): Strike {
