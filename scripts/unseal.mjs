@@ -275,11 +275,13 @@ function newestOf(snapshots) {
   return newest;
 }
 
-/** It is at least the highest in the names of the packs. */
+/** It is at least the highest in the names of the packs; those that snapshots share are named in the sums. */
 function findSeq(path, head, object) {
   const months = fs.readdirSync(path).filter((name) => /^[0-9]{4}-[0-9]{2}$/.test(name));
   const packs = months.flatMap((month) => fs.readdirSync(join(path, month)));
-  const least = Math.max(1, ...packs.map((name) => Number(/^([0-9]{10})-[0-9]+\.tar$/.exec(name)?.[1] ?? 1)));
+  const sums = fs.readFileSync(join(path, 'SHA256SUMS'), 'utf8');
+  const named = [...packs, ...sums.split('\n')].map((name) => /([0-9]{10})-[0-9]+\.tar$/.exec(name)?.[1]);
+  const least = Math.max(1, ...named.map((seq) => Number(seq ?? 1)));
   for (let seq = least; seq < least + seqsTriedMax; seq += 1) {
     if (objectKeyOf(head, object(seq)) !== undefined) return seq;
   }
@@ -287,7 +289,8 @@ function findSeq(path, head, object) {
 }
 
 function readIndex(repository, path, pack) {
-  const file = fs.openSync(join(path, pack.path), 'r');
+  const at = join(path, pack.shared ? '../../packs' : '', pack.path);
+  const file = fs.openSync(at, 'r');
   try {
     const { size } = fs.fstatSync(file);
     if (size !== pack.bytes) throw damage(`${pack.path}: expected ${pack.bytes} bytes, got ${size}`);
@@ -296,7 +299,7 @@ function readIndex(repository, path, pack) {
     const name = `the index of ${pack.path}`;
     const index = JSON.parse(openObject(sealed, { kind: 2, identity, keys: repository.keys, name }));
     if (index.pack !== pack.path) throw damage(`${name}: it is that of ${index.pack}`);
-    return index.segments.map((segment) => ({ ...segment, pack: pack.path }));
+    return index.segments.map((segment) => ({ ...segment, pack: pack.path, file: at }));
   } finally {
     fs.closeSync(file);
   }
@@ -355,7 +358,7 @@ function fileName({ base, branch }) {
 
 // --- extract ---
 
-function extract(repository, { path, segments }, out) {
+function extract(repository, { segments }, out) {
   const chosen = new Map();
   for (const segment of segments) {
     const { topic, topicId, partition } = segment;
@@ -374,7 +377,7 @@ function extract(repository, { path, segments }, out) {
   let bytes = 0;
   for (const [target, segment] of chosen) {
     fs.mkdirSync(join(target, '..'), { recursive: true });
-    bytes += extractSegment(repository, segment, { from: join(path, segment.pack), target });
+    bytes += extractSegment(repository, segment, { from: segment.file, target });
   }
   print(`extracted ${chosen.size} segments, ${bytes} bytes, to ${out}`);
 }

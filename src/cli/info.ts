@@ -2,7 +2,7 @@ import { accessCounts, accessText } from './access.ts';
 import { matchesTopic, type Config } from '../config/config.ts';
 import { listGaps, listIncarnations, listSegments, partitionFolder, type FoundGap } from '../local/local.ts';
 import { bytesText, countText, plural } from '../observe/observe.ts';
-import { readMemory, type Manifest } from '../repository/repository.ts';
+import { readMemory, sharingText, type Manifest } from '../repository/repository.ts';
 import type { Overview } from '../snapshot/snapshot.ts';
 import type { SnapshotDetail } from '../target/target.ts';
 import type { Command, CommandContext } from './command.ts';
@@ -154,6 +154,7 @@ function infoDocument(facts: Facts, status: number): object {
     snapshots: overview?.snapshots.length ?? null,
     newestVerified: documentOf(overview?.snapshots.findLast((row) => row.verified)),
     targetFreeBytes: overview?.freeBytes ?? null,
+    sharing: overview?.sharing ?? [],
     archive: config.archive,
     retain: config.retain,
     lastDrill: drillDocument(overview && lastDrill(overview, config.instance)),
@@ -225,6 +226,7 @@ async function print(context: CommandContext, facts: Facts): Promise<void> {
   const drill = overview && lastDrill(overview, config.instance);
   await out(drill === undefined ? 'no drill has run yet: varve drill' : drillText(drill, nowMs));
   if (overview !== undefined) await out(`target: ${bytesText(overview.freeBytes)} free`);
+  for (const instance of overview?.sharing ?? []) await out(`note: ${sharingText(instance)}`);
 }
 
 function archiveText({ archive }: Config): string {

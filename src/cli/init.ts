@@ -1,6 +1,6 @@
 import { localFolderOf, type Config } from '../config/config.ts';
 import { initLocalFolder, readIdentity, type Identity } from '../local/local.ts';
-import type { InitResult } from '../repository/repository.ts';
+import { sharingText, type InitResult } from '../repository/repository.ts';
 import type { Command, CommandContext } from './command.ts';
 import { askTarget, recall } from './repository.ts';
 
@@ -9,9 +9,9 @@ export const command: Command = {
   summary: 'Make the local folder and the repository',
   description:
     'Makes what is missing and says what was there already; harmless when repeated. Needs no broker, and never makes a ' +
-    'key (varve key generate does). Where no repository is configured, only the local folder is made. A repository ' +
-    'needs a file system with hard links: one without ends with 13 before anything is made. Another key than the ' +
-    'repository was made with ends with 12.',
+    'key (varve key generate does). Where no repository is configured, only the local folder is made. On a ' +
+    'target without hard links snapshots share one folder of packs, which is said. A folder in which this user cannot ' +
+    'write ends with 13, another key than the repository was made with with 12.',
   examples: [
     ['varve init', 'with what ./varve.yaml says'],
     ['varve init --set local.dir=/var/lib/varve --json', 'elsewhere, for programs'],
@@ -51,13 +51,22 @@ export const command: Command = {
       ['clusters', clusters.length === 0 ? 'none yet: noted by the first cycle' : clusters.join(', ')],
       ['slot', made.slot],
     ]);
+    if (made.isShared) await context.out(`note: ${sharingText(config.instance)}`);
     return 0;
   },
 };
 
-function repositoryDocument(config: Config, { identity, isMade, slot }: InitResult): object {
+function repositoryDocument(config: Config, { identity, isMade, slot, isShared }: InitResult): object {
   const { repository, created, clusters } = identity;
-  return { folder: config.repository.dir, made: isMade, repository, created, clusters, slot };
+  return {
+    folder: config.repository.dir,
+    made: isMade,
+    repository,
+    created,
+    clusters,
+    slot,
+    sharesPacks: isShared,
+  };
 }
 
 /** Why it cannot be read is told by the attempt to make it. */

@@ -80,6 +80,10 @@ export async function printSnapshot({ out }: CommandContext, snapshot: SnapshotD
     `published ${id}: ${plural(segments, 'segment')} new, ${bytesText(rawBytes)} sealed to ${bytesText(newBytes)}, ` +
       `${bytesText(linkedBytes)} linked in ${plural(linkedPacks, 'pack')}, ${durationText(tookMs)}`,
   );
+  if (snapshot.copiedPacks > 0)
+    await out(
+      `copied: ${plural(snapshot.copiedPacks, 'pack')}, ${bytesText(snapshot.copiedBytes)}, since no link could be made`,
+    );
   for (const { id: gone, reason } of snapshot.expired) await out(`expired ${gone}: ${reason}`);
   for (const topic of snapshot.vanishedTopics)
     await out(

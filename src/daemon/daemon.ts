@@ -109,7 +109,7 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
       folder: local.path,
       minFreeBytes,
     });
-  const picture = new Picture({ config, host, gate, local, sink, facts, signal: ended }, notes);
+  const picture = new Picture({ config, host, gate, local, sink, facts, signal: ended, warn }, notes);
   running.picture = picture;
   const isShown = mode === 'follow' && config.observe.page;
   if (isShown) {

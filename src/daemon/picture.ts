@@ -5,7 +5,7 @@ import { pause, type Host } from '../host/host.ts';
 import { readAccepted, type LocalFolder } from '../local/local.ts';
 import type { DaemonFacts } from '../observe/observe.ts';
 import type { PageFacts, RepositoryFacts } from '../page/page.ts';
-import { readMemory } from '../repository/repository.ts';
+import { readMemory, sharingText } from '../repository/repository.ts';
 import type { Sink } from '../sink/sink.ts';
 import type { CycleNotes } from './cycle-notes.ts';
 import type { TargetGate } from './gate.ts';
@@ -20,6 +20,7 @@ export interface PictureOptions {
   readonly sink: Sink;
   readonly facts: () => Promise<DaemonFacts>;
   readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
 }
 
 /** A disk that does not answer holds up no look at the page for longer. */
@@ -39,6 +40,8 @@ export class Picture {
   readonly #unsaved: UnsavedScan;
   #repository: RepositoryFacts | undefined;
   #looked: DaemonFacts['repository'];
+  /** Said once, when the daemon starts. */
+  #isSharingSaid = false;
   #acceptedGaps: ReadonlySet<string> = new Set();
   #facts: PageFacts | undefined;
   #gathering: Promise<PageFacts> | undefined;
@@ -84,6 +87,8 @@ export class Picture {
       const lookedMs = host.clock.nowMs();
       this.#repository = { strata, lookedMs, problem: undefined };
       this.#looked = { isReached: true, found: { ...found, lookedMs } };
+      if (!this.#isSharingSaid && found.sharing.includes(instance)) this.#o.warn(sharingText(instance));
+      this.#isSharingSaid = true;
       if (strata !== undefined) this.#unsaved.noteSaved(strata.topics);
     } catch (error) {
       this.#repository = { ...this.#repository, problem: messageOf(error) };

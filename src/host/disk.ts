@@ -74,6 +74,8 @@ export interface DiskStat extends Omit<DiskEntry, 'name'> {
   readonly inode: bigint;
   readonly device: bigint;
   readonly links: number;
+  /** Its uid, as this machine sees it. */
+  readonly owner: number;
   /** By the clock of whoever keeps the file: for a mount, its server's. */
   readonly modifiedMs: number;
 }
@@ -113,6 +115,7 @@ export const systemDisk: Disk = {
         inode: stat.ino,
         device: stat.dev,
         links: Number(stat.nlink),
+        owner: Number(stat.uid),
         modifiedMs: Number(stat.mtimeNs / 1_000_000n),
       };
     });

@@ -105,7 +105,12 @@ async function findSeq(
 }
 
 async function newestPackSeq(disk: Disk, folder: string): Promise<number> {
-  let newest = 1;
+  // Packs that lie beside the snapshots are named in the sums alone.
+  const path = join(folder, 'SHA256SUMS');
+  const isFile = (await disk.stat(path))?.kind === 'file';
+  const sums = isFile ? (await readWhole(disk, path)).toString('utf8') : '';
+  const named = [...sums.matchAll(/\/(\d{10})-\d{1,6}\.tar$/gm)].map(([, seq]) => Number(seq));
+  let newest = Math.max(1, ...named);
   for (const month of (await disk.list(folder)) ?? []) {
     if (month.kind !== 'folder') continue;
     for (const { name } of (await disk.list(join(folder, month.name))) ?? []) {

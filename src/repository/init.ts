@@ -18,10 +18,13 @@ import {
   instanceFolders,
   isInstanceName,
   keysFolder,
+  packsFolder,
+  snapshotsFolder,
   type RepositoryPlace,
 } from './layout.ts';
 import { readSecret, type RepositorySecret } from './secret.ts';
-import { createFile, ignoring, linkSettled, placeFile, removeTree, syncFolder } from './steps.ts';
+import { linkObstacle, placeFile } from './links.ts';
+import { ignoring, syncFolder } from './steps.ts';
 import { sweepLeftOvers } from './upkeep.ts';
 
 export interface InitResult {
@@ -31,6 +34,8 @@ export interface InitResult {
   /** Some of it was there. */
   readonly wasThere: boolean;
   readonly slot: string;
+  /** The target has no hard links: snapshots share one folder of packs. */
+  readonly isShared: boolean;
 }
 
 export const firstSlot = 'main';
@@ -52,7 +57,7 @@ export async function initRepository(
   const before = await slotFiles(disk, folder);
   const id = known?.repository ?? before.map(({ name, bytes }) => readSlot(bytes, name).repository)[0];
   if (o.expected !== undefined && id !== o.expected) throw unexpected(folder, { ...o, got: id });
-  await probeLinks(host, folder);
+  await probeFolder(host, folder);
   await ensureFolder(disk, keysFolder(place));
   await sweepLeftOvers(host, place);
   if (known !== undefined) {
@@ -63,7 +68,7 @@ export async function initRepository(
       stretch: o.stretch,
     });
     const isMade = await ensureInstance(host, place);
-    return { identity: known, isMade, wasThere: true, slot };
+    return { identity: known, isMade, wasThere: true, slot, isShared: await sharesPacks(disk, place) };
   }
   if (before.length === 0) await makeFirstSlot(host, folder, { secret, stretch: o.stretch });
   const [first] = await slotFiles(disk, folder);
@@ -80,7 +85,8 @@ export async function initRepository(
   await ensureInstance(host, place);
   const identity: RepositoryIdentity = { format: 1, repository, created, clusters: [] };
   await writeRepositoryIdentity(host, folder, identity);
-  return { identity, isMade: true, wasThere: before.length > 0, slot };
+  const isShared = await sharesPacks(disk, place);
+  return { identity, isMade: true, wasThere: before.length > 0, slot, isShared };
 }
 
 function unexpected(
@@ -130,7 +136,13 @@ export async function ensureInstance(host: Host, place: RepositoryPlace): Promis
   }
   const own = instanceFolder(place);
   let isMade = false;
-  for (const path of [own, ...instanceFolders.map((name) => join(own, name))]) {
+  const isNew = (await disk.stat(snapshotsFolder(place))) === undefined;
+  const isWithoutLinks = isNew && (await linkObstacle(host, place.folder)) !== undefined;
+  const below = [
+    ...(isWithoutLinks ? [packsFolder(place)] : []),
+    ...instanceFolders.map((name) => join(own, name)),
+  ];
+  for (const path of [own, ...below]) {
     const stat = await disk.stat(path);
     if (stat === undefined) {
       await disk.makeFolder(path);
@@ -141,6 +153,11 @@ export async function ensureInstance(host: Host, place: RepositoryPlace): Promis
   await syncFolder(disk, own);
   await syncFolder(disk, place.folder);
   return isMade;
+}
+
+/** Whether the snapshots of this instance share one folder of packs: once they did, they go on doing so. */
+export async function sharesPacks(disk: Disk, place: RepositoryPlace): Promise<boolean> {
+  return (await disk.stat(packsFolder(place)))?.kind === 'folder';
 }
 
 /** What a link points to is nobody's to sweep. */
@@ -160,20 +177,13 @@ export async function listInstances(disk: Disk, folder: string): Promise<string[
   return found.toSorted();
 }
 
-/** Everything here stands on hard links: a target without them is refused before anything is made. */
-async function probeLinks(host: Host, folder: string): Promise<void> {
-  const { disk, random } = host;
-  await makeFolderItself(disk, folder);
-  const probe = join(folder, `.probe.${random.bytes(6).toString('hex')}`);
+/** A target in which this user cannot write is refused before anything is made. */
+async function probeFolder(host: Host, folder: string): Promise<void> {
+  await makeFolderItself(host.disk, folder);
   try {
-    await disk.makeFolder(probe);
-    await createFile(disk, join(probe, 'a'), [Buffer.from('.')]);
-    await linkSettled(disk, join(probe, 'a'), join(probe, 'b'));
+    await linkObstacle(host, folder);
   } catch (error) {
-    if (error instanceof VarveError) throw error;
     throw unusable(folder, error);
-  } finally {
-    await removeTree(disk, probe).catch(() => undefined); // the probe's own error is the one to tell
   }
 }
 
@@ -193,7 +203,7 @@ function unusable(folder: string, cause: unknown): VarveError {
     {
       hint: isFull
         ? 'make room on the target, or raise its quota'
-        : 'repository.dir must be a folder on one file system with hard links, in which this user may write; varve doctor probes it',
+        : 'repository.dir must be a folder on one file system, in which this user may write; varve doctor probes it',
       cause,
     },
   );

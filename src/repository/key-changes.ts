@@ -16,7 +16,8 @@ import { digestOf, noteRemoval, readRemovals } from './key-notes.ts';
 import { keyringPath, slotFiles, slotPath, type FoundSlot } from './keys.ts';
 import { keysFolder } from './layout.ts';
 import type { Repository } from './open.ts';
-import { ignoring, placeFile, readWhole, syncFolder } from './steps.ts';
+import { placeFile } from './links.ts';
+import { ignoring, readWhole, syncFolder } from './steps.ts';
 
 /** Makes a slot and opens the root key by what was written, before it counts. */
 export async function writeSlot(

@@ -9,7 +9,8 @@ import { messageOf, VarveError } from '../errors.ts';
 import type { Disk, Host } from '../host/host.ts';
 import { keysFolder } from './layout.ts';
 import type { Repository } from './open.ts';
-import { ignoring, placeFile, readWhole } from './steps.ts';
+import { placeFile } from './links.ts';
+import { ignoring, readWhole } from './steps.ts';
 
 const schema = z.object({
   format: z.literal(1),

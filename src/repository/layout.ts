@@ -51,6 +51,27 @@ export function lockFolder(place: RepositoryPlace): string {
   return join(instanceFolder(place), 'lock');
 }
 
+/**
+ * Where the packs of all snapshots lie together, on a target that has no hard links. That the folder is there is what
+ * says so, to every later cycle.
+ */
+export function packsFolder(place: RepositoryPlace): string {
+  return join(instanceFolder(place), 'packs');
+}
+
+/** Of a pack, as seen from the folder of its snapshot, be it published, staged or in the trash. */
+export function packName({
+  path,
+  shared,
+}: {
+  readonly path: string;
+  readonly shared?: true | undefined;
+}): string {
+  return shared === true ? `${sharedPrefix}${path}` : path;
+}
+
+export const sharedPrefix = '../../packs/';
+
 const snapshotIdPattern = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]{4}$/;
 
 export function isSnapshotId(text: string): boolean {

@@ -14,15 +14,8 @@ import { z } from 'zod';
 import { messageOf, VarveError } from '../errors.ts';
 import type { Host, Timer } from '../host/host.ts';
 import { lockFolder, type RepositoryPlace } from './layout.ts';
-import {
-  createFile,
-  ignoring,
-  linkSettled,
-  readIfThere,
-  replaceWhole,
-  syncFolder,
-  targetTimeIn,
-} from './steps.ts';
+import { giveName } from './links.ts';
+import { createFile, ignoring, readIfThere, replaceWhole, syncFolder, targetTimeIn } from './steps.ts';
 import { sweepOld } from './upkeep.ts';
 
 export interface RepositoryLock extends AsyncDisposable {
@@ -48,7 +41,8 @@ const holderSchema = z.object({
 export const beatEveryMs = 60_000;
 export const silentMs = 10 * 60_000;
 const attemptsMax = 20;
-const leftOver = /^(\.[0-9a-f]{32}|\.aside\.[0-9a-f]{12}|\.[0-9a-f]{12}\.(now|tmp)|beat\.[0-9a-f]{32})$/;
+const leftOver =
+  /^(\.[0-9a-f]{32}|\.aside\.[0-9a-f]{12}|\.[0-9a-f]{12}\.(now|tmp)|beat\.[0-9a-f]{32}|\.holder\.placing)$/;
 
 const holderPath = (place: RepositoryPlace): string => join(lockFolder(place), 'holder');
 const beatPath = (place: RepositoryPlace, nonce: string): string => join(lockFolder(place), `beat.${nonce}`);
@@ -123,7 +117,7 @@ async function claim(host: Host, place: RepositoryPlace, own: LockHolder): Promi
   await ignoring(['ENOENT'], async () => disk.removeFile(temporary));
   await createFile(disk, temporary, [Buffer.from(`${JSON.stringify(own)}\n`)]);
   try {
-    const isTaken = await ignoring(['EEXIST'], async () => linkSettled(disk, temporary, holderPath(place)));
+    const isTaken = await ignoring(['EEXIST'], async () => giveName(host, temporary, holderPath(place)));
     if (isTaken) return false;
   } finally {
     await ignoring(['ENOENT'], async () => disk.removeFile(temporary));
@@ -155,7 +149,7 @@ async function putAside(host: Host, place: RepositoryPlace, stale: LockHolder): 
   const bytes = await readIfThere(disk, aside);
   const moved = bytes === undefined ? undefined : parseHolder(bytes, aside);
   if (moved !== undefined && moved.nonce !== stale.nonce)
-    await ignoring(['EEXIST'], async () => linkSettled(disk, aside, holderPath(place)));
+    await ignoring(['EEXIST'], async () => giveName(host, aside, holderPath(place)));
   await ignoring(['ENOENT'], async () => disk.removeFile(aside));
   await ignoring(['ENOENT'], async () => disk.removeFile(beatPath(place, stale.nonce)));
 }

@@ -31,6 +31,8 @@ export interface Manifest extends SavedAccess {
 export interface Pack {
   /** `<YYYY-MM>/<seq, 10 digits>-<n>.tar`, below the snapshot's folder. */
   readonly path: string;
+  /** It lies in the instance's `packs/`, where every snapshot that has it finds it, and not below its snapshot's folder. */
+  readonly shared?: true | undefined;
   readonly bytes: number;
   readonly sha256: string;
   /** Where `index.sealed` lies in it. */
@@ -165,6 +167,7 @@ const manifestSchema = z.object({
   packs: z.array(
     z.object({
       path: z.string().regex(packPathPattern),
+      shared: z.literal(true).optional(),
       bytes: count,
       sha256: digest,
       index: z.object({ position: count, bytes: count }),

@@ -5,7 +5,8 @@ import { VarveError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { markFileName, marksFolder, parseMarkFileName, type MarkName, type MarkType } from './layout.ts';
 import type { Repository } from './open.ts';
-import { ignoring, placeFile, readWhole } from './steps.ts';
+import { placeFile } from './links.ts';
+import { ignoring, readWhole } from './steps.ts';
 
 export interface MarkedPacks {
   readonly atMs: number;

@@ -9,6 +9,7 @@ import {
 } from '../crypto/crypto.ts';
 import { VarveError } from '../errors.ts';
 import { codeOf, type Disk, type DiskFile } from '../host/host.ts';
+import { packName } from './layout.ts';
 import type { Pack } from './manifest.ts';
 import { parseIndex, type IndexedSegment, type PackIndex } from './pack-index.ts';
 import type { Repository } from './open.ts';
@@ -26,7 +27,7 @@ export async function readIndex(
   const { position, bytes } = pack.index;
   if (bytes > indexBytesMax || position + bytes > pack.bytes)
     throw damaged(pack.path, `its index of ${bytes} bytes at ${position} does not lie in it`);
-  const file = await openPack(disk, { snapshot, path: pack.path });
+  const file = await openPack(disk, { snapshot, pack });
   try {
     const fileBytes = await file.byteLength();
     if (fileBytes !== pack.bytes) throw damaged(pack.path, `expected ${pack.bytes} bytes, got ${fileBytes}`);
@@ -49,10 +50,11 @@ export async function readIndex(
 /** A pack that is not there, or a link in its place, is damage. */
 export async function openPack(
   disk: Disk,
-  { snapshot, path }: { snapshot: string; path: string },
+  { snapshot, pack }: { snapshot: string; pack: Pick<Pack, 'path' | 'shared'> },
 ): Promise<DiskFile> {
+  const { path } = pack;
   try {
-    return await disk.open(join(snapshot, path), 'read');
+    return await disk.open(join(snapshot, packName(pack)), 'read');
   } catch (error) {
     const code = codeOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') throw damaged(path, 'it is missing');

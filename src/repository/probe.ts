@@ -1,8 +1,9 @@
 /** Tries on the target, under names of its own, everything that a cycle does there, and leaves nothing behind. */
 import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.ts';
-import { codeOf, type Host } from '../host/host.ts';
-import { createFile, linkSettled, readPastCache, removeTree, targetTimeIn } from './steps.ts';
+import { codeOf, type Disk, type Host } from '../host/host.ts';
+import { isLinkRefused, linkObstacleIn, sharedPacksHint } from './links.ts';
+import { createFile, readPastCache, removeTree, targetTimeIn } from './steps.ts';
 
 export interface ProbeFinding {
   readonly level: 'ok' | 'warn' | 'fail';
@@ -77,18 +78,13 @@ async function probeIn(host: Host, probe: string, findings: ProbeFinding[]): Pro
     await createFile(disk, first, [Buffer.alloc(8192, 1)]);
     return 'works';
   });
-  await attempt('hard links', 'the repository needs a file system with hard links', async () => {
-    await linkSettled(disk, first, second);
-    return 'work';
-  });
+  findings.push(await linkFinding(disk, probe));
   await attempt('rename', 'look at the mount and at its server', async () => {
+    await createFile(disk, second, [Buffer.from('.')]);
     await disk.rename(second, join(probe, 'c'));
     return 'works';
   });
-  await attempt('symbolic links', 'views such as daily.0 need them', async () => {
-    await disk.makeSymlink('a', join(probe, 'view'));
-    return 'work';
-  });
+  findings.push(await symlinkFinding(disk, probe));
   await attempt('reading back', 'look at the mount and at its server', async () => {
     const { how } = await readPastCache(disk, first, () => undefined);
     return how === 'direct'
@@ -97,6 +93,31 @@ async function probeIn(host: Host, probe: string, findings: ProbeFinding[]): Pro
   });
   findings.push(await syncFinding(host, probe));
   findings.push(await clockFinding(host, probe));
+}
+
+async function linkFinding(disk: Disk, probe: string): Promise<ProbeFinding> {
+  const what = 'hard links';
+  const folder = join(probe, 'links');
+  try {
+    await disk.makeFolder(folder);
+    const obstacle = await linkObstacleIn(disk, folder);
+    if (obstacle === undefined) return { level: 'ok', what, detail: 'work' };
+    return { level: 'warn', what, detail: `there are none here: ${obstacle}`, hint: sharedPacksHint };
+  } catch (error) {
+    return failed(what, error, 'look at the mount and at its server');
+  }
+}
+
+async function symlinkFinding(disk: Disk, probe: string): Promise<ProbeFinding> {
+  const what = 'symbolic links';
+  try {
+    await disk.makeSymlink('a', join(probe, 'view'));
+    return { level: 'ok', what, detail: 'work' };
+  } catch (error) {
+    if (!isLinkRefused(error)) return failed(what, error, 'look at the mount and at its server');
+    const hint = 'there are no views such as daily.0 here; varve list tells what each of them would name';
+    return { level: 'warn', what, detail: `there are none here: ${messageOf(error)}`, hint };
+  }
 }
 
 async function syncFinding({ disk }: Host, probe: string): Promise<ProbeFinding> {

@@ -9,13 +9,23 @@
  */
 export { listSnapshots, openManifest, type OpenedManifest } from './catalog.ts';
 export { findRepository, readRepositoryIdentity, type RepositoryIdentity } from './identity.ts';
-export { ensureInstance, firstSlot, initRepository, listInstances, type InitResult } from './init.ts';
+export {
+  ensureInstance,
+  firstSlot,
+  initRepository,
+  listInstances,
+  sharesPacks,
+  type InitResult,
+} from './init.ts';
 export { addContentKey, removeSlot, writeSlot } from './key-changes.ts';
 export { copyKeys } from './key-copy.ts';
 export { lookAtKeys, readCopies, type KeyProblem } from './key-watch.ts';
 export { listSlots, slotFiles, type SlotFile } from './keys.ts';
 export {
+  packName,
   packPath,
+  packsFolder,
+  sharedPrefix,
   snapshotFolder,
   snapshotIdAt,
   snapshotsFolder,
@@ -24,6 +34,8 @@ export {
   timeOfSnapshotId,
   type RepositoryPlace,
 } from './layout.ts';
+export { copyFile } from './copy.ts';
+export { isLinkRefused, linkObstacle, linkRefused, linkSettled, sharingText } from './links.ts';
 export { acquireLock, breakLock, readLock, type LockHolder, type RepositoryLock } from './lock.ts';
 export {
   formatManifest,
@@ -47,14 +59,7 @@ export { formatIndex, indexMemberName, type IndexedBlock, type IndexedSegment } 
 export { openPack, openSegmentBlocks, readIndex } from './pack-reader.ts';
 export { PackWriter, SentCheck, type WrittenPack } from './pack-writer.ts';
 export { probeTarget, type ProbeFinding } from './probe.ts';
+export { listSharedPacks, sweepPacks } from './shared-packs.ts';
 export { parseKeyFile, readSecret, secretOf, type RepositorySecret } from './secret.ts';
-export {
-  createFile,
-  ignoring,
-  linkSettled,
-  readPastCache,
-  readWhole,
-  renameSettled,
-  syncFolder,
-} from './steps.ts';
+export { createFile, ignoring, readPastCache, readWhole, renameSettled, syncFolder } from './steps.ts';
 export { moveToTrash, purgeTrash, rebuildViews, sweepStaging, targetNowMs } from './upkeep.ts';

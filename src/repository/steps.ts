@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { VarveError, messageOf } from '../errors.ts';
+import { VarveError } from '../errors.ts';
 import { codeOf, type Disk, type DiskFile, type Host } from '../host/host.ts';
 
 /** Makes a new file, whole and durable but for its name in the folder. What fails leaves no file of that name. */
@@ -30,79 +30,6 @@ export async function createFile(
   }
   // What a target makes of modes is its own affair.
   if (o.mode !== undefined) await disk.setMode(path, o.mode).catch(() => undefined);
-}
-
-/**
- * Makes a new file that is there whole or not at all, also for whoever kills this process half-way: it gets its name
- * by a link, which overwrites nothing. Durable with its name; EEXIST where the name is taken.
- */
-export async function placeFile(
-  host: Pick<Host, 'disk' | 'random'>,
-  path: string,
-  contents: Buffer,
-  o: { mode?: number; readBack?: boolean } = {},
-): Promise<void> {
-  const { disk } = host;
-  const temporary = join(dirname(path), `.${host.random.bytes(6).toString('hex')}.tmp`);
-  await createFile(disk, temporary, [contents], o);
-  try {
-    if (o.readBack === true) await assertWritten(disk, temporary, { path, contents });
-    await linkSettled(disk, temporary, path);
-  } finally {
-    // What stays is swept once it is old.
-    await disk.removeFile(temporary).catch(() => undefined);
-  }
-  await syncFolder(disk, dirname(path));
-}
-
-/** What everything else hangs on gets its name only once the target has given it back. */
-async function assertWritten(
-  disk: Disk,
-  temporary: string,
-  { path, contents }: { path: string; contents: Buffer },
-): Promise<void> {
-  const pieces: Buffer[] = [];
-  await readPastCache(disk, temporary, (piece) => pieces.push(Buffer.from(piece)));
-  if (Buffer.concat(pieces).equals(contents)) return;
-  throw new VarveError(
-    'target-unusable',
-    `${path}: what is read back is not what was written: nothing was changed`,
-    {
-      hint: 'look at the server and its disks, then run the command again',
-    },
-  );
-}
-
-/** A server may have made the link and died before it could say so. */
-export async function linkSettled(disk: Disk, existing: string, fresh: string): Promise<void> {
-  try {
-    await disk.link(existing, fresh);
-  } catch (error) {
-    const [source, made] = [await disk.stat(existing), await disk.stat(fresh)];
-    if (
-      source !== undefined &&
-      made !== undefined &&
-      source.inode === made.inode &&
-      source.device === made.device
-    )
-      return;
-    throw linkError(error, { existing, fresh });
-  }
-}
-
-function linkError(error: unknown, o: { existing: string; fresh: string }): unknown {
-  const code = codeOf(error);
-  if (code === 'EMLINK')
-    return new VarveError('target-unusable', `${o.existing}: the file system allows no more links to it`, {
-      hint: 'keep fewer snapshots (retain), or use a file system that allows more links',
-      cause: error,
-    });
-  if (code !== undefined && ['EPERM', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EXDEV'].includes(code))
-    return new VarveError('target-unusable', `${o.fresh}: a hard link cannot be made: ${messageOf(error)}`, {
-      hint: 'the repository needs one file system with hard links, whose files this user owns; varve doctor probes it',
-      cause: error,
-    });
-  return error;
 }
 
 /** For a name that must not exist yet. */
@@ -159,6 +86,9 @@ export async function targetTimeIn(host: Pick<Host, 'disk' | 'random'>, folder: 
     throw new VarveError('target-unusable', `${path}: the file that was made is not there`);
   return stat.modifiedMs;
 }
+
+/** Nobody is on the way with a file for so long. */
+export const oldMs = 10 * 60_000;
 
 /**
  * Removes a folder with all that is in it, following no link. What cannot go yet (an NFS server keeps open files under

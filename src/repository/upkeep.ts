@@ -15,15 +15,13 @@ import {
   trashName,
   type RepositoryPlace,
 } from './layout.ts';
-import { ignoring, removeTree, renameSettled, syncFolder, targetTimeIn } from './steps.ts';
+import { isLinkRefused } from './links.ts';
+import { ignoring, oldMs, removeTree, renameSettled, syncFolder, targetTimeIn } from './steps.ts';
 
 /** By which everything on the target is dated. */
 export async function targetNowMs(host: Host, place: RepositoryPlace): Promise<number> {
   return await targetTimeIn(host, stagingRoot(place));
 }
-
-/** Nobody is on the way with a file for so long. */
-const oldMs = 10 * 60_000;
 
 /** Removes what was begun under a name of its own and never came to be. What is young may be somebody's yet. */
 export async function sweepOld(
@@ -44,7 +42,7 @@ export async function sweepOld(
   }
 }
 
-const leftOver = /^\.([0-9a-f]{12}\.(now|tmp)|probe\.[0-9a-f]{12})$/;
+const leftOver = /^\.([0-9a-f]{12}\.(now|tmp)|probe\.[0-9a-f]{12}|.+\.placing)$/;
 
 /** What stays of small files, where no instance's lock is over them. */
 export async function sweepLeftOvers(host: Host, place: RepositoryPlace): Promise<void> {
@@ -110,7 +108,12 @@ export async function rebuildViews(
     if (there !== undefined && there.kind !== 'symlink') continue; // somebody else's, by the name of a view
     if (there !== undefined && (await disk.readSymlink(path)) === target) continue;
     const temporary = join(folder, `.${random.bytes(6).toString('hex')}.view`);
-    await disk.makeSymlink(target, temporary);
+    try {
+      await disk.makeSymlink(target, temporary);
+    } catch (error) {
+      if (isLinkRefused(error)) return; // there are no views here, which harms nothing: doctor tells
+      throw error;
+    }
     await disk.rename(temporary, path);
     isChanged = true;
   }

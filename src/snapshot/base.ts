@@ -5,6 +5,7 @@ import type { Disk } from '../host/host.ts';
 import {
   listSnapshots,
   openManifest,
+  packName,
   readWhole,
   snapshotFolder,
   type Memory,
@@ -50,8 +51,9 @@ async function absentPack(
   { place }: Repository,
   { manifest }: OpenedManifest,
 ): Promise<VarveError | undefined> {
-  for (const { path, bytes } of manifest.packs) {
-    const stat = await disk.stat(join(snapshotFolder(place, manifest.id), path));
+  for (const pack of manifest.packs) {
+    const { path, bytes } = pack;
+    const stat = await disk.stat(join(snapshotFolder(place, manifest.id), packName(pack)));
     if (stat?.kind === 'file' && stat.byteLength === bytes) continue;
     const got = stat === undefined ? 'it is missing' : `expected ${bytes} bytes, got ${stat.byteLength}`;
     return new VarveError('damage', `pack ${path} of snapshot ${manifest.id}: ${got}`, {
@@ -68,7 +70,8 @@ async function wrongSums(
   { manifest, digest }: OpenedManifest,
 ): Promise<VarveError | undefined> {
   const folder = snapshotFolder(place, manifest.id);
-  const months = manifest.packs.map(({ path }) => path.slice(0, path.indexOf('/')));
+  const within = manifest.packs.filter(({ shared }) => shared !== true);
+  const months = within.map(({ path }) => path.slice(0, path.indexOf('/')));
   const own = new Set(['manifest', 'SHA256SUMS', ...months]);
   const foreign = ((await disk.list(folder)) ?? []).find(
     ({ name }) => !own.has(name) && !name.startsWith('.nfs'),

@@ -3,6 +3,7 @@ import { messageOf, VarveError } from '../errors.ts';
 import type { Clock } from '../host/host.ts';
 import {
   readMemory,
+  sweepPacks,
   writeMark,
   writeMemory,
   type Manifest,
@@ -17,10 +18,11 @@ import type { CyclePhase } from './events.ts';
 import { freeSegments } from './free.ts';
 import { openGround, rotationOf, sourceFacts, type CyclePorts, type Ground } from './ground.ts';
 import { nextExpired, nextRows } from './incarnations.ts';
-import { publish, type MissingPack } from './publish.ts';
+import type { MissingPack } from './link.ts';
+import { publish } from './publish.ts';
 import { reportOf } from './report.ts';
 import type { CycleReport, CycleRequest, SnapshotSettings } from './request.ts';
-import { assertNewest, carryOutRotation, letGoOfMarks } from './rotate.ts';
+import { assertNewest, carryOutRotation, letGoOfMarks, type RotatePlan } from './rotate.ts';
 import { stage, type Staged } from './stage.ts';
 
 /** What of a cycle is to be remembered, as far as it came. */
@@ -75,16 +77,17 @@ async function run(given: Given, course: Course): Promise<CycleReport> {
   await remember(given, course, { atMs: given.beganMs, outcome: 'published' });
   phases.begin('check');
   const catalog = { ...ground.catalog, opened: [...ground.catalog.opened, published] };
-  const checked = await recheck(ground, catalog, staged.missing);
+  const checked = await recheck(ground, catalog, staged.links.missing);
   phases.begin('rotate');
   const rotation = rotationOf(ground, catalog);
   assertNewest(rotation.plan, published.manifest.id);
-  const isWhole = checked.damaged.length === 0 && staged.missing.length === 0;
+  const isWhole = checked.damaged.length === 0 && staged.links.missing.length === 0;
   const assertLocked = async (): Promise<void> => ground.lock.assertHeld();
   const ports = { host, repository: ground.repository, assertLocked };
   const expired = isWhole ? await carryOutRotation(rotation, { ...ports, settings: given.settings }) : [];
   const gone = new Set(expired.map(({ id }) => id));
   const opened = catalog.opened.filter(({ manifest }) => !gone.has(manifest.id));
+  if (isWhole) await sweep(ground, rotation, opened);
   await letGoOfMarks(ground.marks, { ...catalog, opened }, ports);
   phases.begin('free');
   const freed =
@@ -113,7 +116,7 @@ function manifestOf(ground: Ground, staged: Staged): Manifest {
   const accepted = request.accept.shrink;
   const { vanishedTopics } = sourceFacts(ground);
   const isIncluded = (topic: string): boolean => vanishedTopics.includes(topic);
-  const linked = staged.linked.map((pack) => ({ ...pack, checkedMs: checks.atMs(pack) }));
+  const linked = staged.links.linked.map((pack) => ({ ...pack, checkedMs: checks.atMs(pack) }));
   return {
     format: 1,
     id: staged.id,
@@ -143,6 +146,17 @@ function manifestOf(ground: Ground, staged: Staged): Manifest {
       expired: staged.carried.expired,
     }),
   };
+}
+
+/** Packs that snapshots shared and none has any more. What holds snapshots, holds them as well. */
+async function sweep(
+  { ports, repository, lock, request }: Ground,
+  { plan }: RotatePlan,
+  opened: readonly OpenedManifest[],
+): Promise<void> {
+  if (plan.holds.length > 0 || request.accept.rollback) return;
+  const manifests = opened.map(({ manifest }) => manifest);
+  await sweepPacks(ports.host, repository.place, { manifests, assertLocked: async () => lock.assertHeld() });
 }
 
 /** After the publication: what is damaged in a carried pack is marked, and holds up nothing that is new. */

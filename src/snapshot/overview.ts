@@ -3,6 +3,7 @@ import type { Host } from '../host/host.ts';
 import {
   listInstances,
   readMarks,
+  sharesPacks,
   slotFiles,
   type DrillMark,
   type Manifest,
@@ -57,6 +58,8 @@ export interface Overview {
   /** The newest last, instance by instance. */
   readonly drills: readonly DrillRow[];
   readonly freeBytes: number;
+  /** Instances whose snapshots share one folder of packs. */
+  readonly sharing: readonly string[];
   /** Under how many keys and passphrases it opens. */
   readonly keySlots: number;
   readonly reads: PackReads;
@@ -88,12 +91,14 @@ export async function overviewOf(
   const problems: ProblemRow[] = [];
   const drills: DrillRow[] = [];
   const reads: PackReads[] = [];
+  const sharing: string[] = [];
   for (const instance of instances) {
     const found = await rowsOf(host, await o.open(instance), { settings, memory: o.memory });
     snapshots.push(...found.snapshots);
     problems.push(...found.problems);
     drills.push(...found.drills);
     reads.push(found.reads);
+    if (await sharesPacks(host.disk, { folder, instance })) sharing.push(instance);
   }
   const { repository, clusters, created } = first.identity;
   return {
@@ -104,6 +109,7 @@ export async function overviewOf(
     problems,
     drills,
     freeBytes: await host.disk.freeBytes(folder),
+    sharing,
     keySlots: (await slotFiles(host.disk, folder)).length,
     reads: {
       lastMs: latest(reads.map(({ lastMs }) => lastMs)),

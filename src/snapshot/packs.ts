@@ -34,6 +34,8 @@ export interface PackPlan {
   readonly staging: string;
   readonly seq: number;
   readonly plainNames: boolean;
+  /** Where packs go that snapshots share; undefined where each snapshot has its own. */
+  readonly shared: string | undefined;
   /** Topics with an archive rule of their own have packs of their own. */
   readonly archiveGroupOf: (topic: string) => string;
 }
@@ -57,9 +59,7 @@ export async function sealPacks(
   for (const group of groupsOf(segments, plan.archiveGroupOf)) {
     const queue = [...group.segments];
     while (queue.length > 0) {
-      const number = counts.get(group.month) ?? 0;
-      counts.set(group.month, number + 1);
-      const path = packPath({ month: monthText(group.month), seq: plan.seq, number });
+      const path = await freePath(group.month, { counts, plan, ports });
       const made = await sealPack(queue, { path, plan }, ports);
       damaged.push(...made.damaged);
       sealed.push(...made.segments);
@@ -67,6 +67,21 @@ export async function sealPacks(
     }
   }
   return { packs, segments: sealed, damaged };
+}
+
+/** A pack is bound to its name: where packs are shared, one that a lost snapshot of the same seq left keeps it. */
+async function freePath(
+  month: Month,
+  { counts, plan, ports }: { counts: Map<Month, number>; plan: PackPlan; ports: PackPorts },
+): Promise<string> {
+  for (let number = counts.get(month) ?? 0; ; number += 1) {
+    const path = packPath({ month: monthText(month), seq: plan.seq, number });
+    const isTaken =
+      plan.shared !== undefined && (await ports.host.disk.stat(join(plan.shared, path))) !== undefined;
+    if (isTaken) continue;
+    counts.set(month, number + 1);
+    return path;
+  }
 }
 
 interface Group {
@@ -120,6 +135,7 @@ async function sealPack(
   const back = await readBack(host, file, written);
   const pack: Pack = {
     path,
+    ...(plan.shared === undefined ? {} : { shared: true }),
     bytes: written.bytes,
     sha256: back.sha256,
     index,

@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { VarveError } from '../errors.ts';
-import type { Host } from '../host/host.ts';
+import { ensureFolder, type Host } from '../host/host.ts';
 import {
   createFile,
   formatManifest,
-  linkSettled,
   openManifest,
+  packsFolder,
   renameSettled,
   snapshotFolder,
   snapshotsFolder,
@@ -32,6 +32,7 @@ export interface PublishPorts {
 
 export type PublishStep =
   | 'link'
+  | 'place'
   | 'sums'
   | 'manifest'
   | 'sync'
@@ -39,43 +40,6 @@ export type PublishStep =
   | 'rename'
   | 'sync snapshots'
   | 'reopen';
-
-/** A carried pack that is not what its manifest says: missing, or of another length. */
-export interface MissingPack {
-  readonly pack: Pack;
-  readonly problem: string;
-}
-
-/** Links the packs of the snapshot before. What cannot be linked because it is not there is told, not thrown. */
-export async function linkPacks(
-  packs: readonly Pack[],
-  { id, previous }: { id: string; previous: string },
-  { host, repository, onStep }: Pick<PublishPorts, 'host' | 'repository' | 'onStep'>,
-): Promise<{ linked: Pack[]; missing: MissingPack[] }> {
-  onStep('link');
-  const from = snapshotFolder(repository.place, previous);
-  const to = stagingFolder(repository.place, id);
-  const linked: Pack[] = [];
-  const missing: MissingPack[] = [];
-  const folders = new Set<string>();
-  for (const pack of packs) {
-    const existing = join(from, pack.path);
-    const stat = await host.disk.stat(existing);
-    if (stat?.kind !== 'file' || stat.byteLength !== pack.bytes) {
-      const problem =
-        stat === undefined ? 'it is missing' : `expected ${pack.bytes} bytes, got ${stat.byteLength}`;
-      missing.push({ pack, problem });
-      continue;
-    }
-    const fresh = join(to, pack.path);
-    const folder = dirname(fresh);
-    if (!folders.has(folder)) await host.disk.makeFolder(folder);
-    folders.add(folder);
-    await linkSettled(host.disk, existing, fresh);
-    linked.push(pack);
-  }
-  return { linked, missing };
-}
 
 /** Publishes what is staged under the manifest's id. What it returns was opened by its new path. */
 export async function publish(manifest: Manifest, ports: PublishPorts): Promise<OpenedManifest> {
@@ -95,18 +59,22 @@ export async function publish(manifest: Manifest, ports: PublishPorts): Promise<
     formatManifest(manifest),
   );
   const digest = createHash('sha256').update(sealed).digest('hex');
+  await using placed = new PlacedPacks(ports, manifest);
+  await placed.place();
   onStep('sums');
   const sums = Buffer.from(formatSums(manifest, digest));
   await createFile(disk, join(staged, 'SHA256SUMS'), [sums], { mode: 0o440 });
   onStep('manifest');
   await createFile(disk, join(staged, 'manifest'), [sealed], { mode: 0o440 });
   onStep('sync');
-  for (const month of new Set(manifest.packs.map(({ path }) => dirname(path))))
+  for (const month of new Set(ownPacks(manifest).map(({ path }) => dirname(path))))
     await syncFolder(disk, join(staged, month));
   await syncFolder(disk, staged);
   await syncFolder(disk, stagingRoot(place));
   onStep('lock');
   await ports.assertLocked();
+  // From here on it may be there, whatever is said of the rename.
+  placed.keep();
   onStep('rename');
   await renameSettled(disk, staged, snapshotFolder(place, manifest.id));
   onStep('sync snapshots');
@@ -118,4 +86,56 @@ export async function publish(manifest: Manifest, ports: PublishPorts): Promise<
   throw new VarveError('damage', `manifest of snapshot ${manifest.id}: the target gives back another one`, {
     hint: 'look at the target and its server, then run varve verify',
   });
+}
+
+function ownPacks({ packs }: Manifest): readonly Pack[] {
+  return packs.filter(({ shared }) => shared !== true);
+}
+
+/**
+ * The new packs that snapshots will share, moved from the staging folder to where they lie together. Nobody refers to
+ * them yet: what is not published is taken back, and what a process that was killed leaves there is swept by a cycle.
+ */
+class PlacedPacks implements AsyncDisposable {
+  readonly #ports: PublishPorts;
+  readonly #staged: string;
+  readonly #folder: string;
+  readonly #packs: readonly Pack[];
+  #placed: Pack[] = [];
+
+  constructor(ports: PublishPorts, manifest: Manifest) {
+    this.#ports = ports;
+    const { place } = ports.repository;
+    this.#staged = stagingFolder(place, manifest.id);
+    this.#folder = packsFolder(place);
+    const own = `/${String(manifest.seq).padStart(10, '0')}-`;
+    this.#packs = manifest.packs.filter(({ path, shared }) => shared === true && path.includes(own));
+  }
+
+  async place(): Promise<void> {
+    const { host, onStep, assertLocked } = this.#ports;
+    if (this.#packs.length === 0) return;
+    onStep('place');
+    await assertLocked();
+    const months = new Set(this.#packs.map(({ path }) => dirname(path)));
+    for (const month of months) await ensureFolder(host.disk, join(this.#folder, month));
+    for (const pack of this.#packs) {
+      await renameSettled(host.disk, join(this.#staged, pack.path), join(this.#folder, pack.path));
+      this.#placed.push(pack);
+    }
+    for (const month of months) {
+      await syncFolder(host.disk, join(this.#folder, month));
+      await host.disk.removeFolder(join(this.#staged, month));
+    }
+  }
+
+  keep(): void {
+    this.#placed = [];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { disk } = this.#ports.host;
+    for (const { path } of this.#placed)
+      await disk.removeFile(join(this.#folder, path)).catch(() => undefined); // it is swept
+  }
 }

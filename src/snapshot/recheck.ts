@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Host } from '../host/host.ts';
 import {
+  packName,
   readPastCache,
   snapshotFolder,
   type OpenedManifest,
@@ -71,7 +72,7 @@ export async function problemWith(
   pack: Pack,
   { host, snapshot }: { host: Host; snapshot: string },
 ): Promise<string | undefined> {
-  const path = join(snapshot, pack.path);
+  const path = join(snapshot, packName(pack));
   const stat = await host.disk.stat(path);
   if (stat === undefined) return 'it is missing';
   if (stat.kind !== 'file') return 'it is no file';

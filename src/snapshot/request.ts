@@ -59,6 +59,9 @@ export interface CycleReport {
   readonly newPacks: number;
   readonly linkedBytes: number;
   readonly linkedPacks: number;
+  /** Of these, those of which a second file was made, because the target allowed no further name of the first. */
+  readonly copiedBytes: number;
+  readonly copiedPacks: number;
   readonly expired: readonly { readonly id: string; readonly reason: string }[];
   readonly held: readonly { readonly kind: string; readonly text: string }[];
   readonly vanishedTopics: readonly string[];

@@ -124,7 +124,7 @@ export class SnapshotSource {
   ): AsyncGenerator<{ bytes: Buffer; header: BatchHeader }, void, undefined> {
     const spans = spansOf(segment, wanted);
     if (spans.length === 0) return;
-    const file = await openPack(this.#disk, { snapshot: this.#folder, path: pack.path });
+    const file = await openPack(this.#disk, { snapshot: this.#folder, pack });
     try {
       let records = 0;
       for (const span of spans) {

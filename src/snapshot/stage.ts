@@ -3,7 +3,9 @@ import { availableParallelism } from 'node:os';
 import { BlockPool } from '../crypto/crypto.ts';
 import { listIncarnations, PartitionLog, readCoverage, type PartitionKey } from '../local/local.ts';
 import {
+  packsFolder,
   readIndex,
+  sharesPacks,
   snapshotFolder,
   snapshotIdAt,
   stagingFolder,
@@ -16,7 +18,7 @@ import { carryPacks, type Carried } from './carry.ts';
 import type { Ground } from './ground.ts';
 import { sealPacks, type NewPacks } from './packs.ts';
 import { isUnchanged, segmentsToSeal, type CutPartition, type SegmentToSeal } from './plan.ts';
-import { linkPacks, type MissingPack } from './publish.ts';
+import { linkPacks, type LinkedPacks } from './link.ts';
 import { addSealed, sealedFrom } from './rows.ts';
 
 export interface Staged {
@@ -28,9 +30,9 @@ export interface Staged {
   readonly cut: readonly CutPartition[];
   readonly firstSeen: ReadonlyMap<string, string | undefined>;
   readonly carried: Carried;
-  readonly linked: readonly Pack[];
-  readonly missing: readonly MissingPack[];
+  readonly links: LinkedPacks;
   readonly fresh: NewPacks;
+  readonly warnings: readonly string[];
 }
 
 const threadsMax = 4;
@@ -46,12 +48,13 @@ export async function stage(ground: Ground, holds: readonly Hold[]): Promise<Sta
   await host.disk.makeFolder(stagingFolder(repository.place, id));
   const clocks = { nowMs: beganMs, targetNowMs };
   const carried = await carryPacks(base, settings.archive, { host, repository, holds, ...clocks });
-  const { linked, missing } = await link(ground, { id, packs: carried.packs });
-  const known = await knownRows(ground, { linked, missing });
+  const warnings: string[] = [];
+  const links = await link(ground, { id, packs: carried.packs, warnings });
+  const known = await knownRows(ground, links);
   const { cut, segments: found, firstSeen } = await planSegments(ground, known);
   const segments = withoutExpired(ground, holds, found);
   const fresh = await seal(ground, { id, seq, segments });
-  return { id, takenMs: beganMs, seq, known, cut, firstSeen, carried, linked, missing, fresh };
+  return { id, takenMs: beganMs, seq, known, cut, firstSeen, carried, links, fresh, warnings };
 }
 
 /** Of `20261101T030000Z-1a2b`. */
@@ -63,12 +66,16 @@ function idMs(id: string): number {
 
 async function link(
   { ports, repository, base }: Ground,
-  { id, packs }: { id: string; packs: readonly Pack[] },
-): Promise<{ linked: readonly Pack[]; missing: readonly MissingPack[] }> {
-  if (base === undefined) return { linked: [], missing: [] };
-  const onStep = ports.onStep ?? ((): void => undefined);
-  const { host, emit } = ports;
-  const found = await linkPacks(packs, { id, previous: base.manifest.id }, { host, repository, onStep });
+  { id, packs, warnings }: { id: string; packs: readonly Pack[]; warnings: string[] },
+): Promise<LinkedPacks> {
+  if (base === undefined) return { linked: [], missing: [], copied: [] };
+  const { host, emit, signal, onStep = (): void => undefined } = ports;
+  const warn = (message: string): void => {
+    warnings.push(message);
+    emit({ type: 'cycle-warned', message });
+  };
+  const previous = base.manifest.id;
+  const found = await linkPacks(packs, { id, previous }, { host, repository, signal, onStep, warn });
   for (const { pack, problem } of found.missing) emit({ type: 'pack-damaged', pack: pack.path, problem });
   return found;
 }
@@ -76,7 +83,7 @@ async function link(
 /** The last manifest's rows; where packs were lost, only what the others hold, so that local files fill the hole. */
 async function knownRows(
   { ports, repository, base }: Ground,
-  { linked, missing }: { linked: readonly Pack[]; missing: readonly MissingPack[] },
+  { linked, missing }: LinkedPacks,
 ): Promise<readonly IncarnationRow[]> {
   const rows = base?.manifest.incarnations ?? [];
   if (base === undefined || missing.length === 0) return rows;
@@ -208,10 +215,12 @@ async function seal(
   const threads = Math.min(threadsMax, availableParallelism());
   const pool = ports.pool ?? own.use(new BlockPool({ threads, level: settings.repository.level }));
   const rules = settings.archive.topics;
+  const isShared = await sharesPacks(host.disk, repository.place);
   const plan = {
     staging: stagingFolder(repository.place, id),
     seq,
     plainNames: settings.repository.plainNames,
+    shared: isShared ? packsFolder(repository.place) : undefined,
     archiveGroupOf: (topic: string) => (Object.hasOwn(rules, topic) ? topic : ''),
   };
   const fresh = await sealPacks(segments, plan, { host, repository, pool, signal, onSealed });

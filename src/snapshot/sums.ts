@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { VarveError } from '../errors.ts';
 import type { Disk } from '../host/host.ts';
-import type { Manifest } from '../repository/repository.ts';
+import { packName, type Manifest } from '../repository/repository.ts';
 
 interface SumLine {
   readonly sha256: string;
@@ -35,8 +35,10 @@ export async function filesBelow(disk: Disk, folder: string, prefix = ''): Promi
 
 /** `digest` is that of the manifest, sealed. */
 export function formatSums({ packs }: Pick<Manifest, 'packs'>, digest: string): string {
-  const sums = [...packs, { path: 'manifest', sha256: digest }];
-  return sums.map(({ path, sha256 }) => `${sha256}  ${path}\n`).join('');
+  const sums = packs.map((pack) => ({ name: packName(pack), sha256: pack.sha256 }));
+  return [...sums, { name: 'manifest', sha256: digest }]
+    .map(({ name, sha256 }) => `${sha256}  ${name}\n`)
+    .join('');
 }
 
 export function parseSums(text: string): SumLine[] {
@@ -45,7 +47,8 @@ export function parseSums(text: string): SumLine[] {
     .replace(/\n$/, '')
     .split('\n')
     .map((line) => {
-      const match = /^([0-9a-f]{64}) {2}(manifest|\d{4}-\d{2}\/\d{10}-\d{1,6}\.tar)$/.exec(line);
+      const match =
+        /^([0-9a-f]{64}) {2}(manifest|(?:\.\.\/\.\.\/packs\/)?\d{4}-\d{2}\/\d{10}-\d{1,6}\.tar)$/.exec(line);
       if (match?.[1] === undefined || match[2] === undefined) throw wrong('a line of it is no sum of a pack');
       return { sha256: match[1], path: match[2] };
     });

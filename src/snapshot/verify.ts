@@ -1,15 +1,18 @@
 /** Whether the repository is whole: digests without a key, documents and chains with one, every batch when asked. */
 import { join } from 'node:path';
 import { VarveError } from '../errors.ts';
-import { codeOf, type Disk, type Host } from '../host/host.ts';
+import { codeOf, type Disk, type DiskStat, type Host } from '../host/host.ts';
 import {
   listInstances,
+  listSharedPacks,
   lookAtKeys,
   listSnapshots,
   openManifest,
+  packName,
   readIndex,
   readPastCache,
   readWhole,
+  sharedPrefix,
   snapshotFolder,
   type IndexedSegment,
   type Manifest,
@@ -99,6 +102,8 @@ export class Verification {
       this.newest = id;
       await this.#tryTo(id, 'SHA256SUMS', async () => this.#collect(id, contents));
     }
+    for (const path of (await listSharedPacks(this.#ports.host, this.#place)).foreign)
+      this.#found('packs', path, 'it is no pack');
     const all = [...contents.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
     const chosen =
       subset === undefined ? all : all.filter((_, index) => index % subset.of === subset.part - 1);
@@ -158,7 +163,8 @@ export class Verification {
     const snapshot = snapshotFolder(this.#place, o.id);
     const { segments } = await readIndex(disk, repository, { snapshot, pack: o.pack });
     o.known.set(o.pack.sha256, segments);
-    if (o.deep) await this.#openSegments(repository, { path: join(snapshot, o.pack.path), segments, ...o });
+    if (o.deep)
+      await this.#openSegments(repository, { path: join(snapshot, packName(o.pack)), segments, ...o });
     return segments;
   }
 
@@ -223,7 +229,7 @@ export class Verification {
     for (const path of there.keys())
       if (!named.has(path)) this.#found(id, path, 'it does not belong to the snapshot');
     for (const { path, sha256 } of lines) {
-      const stat = there.get(path);
+      const stat = there.get(path) ?? (await this.#shared(folder, path));
       if (stat === undefined) {
         if (path !== 'manifest') this.#found(id, path, 'it is missing');
         continue;
@@ -239,6 +245,11 @@ export class Verification {
         contents.set(key, { path: join(folder, path), bytes: stat.byteLength, places: [place] });
       else known.places.push(place);
     }
+  }
+
+  /** Of a pack that lies beside the snapshots. */
+  async #shared(folder: string, path: string): Promise<DiskStat | undefined> {
+    return path.startsWith(sharedPrefix) ? await this.#ports.host.disk.stat(join(folder, path)) : undefined;
   }
 
   async #readContent({ path, bytes, places }: Content): Promise<void> {

@@ -23,6 +23,8 @@ const report: CycleReport = {
   newPacks: 0,
   linkedBytes: 0,
   linkedPacks: 0,
+  copiedBytes: 0,
+  copiedPacks: 0,
   expired: [],
   held: [],
   vanishedTopics: [],

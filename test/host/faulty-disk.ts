@@ -51,6 +51,8 @@ export class FaultyDisk implements Disk {
   /** By which files are dated. */
   nowMs = Date.parse('2026-11-01T00:00:00Z');
   free = 2 ** 40;
+  /** With this it answers every link, as a file system does that has none. */
+  linkCode: string | undefined;
   #inodes = 0n;
   /** Counts power cuts: what was opened before one is gone. */
   #life = 0;
@@ -63,6 +65,7 @@ export class FaultyDisk implements Disk {
     if (copied === undefined) return;
     this.nowMs = copied.nowMs;
     this.free = copied.free;
+    this.linkCode = copied.linkCode;
     this.#inodes = copied.#inodes;
   }
 
@@ -123,6 +126,7 @@ export class FaultyDisk implements Disk {
       get links() {
         return countLinks();
       },
+      owner: process.geteuid?.() ?? 0,
       modifiedMs,
     };
   }
@@ -151,6 +155,7 @@ export class FaultyDisk implements Disk {
 
   async link(existing: string, fresh: string): Promise<void> {
     this.#called('link', existing);
+    if (this.linkCode !== undefined) throw failure(this.linkCode, 'link', existing);
     const node = this.#existing(existing, 'link');
     const folder = this.#changing(dirname(fresh), 'link');
     if (folder.shown.has(basename(fresh))) throw failure('EEXIST', 'link', fresh);

@@ -68,6 +68,8 @@ function reportWith(text: string): Named<'cycle-ended'>['report'] {
     newPacks: 1,
     linkedBytes: 0,
     linkedPacks: 0,
+    copiedBytes: 0,
+    copiedPacks: 0,
     expired: [],
     held: [{ kind: 'damage', text }],
     vanishedTopics: [text],

@@ -60,6 +60,7 @@ export function given(topics: readonly GivenTopic[], more: Partial<PageFacts> = 
         snapshots: [],
         problems: [],
         freeBytes: 2.4e12,
+        sharing: [],
         topics: topics.map(layeredOf),
         drills: [],
         keySlots: 2,

@@ -139,14 +139,23 @@ test('a repository is made by no other secret than its own', async () => {
   expect(await init(disk)).toBe(repository);
 });
 
-test('without hard links nothing is made, and the operator is told', async () => {
-  const disk = await emptyDisk();
-  disk.fault = (call) => (call === 'link' ? 'EPERM' : undefined);
+test.each(['EPERM', 'ENOSYS', 'EOPNOTSUPP', 'EMLINK'])(
+  'on a target that answers a link with %s a repository is made whose snapshots will share their packs',
+  async (code) => {
+    const disk = await emptyDisk();
+    disk.linkCode = code;
+    const { isShared } = await initRepository(hostOn(disk), place, { secret, stretch });
+    expect(isShared).toBe(true);
+    await assertCompletes(disk);
+    const below = (await disk.list(join(place.folder, 'main')))?.map(({ name }) => name);
+    expect(below?.toSorted()).toEqual(['lock', 'marks', 'packs', 'snapshots', 'staging', 'trash']);
+  },
+);
 
-  await expect(init(disk)).rejects.toMatchObject({
-    code: 'target-unusable',
-    hint: expect.stringContaining('hard links'),
-  });
+test('a link that fails for another reason leaves nothing made', async () => {
+  const disk = await emptyDisk();
+  disk.linkCode = 'EIO';
+  await expect(init(disk)).rejects.toMatchObject({ code: 'target-unusable' });
   expect(await disk.list(place.folder)).toEqual([]);
 });
 

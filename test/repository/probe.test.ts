@@ -62,8 +62,8 @@ test('a folder that is not there is not made', async () => {
 });
 
 test.each([
-  ['link', 'EPERM', 'hard links', 'target-unusable'],
-  ['makeSymlink', 'EPERM', 'symbolic links', 'target-unusable'],
+  ['link', 'EIO', 'hard links', 'target-unusable'],
+  ['makeSymlink', 'EIO', 'symbolic links', 'target-unusable'],
   ['rename', 'EIO', 'rename', 'target-unusable'],
   ['open', 'EDQUOT', 'write and fsync', 'no-space'],
   ['makeFolder', 'EROFS', 'write', 'target-unusable'],
@@ -73,6 +73,19 @@ test.each([
   const findings = await probeTarget(hostWith({ [call]: refuse(code) }), at.folder);
 
   expect(findings.find(({ level }) => level === 'fail')).toMatchObject({ what, code: told });
+  expect(await readdir(at.folder)).toEqual([]);
+});
+
+test('a target without links of either kind can be worked with, and it is told how', async () => {
+  await using at = await target();
+  const findings = await probeTarget(
+    hostWith({ link: refuse('EPERM'), makeSymlink: refuse('EPERM') }),
+    at.folder,
+  );
+  expect(worst(findings)).toMatchObject([
+    { level: 'warn', what: 'hard links', hint: expect.stringContaining('varve export') },
+    { level: 'warn', what: 'symbolic links', hint: expect.stringContaining('varve list') },
+  ]);
   expect(await readdir(at.folder)).toEqual([]);
 });
 

@@ -22,8 +22,9 @@ interface Prepared {
  * A store in memory before a cycle that does everything: three new packs, carried ones, one snapshot to expire, one to
  * leave the trash. What earlier cycles reported as done has outlived a power cut.
  */
-async function prepared(): Promise<Prepared> {
+async function prepared(linkCode?: string): Promise<Prepared> {
   const disk = new FaultyDisk();
+  disk.linkCode = linkCode;
   const store = await Store.make({ disk });
   store.pool = pool;
   store.settings = {
@@ -77,6 +78,27 @@ async function namesIn(disk: FaultyDisk, ...path: string[]): Promise<string[]> {
   return ((await disk.list(join(...path))) ?? []).map(({ name }) => name).toSorted();
 }
 
+/** Of the packs that snapshots share: what lies there, and what snapshots and the trash say. */
+async function packsIn(disk: FaultyDisk, instance: string): Promise<string[]> {
+  const packs = join(instance, 'packs');
+  const months = await namesIn(disk, packs);
+  const within = await Promise.all(
+    months.map(async (month) => (await namesIn(disk, packs, month)).map((name) => `${month}/${name}`)),
+  );
+  return within.flat().toSorted();
+}
+
+async function packsNamed(disk: FaultyDisk, instance: string): Promise<string[]> {
+  const named = new Set<string>();
+  for (const folder of ['snapshots', 'trash']) {
+    for (const name of await namesIn(disk, instance, folder)) {
+      const sums = await disk.readFile(join(instance, folder, name, 'SHA256SUMS'));
+      for (const [, path = ''] of (sums?.toString('utf8') ?? '').matchAll(/packs\/(\S+)$/gm)) named.add(path);
+    }
+  }
+  return [...named].toSorted();
+}
+
 interface Before {
   readonly ids: readonly string[];
   readonly local: ReadonlyMap<string, string>;
@@ -109,6 +131,7 @@ async function assertUnharmed({ store, disk }: Prepared, before: Before): Promis
   expect(await namesIn(disk, instance, 'snapshots')).toContain(report.id);
   for (const swept of ['staging', 'lock']) expect(await namesIn(disk, instance, swept), swept).toEqual([]);
   expect(await disk.readSymlink(join(instance, 'daily.0'))).toBe(`snapshots/${report.id}`);
+  expect(await packsIn(disk, instance)).toEqual(await packsNamed(disk, instance));
   for (const folder of [store.target, join(store.target, 'keys'), instance, join(instance, 'marks')]) {
     const names = await namesIn(disk, folder);
     expect(names.filter((name) => name.startsWith('.'))).toEqual([]);
@@ -153,7 +176,7 @@ async function cycleWith(
 const codes = ['EIO', 'ENOSPC', 'EACCES', 'ESTALE'];
 /** A target's modes are its own affair; what has gone stale is opened anew; what is left behind is swept later. */
 const harmless =
-  /^(setMode .*|(readFile|open|file\.(read|byteLength|close)) .* ESTALE|removeFile \S*\/\.[0-9a-f]{12}\.tmp \S+)$/;
+  /^(setMode .*|(readFile|open|file\.(read|byteLength|close)) .* ESTALE|removeFile \S*\/\.[0-9a-f]{12}\.tmp \S+|removeFolder \S*\.placing \S+)$/;
 
 /** Hundreds of cycles: on a machine that does much else besides, more than the usual time. */
 const sweep = { timeout: 300_000 };
@@ -286,6 +309,29 @@ test(
         const survives = coin(at);
         copy.disk.powerCut(() => at % 3 !== 0 && survives());
         return outcome;
+      });
+    }
+  },
+);
+
+test(
+  'the same holds where snapshots share their packs, whichever call fails and wherever the power goes',
+  sweep,
+  async () => {
+    const from = await prepared('EPERM');
+    const before = await lookedAt(from);
+    for (const { at } of (await callsOf(from)).filter((_call, index) => index % 8 === 0)) {
+      const code = codes[at % codes.length] ?? 'EIO';
+      const outcome = await onCopy(from, before, async (copy) =>
+        cycleWith(copy, { before: failingAt(at, code) }),
+      );
+      if (isQuiet(outcome)) expect(outcome.call).toMatch(harmless);
+      if (at % 2 === 0) continue;
+      await onCopy(from, before, async (copy) => {
+        const cut = await cycleWith(copy, { before: failingFrom(at) });
+        const survives = coin(at);
+        copy.disk.powerCut(() => at % 3 !== 0 && survives());
+        return cut;
       });
     }
   },

@@ -83,10 +83,12 @@ export class Store implements AsyncDisposable {
     };
   }
 
-  static async make(o: { disk?: Disk } = {}): Promise<Store> {
+  /** `over` lays something over the real disk. */
+  static async make(o: { disk?: Disk; over?: (disk: Disk) => Disk } = {}): Promise<Store> {
     const folder = o.disk === undefined ? await mkdtemp(join(tmpdir(), 'varve-snapshot-')) : '/store';
     const clock = { nowMs: november };
-    const disk = o.disk ?? datedDisk(clock);
+    const { over = (disk: Disk): Disk => disk } = o;
+    const disk = o.disk ?? over(datedDisk(clock));
     const remove = async (): Promise<void> => {
       if (o.disk === undefined) await rm(folder, { recursive: true, force: true });
     };
