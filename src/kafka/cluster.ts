@@ -88,7 +88,7 @@ export class ConnectedCluster implements Cluster {
     this.#groups = new Groups({
       client: options.around.client,
       connections: options.connections,
-      anyBroker: async (run) => this.#atAnyBroker(run),
+      anyBroker: async (run, signal) => this.#atAnyBroker(run, signal),
     });
   }
 
@@ -263,7 +263,7 @@ export class ConnectedCluster implements Cluster {
     const signals = [this.#closing.signal, ...(signal ? [signal] : [])];
     return {
       brokers: [...this.#brokers.values()],
-      to: async (address) => this.#connections.to(address),
+      to: async (address) => this.#connections.to(address, signal),
       anyBroker: async (run) => this.#atAnyBroker(run, signal),
       pause: async (delayMs) => pause(this.#around.ports, { delayMs, signals }),
       signal,
@@ -277,7 +277,7 @@ export class ConnectedCluster implements Cluster {
   }
 
   async #toBroker(id: number, waiting: Waiting): Promise<Wire> {
-    return this.#connections.to(await this.#addressOf(id, waiting));
+    return this.#connections.to(await this.#addressOf(id, waiting), waiting.signal);
   }
 
   async #addressOf(id: number, { signal }: Waiting): Promise<Address> {
@@ -299,7 +299,7 @@ export class ConnectedCluster implements Cluster {
     const failures: VarveError[] = [];
     for (const address of addresses.values()) {
       try {
-        return await run(await this.#connections.to(address));
+        return await run(await this.#connections.to(address, signal));
       } catch (error) {
         const elsewhere = error instanceof VarveError && error.retryable && !signal?.aborted;
         if (!elsewhere || this.#closing.signal.aborted) throw error;

@@ -1,5 +1,6 @@
 import { addressText, type Address } from './address.ts';
 import { connect, type Surroundings } from './connect.ts';
+import { aborted } from './failures.ts';
 import { plainMemory } from './memory.ts';
 import type { Wire } from './wire.ts';
 
@@ -17,7 +18,21 @@ export class Connections {
     this.#around = around;
   }
 
-  async to(address: Address): Promise<Wire> {
+  /** Who gives up does so at once: the connection goes on being made, for others. */
+  async to(address: Address, signal?: AbortSignal): Promise<Wire> {
+    if (signal === undefined) return this.#to(address);
+    const { promise, reject } = Promise.withResolvers<never>();
+    const giveUp = (): void => reject(aborted('connection', addressText(address), signal));
+    signal.addEventListener('abort', giveUp, { once: true });
+    if (signal.aborted) giveUp();
+    try {
+      return await Promise.race([this.#to(address), promise]);
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
+  }
+
+  async #to(address: Address): Promise<Wire> {
     const key = addressText(address);
     const shared = this.#shared.get(key);
     if (shared !== undefined) {

@@ -16,13 +16,13 @@ interface Waiting {
 export class Groups {
   readonly #client: KafkaClient;
   readonly #connections: Connections;
-  readonly #anyBroker: (run: (wire: Wire) => Promise<Buffer>) => Promise<Buffer>;
+  readonly #anyBroker: (run: (wire: Wire) => Promise<Buffer>, signal?: AbortSignal) => Promise<Buffer>;
   readonly #coordinators = new Map<string, Address>();
 
   constructor(options: {
     client: KafkaClient;
     connections: Connections;
-    anyBroker: (run: (wire: Wire) => Promise<Buffer>) => Promise<Buffer>;
+    anyBroker: (run: (wire: Wire) => Promise<Buffer>, signal?: AbortSignal) => Promise<Buffer>;
   }) {
     this.#client = options.client;
     this.#connections = options.connections;
@@ -63,7 +63,7 @@ export class Groups {
       const known = this.#coordinators.get(group);
       const address = known ?? (await this.#lookUp(group, waiting));
       try {
-        const { value, errorCode } = await run(await this.#connections.to(address));
+        const { value, errorCode } = await run(await this.#connections.to(address, waiting.signal));
         if (errorCode === 0) return value;
         if (kafkaError(errorCode).kind === 'coordinator') this.#coordinators.delete(group);
         if (kafkaError(errorCode).kind !== 'coordinator' || attempt === 2) throw groupError(group, errorCode);
@@ -80,8 +80,9 @@ export class Groups {
     const { request, response } = this.#client.findCoordinator(group);
     const { buffer: body } = await request.encode();
     const { apiKey, apiVersion } = request;
-    const bytes = await this.#anyBroker(async (wire) =>
-      wire.callRaw({ name: 'FindCoordinator', apiKey, apiVersion, body }, { signal }),
+    const bytes = await this.#anyBroker(
+      async (wire) => wire.callRaw({ name: 'FindCoordinator', apiKey, apiVersion, body }, { signal }),
+      signal,
     );
     const address = await this.#readAddress(group, async () => response.parse(await response.decode(bytes)));
     this.#coordinators.set(group, address);

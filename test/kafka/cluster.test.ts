@@ -51,6 +51,23 @@ describe('a shared connection', () => {
     expect(peer.connections).toBe(2);
   });
 
+  test('is not waited for by whoever gives up while it is being made', async () => {
+    await using hanging = await fakeBroker({ [apis.apiVersions]: () => 'silence' });
+    await using peer = await fakeBroker({
+      [apis.findCoordinator]: (id) => frame(id, coordinatorAt(hanging)),
+    });
+    await using cluster = await clusterOf(peer);
+    const stop = new AbortController();
+
+    const committing = failureOf(cluster.commitOffsets('g', [row], { signal: stop.signal }));
+    await expect.poll(() => asked(hanging, apis.apiVersions)).toBe(1);
+    const beganMs = performance.now();
+    stop.abort();
+
+    expect(await committing).toMatchObject({ code: 'interrupted' });
+    expect(performance.now() - beganMs).toBeLessThan(2000);
+  });
+
   test('to a broker that is gone does not keep metadata from being asked of another', async () => {
     const gone = await fakeBroker();
     await using peer = await fakeBroker({

@@ -8,6 +8,7 @@ export const apis = {
   offsetFetch: 9,
   findCoordinator: 10,
   listGroups: 16,
+  apiVersions: 18,
 };
 
 /** A broker of a cluster named c1, as far as a test says what it answers; `answers` get the request's number. */

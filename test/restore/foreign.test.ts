@@ -117,14 +117,18 @@ test('a topic that is deleted meanwhile: stopped with 6, the topic named, and no
   await expect(java.describeTopic('gone')).rejects.toThrow('UnknownTopicOrPartition');
 });
 
+// Before Kafka 4.1 records are written by the topic's name alone: the new topic may get what was on its way.
+const isByName = process.env['KAFKA_VERSION']?.startsWith('3.') ?? false;
+
 test('a topic that is deleted and made anew meanwhile gets nothing of the restore', async () => {
   await using half = await givenHalfWay('anew');
   await java.deleteTopic('anew');
   await java.createTopic({ topic: 'anew', partitions });
   half.running.signal('SIGCONT');
   const end = await half.running.ended();
-  expect(end).toMatchObject({ status: 6, stdout: expect.stringMatching(/anew was deleted, or made anew/) });
-  expect(await writtenTo(java, 'anew')).toBe(0n);
+  const told = isByName ? /writes into anew|anew was deleted/ : /anew was deleted, or made anew/;
+  expect(end).toMatchObject({ status: 6, stdout: expect.stringMatching(told) });
+  if (!isByName) expect(await writtenTo(java, 'anew')).toBe(0n);
 });
 
 test('one topic that fails does not stop the other: 6, and a list of both', async () => {

@@ -1,12 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type JavaClient, type Kafka, type KafkaBroker } from '../../scripts/kafka/kafka.ts';
-import { Backup } from '../sink/backup.ts';
-import { configure, Daemon } from '../sink/processes.ts';
+import { Both, frontsOf, patienceMs } from './both.ts';
 import { Load } from './load.ts';
 import { Proxy } from './proxy.ts';
 
-const patienceMs = 240_000;
 const replicated = { replicationFactor: 3, configs: { 'min.insync.replicas': '2' } };
 const unclean = {
   replicationFactor: 2,
@@ -25,69 +23,19 @@ beforeAll(async () => {
   });
   java = await kafka.java();
   const brokers = kafka.listeners.proxied?.split(',') ?? [];
-  proxies = await Promise.all(fronts().map(async (front, at) => Proxy.between(front, brokers[at] ?? '')));
+  proxies = await Promise.all(
+    frontsOf(kafka).map(async (front, at) => Proxy.between(front, brokers[at] ?? '')),
+  );
 });
 afterAll(async () => {
   await Promise.all(proxies.map(async (proxy) => proxy[Symbol.asyncDispose]()));
   await kafka.stop();
 });
 
-function fronts(): string[] {
-  return kafka.listeners.fronts?.split(',') ?? [];
-}
-
 function brokerOf(id: number | undefined): KafkaBroker {
   const broker = kafka.brokers.find((one) => one.id === id);
   if (broker === undefined) throw new Error(`no broker ${id}`);
   return broker;
-}
-
-/** One daemon that reads from leaders and one that reads from the replicas in a rack, which must come to the same. */
-class Both implements AsyncDisposable {
-  readonly #stack = new AsyncDisposableStack();
-  readonly daemons: Daemon[] = [];
-  readonly backups: Backup[] = [];
-
-  static async of(include: readonly string[]): Promise<Both> {
-    const both = new Both();
-    for (const rack of [undefined, 'west']) {
-      const backup = both.#stack.use(await Backup.of(kafka, { include }));
-      const place = rack === undefined ? {} : { rack };
-      await configure(backup, { kafka: { brokers: fronts(), ...place } });
-      both.backups.push(backup);
-      both.daemons.push(both.#stack.use(await Daemon.following(backup)));
-    }
-    return both;
-  }
-
-  /** Everything that is there now has been read, and nothing was lost on the way. */
-  async caughtUp(): Promise<void> {
-    for (const backup of this.backups) {
-      // A catch-up that meets trouble names what it could not have; behind the trouble, it has it.
-      await expect
-        .poll(async () => (await backup.catchUp()).missing, { timeout: patienceMs, interval: 100 })
-        .toEqual([]);
-    }
-  }
-
-  async exact(topic: string): Promise<number> {
-    let records = 0;
-    for (const backup of this.backups) records = await backup.expectExact(topic);
-    return records;
-  }
-
-  /** Of one kind of event, how many each daemon has told, for one topic or for all. */
-  told(event: string, topic?: string): number[] {
-    return this.daemons.map(
-      ({ lines }) =>
-        lines.filter((line) => line.event === event && (topic === undefined || line['topic'] === topic))
-          .length,
-    );
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack.disposeAsync();
-  }
 }
 
 /** Nothing is on its way any more: all replicas are in sync, and every transaction has ended. */
@@ -119,88 +67,14 @@ async function ledBy(topic: string, leader: number | undefined, inSync: number):
     .toEqual({ leader, inSync });
 }
 
+async function idOf(topic: string): Promise<string> {
+  return (await java.describeTopic(topic)).topicId;
+}
+
 async function fill(topic: string, word: string, count: number): Promise<void> {
   const records = Array.from({ length: count }, (_, index) => ({ value: `${word} ${index}`, partition: 0 }));
   await java.produce({ topic, records, batchSize: 500 });
 }
-
-test('brokers killed, paused and cut off, leaders moved, partitions added, topics made anew, under load: every committed record once', async () => {
-  await java.createTopic({ topic: 'load', partitions: 6, ...replicated });
-  await java.createTopic({ topic: 'moved', partitions: 1, replicationFactor: 2 });
-  await java.createTopic({ topic: 'again', partitions: 1, ...replicated });
-  await using both = await Both.of(['load', 'moved', 'again']);
-  let acknowledged = 0;
-  const firstLives: { topicId: string; lines: string[] }[] = [];
-  {
-    await using load = new Load(java, { topic: 'load', partitions: 6 });
-    await load.more(1);
-
-    for (const broker of kafka.brokers) {
-      await broker.kill();
-      await load.more(1);
-      await broker.start();
-      await calmReplicas('load');
-    }
-    await both.caughtUp();
-
-    for (let partition = 0; partition < 6; partition += 1) {
-      const broker = 1 + ((partition + load.rounds) % 3);
-      await java.moveLeader({ topic: 'load', partition, broker });
-    }
-    for (const broker of [1, 2, 3, 1]) {
-      // A replica that is read may leave the set.
-      await java.moveLeader({ topic: 'moved', partition: 0, broker });
-      await fill('moved', `led by ${broker}`, 500);
-    }
-    await both.caughtUp();
-
-    for (const broker of kafka.brokers) {
-      broker.suspend();
-      await load.more(1);
-      broker.resume();
-      await calmReplicas('load');
-    }
-    await both.caughtUp();
-
-    for (const proxy of proxies) {
-      proxy.cutAnswers(5, 4_000);
-      await load.more(1);
-    }
-    expect(proxies.map(({ cuts }) => cuts > 0)).toContain(true);
-    await java.createPartitions({ topic: 'load', count: 9 });
-    load.partitions = 9;
-    await load.more(1);
-    await both.caughtUp();
-
-    for (const broker of kafka.brokers) {
-      await fill('again', `life ${firstLives.length}`, 300 - 100 * firstLives.length);
-      await both.caughtUp();
-      const { topicId } = await java.describeTopic('again');
-      firstLives.push({ topicId, lines: await java.consumeLines({ topic: 'again' }) });
-      // It wakes up with the old topic, and hears of the new one while it is asked for it.
-      broker.suspend();
-      await load.more(0);
-      await java.deleteTopic('again');
-      broker.resume();
-      await java.createTopic({ topic: 'again', partitions: 1, ...replicated });
-      await calmReplicas('load');
-    }
-    await fill('again', 'the last life', 50);
-    ({ acknowledged } = load);
-  }
-  for (const topic of ['load', 'moved', 'again']) await calm(topic);
-  await both.caughtUp();
-  expect(await both.exact('load')).toBeGreaterThanOrEqual(acknowledged);
-  await both.exact('moved');
-  await both.exact('again');
-  for (const backup of both.backups) {
-    for (const { topicId, lines } of firstLives) {
-      const { stdout } = await backup.run('cat', '--topic', 'again', `--incarnation=${topicId}`, '--json');
-      expect(stdout.split('\n').slice(0, -1)).toEqual(lines);
-    }
-  }
-  for (const event of ['gap', 'truncated', 'partition-stopped']) expect(both.told(event)).toEqual([0, 0]);
-});
 
 /** Every replica is in sync, though there is load. */
 async function calmReplicas(topic: string): Promise<void> {
@@ -215,11 +89,164 @@ async function calmReplicas(topic: string): Promise<void> {
     .toBe(true);
 }
 
+/** Nobody counts on it any more, the controllers included: others lead. */
+async function fenced(topic: string, broker: KafkaBroker): Promise<void> {
+  const isOut = async (): Promise<boolean> => {
+    const { partitions } = await java.describeTopic(topic);
+    return partitions.every(({ leader, inSync }) => leader !== broker.id && !inSync.includes(broker.id));
+  };
+  await expect.poll(isOut, { timeout: patienceMs, interval: 100 }).toBe(true);
+}
+
+/**
+ * A topic of six partitions under load, and others beside it. Behind whatever happens meanwhile both daemons have all
+ * that was acknowledged, once, and nothing that they took for a loss.
+ */
+async function underLoad(
+  topic: string,
+  o: { beside?: readonly string[]; meanwhile: (both: Both, load: Load) => Promise<void> },
+): Promise<void> {
+  const { beside = [], meanwhile } = o;
+  await java.createTopic({ topic, partitions: 6, ...replicated });
+  await using both = await Both.of(kafka, [topic, ...beside]);
+  let acknowledged = 0;
+  {
+    await using load = new Load(java, { topic, partitions: 6 });
+    await load.more(1);
+    await meanwhile(both, load);
+    await both.caughtUp();
+    ({ acknowledged } = load);
+  }
+  for (const one of [topic, ...beside]) await calm(one);
+  await both.caughtUp();
+  expect(await both.exact(topic)).toBeGreaterThanOrEqual(acknowledged);
+  for (const one of beside) await both.exact(one);
+  for (const event of ['gap', 'truncated', 'partition-stopped']) expect(both.told(event)).toEqual([0, 0]);
+}
+
+test('leaders are killed and started again under load: every committed record once', async () => {
+  await underLoad('killed', {
+    async meanwhile(_both, load) {
+      for (const broker of kafka.brokers) {
+        await broker.kill();
+        await load.more(1);
+        await broker.start();
+        await calmReplicas('killed');
+      }
+    },
+  });
+});
+
+test('leaders are moved under load, away from all replicas that were read, too: every committed record once', async () => {
+  await java.createTopic({ topic: 'moved.small', partitions: 1, replicationFactor: 2 });
+  await underLoad('moved', {
+    beside: ['moved.small'],
+    async meanwhile(_both, load) {
+      for (let partition = 0; partition < 6; partition += 1) {
+        const broker = 1 + ((partition + load.rounds) % 3);
+        await java.moveLeader({ topic: 'moved', partition, broker });
+      }
+      for (const broker of [1, 2, 3, 1]) {
+        await java.moveLeader({ topic: 'moved.small', partition: 0, broker });
+        await fill('moved.small', `led by ${broker}`, 500);
+      }
+    },
+  });
+});
+
+test('brokers stand still under load: every committed record once', async () => {
+  await underLoad('paused', {
+    async meanwhile(_both, load) {
+      for (const broker of kafka.brokers) {
+        broker.suspend();
+        await load.more(1);
+        broker.resume();
+        await calmReplicas('paused');
+      }
+    },
+  });
+});
+
+test('a leader that lags answers, under load, those who have not heard of the next one either: every committed record once', async () => {
+  await underLoad('lagging', {
+    async meanwhile(both, load) {
+      for (const broker of kafka.brokers) {
+        await both.caughtUp();
+        broker.suspend();
+        both.signal('SIGSTOP');
+        await fenced('lagging', broker);
+        await load.more(1);
+        // Who reads still asks the old leader, which wakes up as the leader of the epoch that it was asked for.
+        broker.resume();
+        both.signal('SIGCONT');
+        await load.more(0);
+        await calmReplicas('lagging');
+      }
+    },
+  });
+});
+
+test('answers are cut in their middle and partitions added under load: every committed record once', async () => {
+  await underLoad('cut', {
+    async meanwhile(_both, load) {
+      for (const proxy of proxies) {
+        proxy.cutAnswers(5, 4_000);
+        await load.more(1);
+      }
+      expect(proxies.map(({ cuts }) => cuts > 0)).toContain(true);
+      await java.createPartitions({ topic: 'cut', count: 9 });
+      load.partitions = 9;
+      await load.more(1);
+    },
+  });
+});
+
+test('topics are deleted and made anew under load, read to their end or not: each life is kept by itself', async () => {
+  const anew = ['again', 'churned'];
+  const make = async (): Promise<void> => {
+    for (const topic of anew) await java.createTopic({ topic, partitions: 1, ...replicated });
+  };
+  const lives: { again: string; lines: string[]; churned: string }[] = [];
+  await make();
+  await underLoad('steady', {
+    beside: anew,
+    async meanwhile(both) {
+      for (const broker of kafka.brokers) {
+        await fill('again', `life ${lives.length}`, 300 - 100 * lives.length);
+        await both.caughtUp();
+        const lines = await java.consumeLines({ topic: 'again' });
+        const [again = '', churned = ''] = await Promise.all(anew.map(idOf));
+        lives.push({ again, lines, churned });
+        broker.suspend();
+        await fenced('steady', broker);
+        await fill('churned', 'value', 5000);
+        for (const topic of anew) await java.deleteTopic(topic);
+        // It wakes up with the old topics, and hears of the new ones while it is asked for them.
+        broker.resume();
+        await make();
+        await calmReplicas('steady');
+      }
+      for (const topic of anew) await fill(topic, 'the last life', 50);
+      for (const backup of both.backups) {
+        const saved = async (topic: string, id: string): Promise<string[]> => {
+          const { stdout } = await backup.run('cat', '--topic', topic, `--incarnation=${id}`, '--json');
+          return stdout.split('\n').slice(0, -1);
+        };
+        for (const life of lives) {
+          expect(await saved('again', life.again)).toEqual(life.lines);
+          const offsets = (await saved('churned', life.churned)).map((line) => JSON.parse(line).offset);
+          expect(offsets).toEqual(offsets.map((_, index) => index));
+        }
+      }
+    },
+  });
+});
+
 test("elections that rewrite records, and bring back what was rewritten, are truncations; the cluster's records are what is read", async () => {
   const topic = 'flipped';
   const { partitions } = await java.createTopic({ topic, ...unclean });
   const [one, two] = partitions[0]?.replicas ?? [];
-  await using both = await Both.of([topic]);
+  await using both = await Both.of(kafka, [topic]);
   await fill(topic, 'common', 100);
   await brokerOf(two).kill();
   await ledBy(topic, one, 1);
