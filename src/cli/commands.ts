@@ -154,6 +154,12 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./key-rotate.ts')).command,
   },
   {
+    name: 'key export',
+    summary: 'Print a recovery sheet, which opens everything',
+    group: 'Tend',
+    load: async () => (await import('./key-export.ts')).command,
+  },
+  {
     name: 'key generate',
     summary: 'Make a key file',
     group: 'Set up',

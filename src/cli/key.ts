@@ -110,10 +110,12 @@ export const keyAdd: Command = {
   summary: 'Add a key file or passphrase that opens the repository',
   description:
     'Opens the repository with what is configured and wraps its root key once more. Success is told only after the new ' +
-    'slot has opened what was written.',
+    'slot has opened what was written. With --from-sheet a recovery sheet opens it (varve key export printed it): for when ' +
+    'every slot is lost; keyrings that are missing are made again from it, too.',
   examples: [
     ['varve key add escrow --key-file /mnt/usb/key', 'a second key file, kept elsewhere'],
     ['varve key add paper --passphrase-file /dev/shm/phrase', 'a passphrase'],
+    ['varve key add found --from-sheet /dev/shm/sheet --key-file /etc/varve/key', 'every slot was lost'],
   ],
   positionals: [{ name: 'slot', summary: 'Its name: small letters, digits and -', required: true }],
   options: {
@@ -123,10 +125,17 @@ export const keyAdd: Command = {
       value: 'FILE',
       summary: 'The file whose first line is the new passphrase',
     },
+    'from-sheet': {
+      type: 'string',
+      value: 'FILE',
+      summary: 'Open it by this recovery sheet, typed into a file',
+    },
   },
-  needs: ['repository'],
   async run(context) {
-    const config = await context.config();
+    const fromSheet = context.args.string('from-sheet');
+    const { config } = await context.loadedConfig([
+      fromSheet === undefined ? 'repository' : 'repository.dir',
+    ]);
     const [slot = ''] = context.args.words;
     if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(slot)) {
       throw new VarveError(
@@ -137,12 +146,37 @@ export const keyAdd: Command = {
         },
       );
     }
-    await askTarget(context, { config, order: 'addSlot', params: { slot, secret: newSecret(context) } });
+    const secret = newSecret(context);
+    let made: readonly number[] = [];
+    if (fromSheet === undefined)
+      await askTarget(context, { config, order: 'addSlot', params: { slot, secret } });
+    else {
+      const sheet = await readSheet(context, fromSheet);
+      const params = { slot, secret, sheet };
+      ({ made } = await askTarget(context, { config, order: 'recoverSlot', params }));
+    }
+    if (!context.json)
+      for (const number of made) await context.out(`made keyring.${number} again from the sheet`);
     if (context.json) await context.out(JSON.stringify({ schema: 'varve.key-add/1', slot }));
     else await context.out(`added slot ${slot}: it was opened as a proof`);
     return 0;
   },
 };
+
+const sheetBytesMax = 16 * 1024 * 1024;
+
+async function readSheet({ host, cwd }: CommandContext, file: string): Promise<string> {
+  const path = resolve(cwd, file);
+  const stat = await host.disk.stat(path);
+  if (stat?.kind === 'file' && stat.byteLength <= sheetBytesMax) {
+    const bytes = await host.disk.readFile(path);
+    if (bytes !== undefined) return bytes.toString('utf8');
+  }
+  const problem = stat === undefined ? 'there is no such file' : 'it is no file of a recovery sheet';
+  throw new VarveError('usage', `--from-sheet ${path}: ${problem}`, {
+    hint: 'type the lines of the sheet into a file, in memory rather than on a disk: /dev/shm/sheet',
+  });
+}
 
 function newSecret({ args, cwd }: CommandContext): RepositorySecret {
   const [keyFile, passphraseFile] = [args.string('key-file'), args.string('passphrase-file')];

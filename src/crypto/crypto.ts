@@ -25,5 +25,6 @@ export { createKeyring, Keyring, openKeyring, rotateKeyring, sealKeyring } from 
 export { openBlocks, ObjectOpener, openStream, openWhole, type BlockOpener, type Opening } from './open.ts';
 export { ObjectSealer, sealStream, sealWhole, type Sealing } from './seal.ts';
 export { BlockPool, type SealedBlock } from './pool.ts';
+export { formatSheet, parseSheet, type Sheet } from './sheet.ts';
 export { createSlot, openSlot, readSlot, type SlotSecret } from './slot.ts';
 export { topicToken } from './token.ts';

@@ -83,9 +83,10 @@ export async function lookAtKeys(
       now === undefined ? 'it is missing' : 'it is not the one that was copied, and nobody removed that';
     tell(`${copy.name}.json`, problem, meant);
   }
-  for (const [number, bytes] of opened === undefined ? [] : copies.keyrings) {
+  for (const [number, bytes] of copies.keyrings) {
     const now = keyrings.get(number);
-    if (now !== undefined && !now.equals(bytes))
+    if (opened === undefined || now === undefined || now.equals(bytes)) continue;
+    if (keysIn(now, { number, opened }) !== keysIn(bytes, { number, opened }))
       tell(`keyring.${number}`, 'it is not the one that was copied');
   }
   return found;
@@ -159,6 +160,13 @@ function opensAs(bytes: Buffer, { number, opened }: { number: number; opened: Op
   } catch (error) {
     return damageIn(error);
   }
+}
+
+/** One that was made again from a recovery sheet is another file with the same in it. */
+function keysIn(bytes: Buffer, o: { number: number; opened: Opened }): string {
+  const keyring = opensAs(bytes, o);
+  if (typeof keyring === 'string') return keyring;
+  return keyring.keys.map(({ key }) => key.idText).join();
 }
 
 function damageIn(error: unknown): string {

@@ -19,6 +19,7 @@ export {
 } from './init.ts';
 export { addContentKey, removeSlot, writeSlot } from './key-changes.ts';
 export { copyKeys } from './key-copy.ts';
+export { recoverKeys } from './key-recovery.ts';
 export { lookAtKeys, readCopies, type KeyProblem } from './key-watch.ts';
 export { listSlots, slotFiles, type SlotFile } from './keys.ts';
 export {

@@ -1,9 +1,12 @@
 /** Orders about the keys of a repository. */
+import { formatSheet, parseSheet } from '../crypto/crypto.ts';
 import { VarveError } from '../errors.ts';
 import {
   addContentKey,
   listSlots,
   lookAtKeys,
+  readRepositoryIdentity,
+  recoverKeys,
   readCopies,
   readSecret,
   removeSlot,
@@ -14,7 +17,7 @@ import {
   type RepositorySecret,
   type SlotFile,
 } from '../repository/repository.ts';
-import { opened } from './changing.ts';
+import { opened, placeOf } from './changing.ts';
 import type { OrderContext } from './context.ts';
 
 export interface ContentKey {
@@ -61,6 +64,40 @@ export async function addSlot(
   const secret = await readSecret(host.disk, o.secret);
   const { repository: uuid } = repository.identity;
   await writeSlot(host, { folder, repository: uuid, slot: o.slot, root: repository.root, secret, stretch });
+}
+
+/** The same by a recovery sheet, whose text it is given, where no slot opens any more. */
+export async function recoverSlot(
+  context: OrderContext,
+  o: { slot: string; secret: RepositorySecret; sheet: string },
+): Promise<{ made: readonly number[] }> {
+  const { host, stretch } = context;
+  const place = placeOf(context);
+  const { folder } = place;
+  const secret = await readSecret(host.disk, o.secret);
+  const identity = await readRepositoryIdentity(host.disk, folder);
+  const sheet = parseSheet(o.sheet);
+  const { root, made } = await recoverKeys(host, { place, identity, sheet });
+  const { repository } = identity;
+  await writeSlot(host, { folder, repository, slot: o.slot, root, secret, stretch });
+  return { made };
+}
+
+export interface SheetContent {
+  readonly repository: string;
+  readonly created: string;
+  readonly clusters: readonly string[];
+  readonly keyring: number;
+  /** Secret: they open everything. */
+  readonly lines: readonly string[];
+}
+
+/** What a recovery sheet says. It is given to the parent, and written nowhere. */
+export async function sheet(context: OrderContext, _params: undefined): Promise<SheetContent> {
+  const { identity, root, keyring } = await opened(context);
+  const { repository, created, clusters } = identity;
+  const lines = formatSheet({ repository, root, keyring });
+  return { repository, created, clusters, keyring: keyring.number, lines };
 }
 
 /** One that vanished, or became another, is let go of as it was copied, too. */

@@ -8,5 +8,6 @@
 export { runOrder, type Order, type OrderName, type OrderParams, type OrderResult } from './ask.ts';
 export type { TargetEvent } from './context.ts';
 export type { ExpireResult, ExpireStep } from './changing.ts';
+export type { SheetContent } from './keeping.ts';
 export type { SnapshotChoice, SnapshotDetail } from './looking.ts';
 export { ReadingSession } from './session.ts';

@@ -1,5 +1,5 @@
 import type { CommandEnd } from '../../scripts/demo/varve.ts';
-import { runCli } from '../../src/cli/cli.ts';
+import { runCli, type Surroundings } from '../../src/cli/cli.ts';
 import { systemHost } from '../../src/host/host.ts';
 import { problemsPrinted } from '../docs/schemas.ts';
 import { surroundings } from './surroundings.ts';
@@ -9,7 +9,10 @@ import { surroundings } from './surroundings.ts';
  * says and does, for a tenth of what starting one costs. Signals, pipes and crashes need the process. Whatever it prints
  * for programs is held against docs/schema.
  */
-export async function varveHere(words: readonly string[], options: { cwd: string }): Promise<CommandEnd> {
+export async function varveHere(
+  words: readonly string[],
+  options: { cwd: string; changes?: Partial<Surroundings> },
+): Promise<CommandEnd> {
   const stdout: Buffer[] = [];
   let stderr = '';
   const given = surroundings(
@@ -22,6 +25,7 @@ export async function varveHere(words: readonly string[], options: { cwd: string
       stderr: (text) => {
         stderr += text;
       },
+      ...options.changes,
     },
   );
   const status = await runCli(words, given);
