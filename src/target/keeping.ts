@@ -76,8 +76,7 @@ export async function recoverSlot(
   const { folder } = place;
   const secret = await readSecret(host.disk, o.secret);
   const identity = await readRepositoryIdentity(host.disk, folder);
-  const sheet = parseSheet(o.sheet);
-  const { root, made } = await recoverKeys(host, { place, identity, sheet });
+  const { root, made } = await recoverKeys(host, { place, identity, sheet: parseSheet(o.sheet) });
   const { repository } = identity;
   await writeSlot(host, { folder, repository, slot: o.slot, root, secret, stretch });
   return { made };

@@ -26,7 +26,7 @@ test('bash is told every command by its first word, and by its second within its
   const firsts = [...new Set(commandRows.map(({ name }) => name.split(' ')[0]))];
   expect(offered('')).toEqual(firsts);
   expect(offered('res')).toEqual(['restore', 'restores']);
-  expect(offered('key', '')).toEqual(['list', 'add', 'remove', 'generate']);
+  expect(offered('key', '')).toEqual(['list', 'add', 'remove', 'rotate', 'export', 'generate']);
   expect(offered('key', 'g')).toEqual(['generate']);
   expect(offered('list', '')).toEqual([]);
 });

@@ -158,12 +158,15 @@ test('a sheet that was mistyped, is of another repository or is none ends with w
   expect((await readdir(store.folder, { recursive: true })).filter((name) => /sheet/.test(name))).toEqual([]);
 });
 
-test('a sheet comes on a terminal only after a question; elsewhere at once', async () => {
-  await using store = await given();
-  const onTerminal = (answer: string, stdin = true): Partial<Surroundings> => ({
+function onTerminal(answer: string, stdin = true): Partial<Surroundings> {
+  return {
     terminal: { stdin, stdout: true, stderr: true, columns: 80 },
     readLine: async () => answer,
-  });
+  };
+}
+
+test('a sheet comes on a terminal only after a question; elsewhere at once', async () => {
+  await using store = await given();
   expect(await run(store, 'key export', onTerminal('n'))).toMatchObject({ status: 18, stdout: '' });
   expect(await run(store, 'key export --json', onTerminal('', false))).toMatchObject({ status: 2 });
   const shown = await run(store, 'key export', onTerminal('y'));
