@@ -124,6 +124,12 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./tend.ts')).instanceList,
   },
   {
+    name: 'repack',
+    summary: 'Join the small packs of past months into larger ones',
+    group: 'Tend',
+    load: async () => (await import('./repack.ts')).command,
+  },
+  {
     name: 'unlock',
     summary: 'Take away the lock of an instance whose holder is gone',
     group: 'Tend',

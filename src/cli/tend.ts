@@ -1,9 +1,8 @@
 import { exitStatusByCode, VarveError } from '../errors.ts';
-import { localFolderOf, type Config } from '../config/config.ts';
-import { LocalFolder, readIdentity } from '../local/local.ts';
 import { plural } from '../observe/observe.ts';
 import type { ExpireResult } from '../target/target.ts';
 import type { Command, CommandContext } from './command.ts';
+import { holdLocalFolder, installationOf } from './holding.ts';
 import { askTarget, recall } from './repository.ts';
 import { snapshotChoice } from './snapshot-choice.ts';
 
@@ -37,9 +36,8 @@ export const expire: Command = {
     let expired: readonly string[] = [];
     if (goes.length > 0 && !isDryRun) {
       if (!(await context.confirm(`Let go of ${plural(goes.length, 'snapshot')}?`))) throw answeredNo();
-      // Whoever holds the local folder holds the repository's lock, too: nobody takes it from a cycle that runs.
       await using held = new AsyncDisposableStack();
-      held.use(await holdLocalFolder(context, config));
+      held.use(await holdLocalFolder(context, config, 'expire'));
       const done = await askTarget(context, { config, order: 'expire', params: { ...asked, apply: true } });
       expired = done.expired;
     }
@@ -50,28 +48,9 @@ export const expire: Command = {
   },
 };
 
-async function holdLocalFolder({ host }: CommandContext, config: Config): Promise<LocalFolder> {
-  return await LocalFolder.open(host, localFolderOf(config), {
-    instance: config.instance,
-    serve: async (_request, reply) => reply({ process: process.pid, command: 'expire' }),
-  });
-}
-
 async function printPlan({ table, out }: CommandContext, { steps, held }: ExpireResult): Promise<void> {
   await table(steps.map(({ id, decision, reasons }) => [decision, id, reasons.join('; ')]));
   for (const text of held) await out(`nothing expires: ${text}`);
-}
-
-/** Whose lock it is: a lock of the same installation is taken over, another's is not. */
-async function installationOf({ host }: CommandContext, config: Config): Promise<string> {
-  const folder = localFolderOf(config);
-  const identity = await readIdentity(host.disk, folder);
-  if (identity === undefined) {
-    throw new VarveError('target-unusable', `local folder ${folder} is not there, or holds no varve.json`, {
-      hint: 'check local.dir; varve init makes the folder',
-    });
-  }
-  return identity.installation;
 }
 
 export const pin: Command = {

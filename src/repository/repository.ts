@@ -62,5 +62,13 @@ export { PackWriter, SentCheck, type WrittenPack } from './pack-writer.ts';
 export { probeTarget, type ProbeFinding } from './probe.ts';
 export { listSharedPacks, sweepPacks } from './shared-packs.ts';
 export { parseKeyFile, readSecret, secretOf, type RepositorySecret } from './secret.ts';
-export { createFile, ignoring, readPastCache, readWhole, renameSettled, syncFolder } from './steps.ts';
+export {
+  createFile,
+  ignoring,
+  readPastCache,
+  readWhole,
+  type ReadBack,
+  renameSettled,
+  syncFolder,
+} from './steps.ts';
 export { moveToTrash, purgeTrash, rebuildViews, sweepStaging, targetNowMs } from './upkeep.ts';

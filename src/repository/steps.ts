@@ -172,11 +172,11 @@ export interface ReadBack {
 const pieceBytes = 4 * 1024 * 1024;
 const alignBytes = 4096;
 
-/** Reads a file front to back, past the page cache where the file system lets us. */
+/** Reads a file front to back, past the page cache where the file system lets us. A piece is in memory until its call resolves. */
 export async function readPastCache(
   disk: Disk,
   path: string,
-  onPiece: (bytes: Buffer) => void,
+  onPiece: (bytes: Buffer) => unknown,
 ): Promise<ReadBack> {
   const direct = await openDirect(disk, path);
   if (direct !== undefined) {
@@ -202,14 +202,14 @@ export async function readPastCache(
 
 async function readThrough(
   { read, buffer }: { read: (at: number) => Promise<number>; buffer: Buffer },
-  onPiece: (bytes: Buffer) => void,
+  onPiece: (bytes: Buffer) => unknown,
 ): Promise<{ sha256: string; bytes: number }> {
   const hash = createHash('sha256');
   let at = 0;
   for (let filled = await read(at); filled > 0; filled = await read(at)) {
     const piece = buffer.subarray(0, filled);
     hash.update(piece);
-    onPiece(piece);
+    await onPiece(piece);
     at += filled;
   }
   return { sha256: hash.digest('hex'), bytes: at };

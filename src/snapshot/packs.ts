@@ -12,14 +12,16 @@ import {
   SentCheck,
   type IndexedSegment,
   type Pack,
+  type ReadBack,
   type Repository,
   type WrittenPack,
 } from '../repository/repository.ts';
 import { monthText, type Month } from '../schedule/schedule.ts';
 import type { SegmentToSeal } from './plan.ts';
+import type { SnapshotSettings } from './request.ts';
 import { Sealer, type DamagedSegment } from './seal.ts';
 
-const packBytesMax = 8 * 1024 ** 3;
+export const packBytesMax = 8 * 1024 ** 3;
 
 export interface PackPorts {
   readonly host: Host;
@@ -70,9 +72,17 @@ export async function sealPacks(
 }
 
 /** A pack is bound to its name: where packs are shared, one that a lost snapshot of the same seq left keeps it. */
-async function freePath(
+export async function freePath(
   month: Month,
-  { counts, plan, ports }: { counts: Map<Month, number>; plan: PackPlan; ports: PackPorts },
+  {
+    counts,
+    plan,
+    ports,
+  }: {
+    counts: Map<Month, number>;
+    plan: Pick<PackPlan, 'seq' | 'shared'>;
+    ports: Pick<PackPorts, 'host'>;
+  },
 ): Promise<string> {
   for (let number = counts.get(month) ?? 0; ; number += 1) {
     const path = packPath({ month: monthText(month), seq: plan.seq, number });
@@ -100,6 +110,13 @@ function groupsOf(segments: readonly SegmentToSeal[], archiveGroupOf: PackPlan['
   return [...groups.values()].toSorted((a, b) => a.month - b.month);
 }
 
+/** Which packs a topic's segments share: those of a topic with an archive rule of its own are apart. */
+export function archiveGroups({ archive }: Pick<SnapshotSettings, 'archive'>): PackPlan['archiveGroupOf'] {
+  return (topic) => (Object.hasOwn(archive.topics, topic) ? topic : '');
+}
+
+type MemberOf = Pick<IndexedSegment, 'topic' | 'topicId' | 'partition' | 'branch' | 'base'>;
+
 /** Takes segments from the queue until the pack is full. Without a pack where all of them were damaged. */
 async function sealPack(
   queue: SegmentToSeal[],
@@ -116,7 +133,7 @@ async function sealPack(
   while (writer.bytes < packBytesMax) {
     const segment = queue.shift();
     if (segment === undefined) break;
-    const name = memberName(segment, { repository, plainNames: plan.plainNames });
+    const name = memberName({ ...segment, ...segment.key }, { repository, plainNames: plan.plainNames });
     if (names.has(name)) {
       queue.unshift(segment); // two copies of one offset: each in a pack of its own
       break;
@@ -130,7 +147,7 @@ async function sealPack(
     await host.disk.removeFile(file);
     return { pack: undefined, segments: [], damaged };
   }
-  const index = await sealIndex(writer, { path, sealer }, ports);
+  const index = await sealIndex(writer, { path, segments: sealer.segments }, ports);
   const written = await writer.finish();
   const back = await readBack(host, file, written);
   const pack: Pack = {
@@ -147,13 +164,13 @@ async function sealPack(
   return { pack, segments: sealer.segments, damaged };
 }
 
-async function sealIndex(
+export async function sealIndex(
   writer: PackWriter,
-  { path, sealer }: { path: string; sealer: Sealer },
-  { repository }: PackPorts,
+  { path, segments }: { path: string; segments: readonly IndexedSegment[] },
+  { repository }: Pick<PackPorts, 'repository'>,
 ): Promise<Pack['index']> {
   const { identity, place } = repository;
-  const raw = formatIndex({ pack: path, segments: sealer.segments });
+  const raw = formatIndex({ pack: path, segments });
   const { instance } = place;
   const sealed = repository.seal(
     { kind: 'index', repository: identity.repository, instance, pack: path },
@@ -164,11 +181,7 @@ async function sealIndex(
   return await writer.end();
 }
 
-async function readBack(
-  host: Host,
-  file: string,
-  written: WrittenPack,
-): Promise<{ sha256: string; how: string }> {
+export async function readBack(host: Host, file: string, written: WrittenPack): Promise<ReadBack> {
   const check = new SentCheck(written.pieces);
   const back = await readPastCache(host.disk, file, (bytes) => check.add(bytes));
   if (back.bytes === written.bytes && check.isSame()) return back;
@@ -181,11 +194,10 @@ async function readBack(
   );
 }
 
-function memberName(
-  { key, branch, base }: SegmentToSeal,
+export function memberName(
+  { topic, topicId, partition, branch, base }: MemberOf,
   o: { repository: Repository; plainNames: boolean },
 ): string {
-  const { topic, topicId, partition } = key;
   const token = o.plainNames
     ? `${topic}.${topicId}`
     : topicToken(o.repository.root, { id: topicId, name: topic });

@@ -24,6 +24,7 @@ export {
   type SnapshotRow,
   type TopicRow,
 } from './overview.ts';
+export { repackSnapshot, type RepackReport, type RepackRequest } from './repack.ts';
 export { SnapshotSource } from './source.ts';
 export { strataOf, type LayeredSnapshot, type LayeredTopic, type Strata } from './strata.ts';
 export {

@@ -1,6 +1,7 @@
 /** Everything of the next snapshot but its manifest, in the staging folder. */
 import { availableParallelism } from 'node:os';
 import { BlockPool } from '../crypto/crypto.ts';
+import type { Host } from '../host/host.ts';
 import { listIncarnations, PartitionLog, readCoverage, type PartitionKey } from '../local/local.ts';
 import {
   packsFolder,
@@ -9,14 +10,16 @@ import {
   snapshotFolder,
   snapshotIdAt,
   stagingFolder,
+  timeOfSnapshotId,
   type IncarnationRow,
   type Pack,
   type PartitionRow,
 } from '../repository/repository.ts';
 import { planArchive, type Hold } from '../schedule/schedule.ts';
+import type { Catalog } from './base.ts';
 import { carryPacks, type Carried } from './carry.ts';
 import type { Ground } from './ground.ts';
-import { sealPacks, type NewPacks } from './packs.ts';
+import { archiveGroups, sealPacks, type NewPacks } from './packs.ts';
 import { isUnchanged, segmentsToSeal, type CutPartition, type SegmentToSeal } from './plan.ts';
 import { linkPacks, type LinkedPacks } from './link.ts';
 import { addSealed, sealedFrom } from './rows.ts';
@@ -42,8 +45,7 @@ const idStepMs = 1000;
 export async function stage(ground: Ground, holds: readonly Hold[]): Promise<Staged> {
   const { ports, repository, base, beganMs, settings, targetNowMs } = ground;
   const { host } = ports;
-  const latestMs = Math.max(0, ...ground.catalog.opened.map(({ manifest }) => idMs(manifest.id)));
-  const id = snapshotIdAt(host.random, Math.max(beganMs, latestMs + idStepMs));
+  const id = nextSnapshotId(host, ground.catalog, beganMs);
   const seq = (base?.manifest.seq ?? 0) + 1;
   await host.disk.makeFolder(stagingFolder(repository.place, id));
   const clocks = { nowMs: beganMs, targetNowMs };
@@ -57,11 +59,13 @@ export async function stage(ground: Ground, holds: readonly Hold[]): Promise<Sta
   return { id, takenMs: beganMs, seq, known, cut, firstSeen, carried, links, fresh, warnings };
 }
 
-/** Of `20261101T030000Z-1a2b`. */
-function idMs(id: string): number {
-  const [, year, month, day, hour, minute, second] =
-    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(id)?.map(Number) ?? [];
-  return Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second);
+export function nextSnapshotId(
+  { random, clock }: Pick<Host, 'random' | 'clock'>,
+  { opened }: Pick<Catalog, 'opened'>,
+  nowMs = clock.nowMs(),
+): string {
+  const latestMs = Math.max(0, ...opened.map(({ manifest }) => timeOfSnapshotId(manifest.id)));
+  return snapshotIdAt(random, Math.max(nowMs, latestMs + idStepMs));
 }
 
 async function link(
@@ -214,14 +218,13 @@ async function seal(
   await using own = new AsyncDisposableStack();
   const threads = Math.min(threadsMax, availableParallelism());
   const pool = ports.pool ?? own.use(new BlockPool({ threads, level: settings.repository.level }));
-  const rules = settings.archive.topics;
   const isShared = await sharesPacks(host.disk, repository.place);
   const plan = {
     staging: stagingFolder(repository.place, id),
     seq,
     plainNames: settings.repository.plainNames,
     shared: isShared ? packsFolder(repository.place) : undefined,
-    archiveGroupOf: (topic: string) => (Object.hasOwn(rules, topic) ? topic : ''),
+    archiveGroupOf: archiveGroups(settings),
   };
   const fresh = await sealPacks(segments, plan, { host, repository, pool, signal, onSealed });
   for (const { segment, problem } of fresh.damaged) {

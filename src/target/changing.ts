@@ -26,9 +26,12 @@ import {
   findRollback,
   openCatalog,
   planRotation,
+  repackSnapshot,
   runCycle,
   type CycleReport,
   type CycleRequest,
+  type RepackReport,
+  type RepackRequest,
 } from '../snapshot/snapshot.ts';
 import type { OrderContext } from './context.ts';
 
@@ -149,6 +152,11 @@ export async function expire(
     held: plan.holds.map(({ text }) => text),
     expired: lock === undefined ? [] : gone,
   };
+}
+
+export async function repack(context: OrderContext, request: RepackRequest): Promise<RepackReport> {
+  const { host, settings, emit, signal, stretch } = context;
+  return await repackSnapshot(settings, request, { host, emit, signal, stretch });
 }
 
 export async function unlock(

@@ -19,6 +19,7 @@ const rooms = {
   pin: changing,
   noteDrill: changing,
   expire: changing,
+  repack: changing,
   unlock: changing,
   keys: keeping,
   addSlot: keeping,

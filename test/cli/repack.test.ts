@@ -1,0 +1,56 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { CommandEnd } from '../../scripts/demo/varve.ts';
+import { systemHost } from '../../src/host/host.ts';
+import { LocalFolder } from '../../src/local/local.ts';
+import { dayMs, keyOf, Store } from '../snapshot/given.ts';
+import { varveHere } from './here.ts';
+
+async function serve(): Promise<void> {
+  // Holding the folder is all that is wanted.
+}
+
+function summary({ stdout }: CommandEnd): Record<string, unknown> {
+  return JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+}
+
+test('repack shows what it costs, asks, keeps off a folder that is held, and has nothing to do twice', async () => {
+  await using store = await Store.make();
+  for (const daysAgo of [72, 71, 70]) {
+    store.nowMs = Date.now() - daysAgo * dayMs;
+    await store.append(keyOf('orders'), 20);
+    await store.cycle();
+  }
+  const config = {
+    kafka: { brokers: ['127.0.0.1:1'] },
+    local: { dir: store.local, minFree: '1MiB' },
+    repository: { dir: store.target, keyFile: store.keyFile },
+  };
+  await writeFile(join(store.folder, 'varve.yaml'), JSON.stringify(config)); // JSON is YAML
+  const repack = async (...words: string[]): Promise<CommandEnd> =>
+    varveHere(['repack', ...words], { cwd: store.folder });
+
+  const shown = await repack('--dry-run');
+  expect(shown).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('keep the old packs until they expire'),
+  });
+  const plan = summary(await repack('--dry-run', '--json'));
+  expect(plan).toMatchObject({ dryRun: true, snapshot: null });
+  expect(await repack()).toMatchObject({ status: 2 });
+  {
+    await using held = new AsyncDisposableStack();
+    held.use(await LocalFolder.open(systemHost, store.local, { instance: 'main', serve }));
+    expect(await repack('--yes')).toMatchObject({ status: 11 });
+  }
+  const done = await repack('--yes', '--json');
+  expect(done).toMatchObject({ status: 0 });
+  expect(summary(done)).toMatchObject({ packsAfter: plan['packsAfter'], snapshot: expect.any(String) });
+  expect(Number(plan['packsAfter'])).toBeLessThan(3);
+  expect(await repack('--yes')).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('nothing to do'),
+  });
+  expect(await varveHere(['verify', '--deep'], { cwd: store.folder })).toMatchObject({ status: 0 });
+});
