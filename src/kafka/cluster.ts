@@ -31,6 +31,7 @@ import type { Connections } from './connections.ts';
 import { BrokerFetcher } from './fetcher.ts';
 import { Groups } from './groups.ts';
 import { groupStates } from './group-states.ts';
+import { askAnyBroker } from './any-broker.ts';
 import { askLeaders } from './leaders.ts';
 import { plainMemory, type FrameMemory } from './memory.ts';
 import { describeConfigsMessage, type DescribedTopic } from './messages/describe-configs.ts';
@@ -291,40 +292,15 @@ export class ConnectedCluster implements Cluster {
     });
   }
 
-  /** Asks the known brokers one after the other, then those of the configuration, until one can be talked to. */
+  /** Of the known brokers, then those of the configuration, the first that can be talked to. */
   async #atAnyBroker<T>(run: (wire: Wire) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const addresses = new Map(
       [...this.#brokers.values(), ...this.#bootstrap].map((address) => [addressText(address), address]),
     );
-    const failures: VarveError[] = [];
-    for (const address of addresses.values()) {
-      try {
-        return await run(await this.#connections.to(address, signal));
-      } catch (error) {
-        const elsewhere = error instanceof VarveError && error.retryable && !signal?.aborted;
-        if (!elsewhere || this.#closing.signal.aborted) throw error;
-        failures.push(error);
-      }
-    }
-    throw noneAnswered(failures);
+    return askAnyBroker([...addresses.values()], {
+      ask: async (address) => run(await this.#connections.to(address, signal)),
+      isOver: () => signal?.aborted === true || this.#closing.signal.aborted,
+      after: (delayMs, next) => this.#around.ports.after(delayMs, next),
+    });
   }
-}
-
-/** One error for all brokers, naming each with its own cause; the hint is that of the failure that says most. */
-export function noneAnswered(failures: readonly VarveError[]): VarveError {
-  const order = ['config', 'kafka-unsupported', 'kafka-refused'];
-  const telling =
-    order
-      .map((code) => failures.find((failure) => failure.code === code))
-      .find((failure) => failure !== undefined) ?? failures[0];
-  if (telling !== undefined && failures.length === 1) return telling;
-  return new VarveError(
-    telling?.code ?? 'kafka-unreachable',
-    `no broker can be used: ${failures.map((failure) => failure.message).join('; ')}`,
-    {
-      cause: new AggregateError(failures),
-      retryable: true,
-      ...(telling?.hint !== undefined && { hint: telling.hint }),
-    },
-  );
 }

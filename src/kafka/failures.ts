@@ -37,3 +37,22 @@ export function aborted(what: string, broker: string, signal: AbortSignal): Varv
     cause: signal.reason,
   });
 }
+
+/** One error for all brokers, naming each with its own cause; the hint is that of the failure that says most. */
+export function noneAnswered(failures: readonly VarveError[]): VarveError {
+  const order = ['config', 'kafka-unsupported', 'kafka-refused'];
+  const telling =
+    order
+      .map((code) => failures.find((failure) => failure.code === code))
+      .find((failure) => failure !== undefined) ?? failures[0];
+  if (telling !== undefined && failures.length === 1) return telling;
+  return new VarveError(
+    telling?.code ?? 'kafka-unreachable',
+    `no broker can be used: ${failures.map((failure) => failure.message).join('; ')}`,
+    {
+      cause: new AggregateError(failures),
+      retryable: true,
+      ...(telling?.hint !== undefined && { hint: telling.hint }),
+    },
+  );
+}

@@ -12,12 +12,12 @@ import { messageOf, VarveError } from '../errors.ts';
 import { addressText, parseAddress, type Address } from './address.ts';
 import type { Cluster, ConnectOptions, Metadata } from './api.ts';
 import { loadClient } from './client.ts';
-import { ConnectedCluster, noneAnswered } from './cluster.ts';
+import { ConnectedCluster } from './cluster.ts';
 import { connect, defaultConnectTimeoutMs, type Surroundings } from './connect.ts';
 import { Connections } from './connections.ts';
 import { FramePool, plainMemory } from './memory.ts';
 import { metadataMessage } from './messages/metadata.ts';
-import { lost } from './failures.ts';
+import { lost, noneAnswered } from './failures.ts';
 import type { Wire } from './wire.ts';
 
 export * from './api.ts';

@@ -8,6 +8,9 @@ const committed = (errorCode: string): string => `00 00000000 02 0274 02 0000000
 const coordinatorAt = (peer: { port: number }): Buffer =>
   Buffer.concat([Buffer.from('000000000000ffff0000000100093132372e302e302e31', 'hex'), int32(peer.port)]);
 
+/** Its time limit ends a request after 30 seconds; what would come sooner comes at once. */
+const soon: KafkaPorts['after'] = (delayMs, run) => realPorts.after(delayMs < 3000 ? 0 : delayMs, run);
+
 describe('a shared connection', () => {
   test('is made once, however many ask for it at the same moment', async () => {
     await using other = await fakeBroker();
@@ -49,6 +52,20 @@ describe('a shared connection', () => {
     expect(await failureOf(cluster.metadata())).toMatchObject({ code: 'kafka-unreachable', retryable: true });
     expect((await cluster.metadata()).clusterId).toBe('c1');
     expect(peer.connections).toBe(2);
+  });
+
+  test('to a broker that is silent does not keep metadata from being asked of another', async () => {
+    await using hanging = await fakeBroker({ [apis.metadata]: () => 'silence' });
+    await using peer = await fakeBroker({
+      [apis.metadata]: (id, self) => metadataOf(id, [hanging, self]),
+    });
+    await using cluster = await clusterOf(peer, { ...realPorts, after: soon });
+    const beganMs = performance.now();
+
+    expect((await cluster.metadata()).brokers).toHaveLength(2);
+
+    expect(performance.now() - beganMs).toBeLessThan(10_000);
+    await expect.poll(() => asked(hanging, apis.metadata)).toBe(1);
   });
 
   test('is not waited for by whoever gives up while it is being made', async () => {
