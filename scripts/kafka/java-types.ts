@@ -6,7 +6,8 @@ export type Isolation = 'read_committed' | 'read_uncommitted';
 export type Bytes = Uint8Array | string | null;
 
 export type RecordToProduce = {
-  readonly partition?: number;
+  /** Null: where the client's own partitioner puts it. */
+  readonly partition?: number | null;
   readonly key?: Bytes;
   readonly value?: Bytes;
   /** Milliseconds; −1 for none. The Java client makes no other negative one. */

@@ -29,8 +29,9 @@ export async function parseArgs(argv: readonly string[], command: Command): Prom
         lowerFirst(message ?? error?.message ?? 'the command line cannot be understood'),
       );
     });
-  refuseUnknown(argv, options, command);
-  const parsed: Readonly<Record<string, unknown>> = await parser.parse(joinValues(argv, options));
+  const whole = withValues(argv, options);
+  refuseUnknown(whole, options, command);
+  const parsed: Readonly<Record<string, unknown>> = await parser.parse(joinValues(whole, options));
   const words = Array.isArray(parsed['_']) ? parsed['_'].map(String) : [];
   checkWords(words, command);
   checkValues(parsed, options, command);
@@ -76,6 +77,17 @@ function refuseUnknown(argv: readonly string[], options: Options, command: Comma
 function unknownOption(shown: string, name: string, options: Options, command: Command): VarveError {
   const names = Object.keys(options).map((known) => `--${known}`);
   return usageError(command, `unknown option ${shown}${suggestion(`--${name}`, names)}`);
+}
+
+/** `--repartition --yes` with the value that an option without one has. */
+function withValues(argv: readonly string[], options: Options): string[] {
+  const end = argv.indexOf('--');
+  return argv.map((word, index) => {
+    const without = word.startsWith('--') ? options[word.slice(2)]?.without : undefined;
+    const next = argv[index + 1];
+    const hasValue = next !== undefined && !next.startsWith('-');
+    return without === undefined || hasValue || (end >= 0 && index > end) ? word : `${word}=${without}`;
+  });
 }
 
 /** `--incarnation -abc` as `--incarnation=-abc`, which no parser takes for two options. */

@@ -35,6 +35,8 @@ export interface OptionSpec {
   readonly summary: string;
   /** Shown in the help instead of the type: `TOPIC`. */
   readonly value?: string;
+  /** What it means where no value follows; without this a value must follow. */
+  readonly without?: string;
   readonly alias?: string;
   readonly choices?: readonly string[];
   readonly required?: boolean;

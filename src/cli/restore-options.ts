@@ -46,6 +46,12 @@ export const restoreOptions = {
   },
   'discard-unsaved': { type: 'flag', summary: 'With --recreate: let live records go that no source has' },
   salvage: { type: 'flag', summary: 'Go on without what cannot be read, and end with 3' },
+  repartition: {
+    type: 'string',
+    value: '[N]',
+    without: 'there',
+    summary: 'Into N partitions, by key; without N as many as the topic has that is there',
+  },
   'replication-factor': { type: 'count', value: 'N', summary: 'Of topics that are made' },
   'topic-config': {
     type: 'repeated',
@@ -102,6 +108,19 @@ export function requestOf(args: Args): RestoreRequest {
   const groups = args.list('group');
   if (groups.length > 0 && (args.flag('all-groups') || args.flag('no-groups')))
     throw usage('expected --group, --all-groups or --no-groups, got two of them', 'say it once');
+  const repartition = repartitionOf(args.string('repartition'));
+  const partitions = [...new Set(args.list('partition').map(partitionOf))].toSorted((a, b) => a - b);
+  const groupsTo = groupsToOf(args.string('groups-to'));
+  if (repartition !== undefined && partitions.length > 0)
+    throw usage(
+      'expected --partition or --repartition, got both',
+      'the records of each partition go everywhere',
+    );
+  if (repartition !== undefined && groupsTo === 'saved' && (groups.length > 0 || args.flag('all-groups')))
+    throw usage(
+      'offsets of groups mean nothing in another number of partitions',
+      'with --repartition say --groups-to earliest or --groups-to latest',
+    );
   const time = timeRangeOf({ from: args.string('from-time'), to: args.string('to-time') });
   return {
     ...replay,
@@ -110,14 +129,15 @@ export function requestOf(args: Args): RestoreRequest {
     excludeTopics: args.list('exclude-topic'),
     fromMs: time.from,
     toMs: time.to,
-    partitions: [...new Set(args.list('partition').map(partitionOf))].toSorted((a, b) => a - b),
+    partitions,
+    repartition,
     map,
     incarnation: args.string('incarnation'),
     snapshot: args.string('snapshot'),
     instance: args.string('instance'),
     localOnly: args.flag('local-only'),
     groups: groupsOf(args, groups),
-    groupsTo: groupsToOf(args.string('groups-to')),
+    groupsTo,
     skipActiveGroups: args.flag('skip-active-groups'),
     acceptMissing: args.flag('accept-missing'),
     salvage: args.flag('salvage'),
@@ -160,6 +180,7 @@ export function importRequest(args: Args, o: { topic: string; topicId: string })
     snapshot: undefined,
     instance: undefined,
     localOnly: false,
+    repartition: undefined,
     groups: 'none',
     groupsTo: 'saved',
     skipActiveGroups: false,
@@ -198,6 +219,18 @@ function partitionOf(text: string): number {
   throw usage(
     `--partition: expected a partition's number, got ${JSON.stringify(text)}`,
     'partitions are numbered from 0',
+  );
+}
+
+const partitionsMax = 100_000;
+
+function repartitionOf(text: string | undefined): RestoreRequest['repartition'] {
+  if (text === undefined || text === 'there') return text;
+  const count = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= partitionsMax) return count;
+  throw usage(
+    `--repartition: expected a number of partitions from 1 to ${partitionsMax}, got ${JSON.stringify(text)}`,
+    'for example --repartition 12; alone it means as many as the topic has that is there',
   );
 }
 

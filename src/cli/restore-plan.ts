@@ -41,7 +41,11 @@ function topicLines(topic: TopicPlan): string[] {
       replicationFactor < 0 ? 'the default replication factor' : `replication factor ${replicationFactor}`;
     lines.push(`  ${plural(partitionCount, 'partition')}, ${factor}; the topic id changes`);
   }
-  if (partitions.length < partitionCount)
+  if (topic.isRepartitioned)
+    lines.push(
+      `  from ${plural(partitions.length, 'partition')} into ${partitionCount}: each record goes where its key belongs, as the Java client does it (murmur2), those without a key in turn`,
+    );
+  else if (partitions.length < partitionCount)
     lines.push(`  partitions with records: ${partitions.map(({ partition }) => partition).join(', ')}`);
   if (topic.unsaved > 0n)
     lines.push(`  DISCARDED: up to ${countText(topic.unsaved)} live records that no source has`);
@@ -92,6 +96,7 @@ export function planDocument(plan: RestorePlan, goesOn: Journal | undefined): ob
       target: topic.target,
       action: topic.action,
       partitions: topic.partitionCount,
+      repartitioned: topic.isRepartitioned,
       replicationFactor: topic.replicationFactor,
       records: topic.records.count,
       exact: topic.records.isExact,

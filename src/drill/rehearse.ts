@@ -118,6 +118,7 @@ function requestOf(sample: Sample, { id, detail: { row } }: RehearsePorts): Rest
     discardUnsaved: false,
     salvage: false,
     replicationFactor: undefined,
+    repartition: undefined,
     topicConfigs: [],
     applyRetention: false,
   };

@@ -11,6 +11,7 @@ import {
   rawRecords,
   scanBatches,
   type BatchHeader,
+  type RawRecord,
 } from '../log/log.ts';
 import type { PartitionPlace } from './partition-writer.ts';
 
@@ -59,13 +60,15 @@ export class RecordHash {
   records = 0;
 
   add(bytes: Buffer, header: BatchHeader): void {
-    for (const { timestamp, body } of rawRecords(bytes, header)) {
-      this.#head.writeBigInt64BE(timestamp, 0);
-      this.#head.writeInt32BE(body.length, 8);
-      this.#hash.update(this.#head);
-      this.#hash.update(body);
-      this.records += 1;
-    }
+    for (const record of rawRecords(bytes, header)) this.addRecord(record);
+  }
+
+  addRecord({ timestamp, body }: Pick<RawRecord, 'timestamp' | 'body'>): void {
+    this.#head.writeBigInt64BE(timestamp, 0);
+    this.#head.writeInt32BE(body.length, 8);
+    this.#hash.update(this.#head);
+    this.#hash.update(body);
+    this.records += 1;
   }
 
   digest(): string {

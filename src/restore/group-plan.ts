@@ -32,6 +32,8 @@ export interface MappedTopic {
   readonly topic: string;
   readonly target: string;
   readonly partitions: readonly number[];
+  /** An offset of the backup means nothing there: a group goes to an end of every partition, or nowhere. */
+  readonly isRepartitioned: boolean;
   /** Whether groups of this topic go along unasked: it comes back under its own name. */
   readonly byDefault: boolean;
 }
@@ -43,22 +45,34 @@ export function planGroups(
 ): GroupPlan[] {
   const { groups, groupsTo } = request;
   if (groups === 'none') return [];
+  const isMeant = ({ byDefault }: MappedTopic): boolean => groups !== 'default' || byDefault;
   const plan = saved.flatMap(({ group, offsets }): GroupPlan[] => {
     if (group.startsWith(ownPrefix)) return [];
     if (typeof groups !== 'string' && !groups.includes(group)) return [];
-    const wanted = offsets.flatMap(({ topic, partition, offset, metadata }): GroupOffset[] => {
+    const spread = topics.flatMap((mapped) =>
+      mapped.isRepartitioned && isMeant(mapped) && offsets.some(({ topic }) => topic === mapped.topic)
+        ? endsOf(mapped, groupsTo)
+        : [],
+    );
+    const kept = offsets.flatMap(({ topic, partition, offset, metadata }): GroupOffset[] => {
       const mapped = topics.find((row) => row.topic === topic);
-      const isAsked = groups !== 'default' || mapped?.byDefault === true;
-      if (mapped === undefined || !isAsked || !mapped.partitions.includes(partition)) return [];
+      if (mapped === undefined || mapped.isRepartitioned || !isMeant(mapped)) return [];
+      if (!mapped.partitions.includes(partition)) return [];
       const { target } = mapped;
       return [{ target, partition, sourceOffset: offset, metadata }];
     });
+    const wanted = [...kept, ...spread];
     return wanted.length === 0 ? [] : [{ group, offsets: wanted, to: groupsTo }];
   });
   const known = new Set(plan.map(({ group }) => group));
   const unknown = typeof groups === 'string' ? undefined : groups.find((group) => !known.has(group));
   if (unknown !== undefined) throw unknownGroup(unknown, { saved, topics });
   return plan;
+}
+
+function endsOf({ target, partitions }: MappedTopic, to: RestoreRequest['groupsTo']): GroupOffset[] {
+  if (to === 'saved') return [];
+  return partitions.map((partition) => ({ target, partition, sourceOffset: undefined, metadata: '' }));
 }
 
 function unknownGroup(

@@ -24,13 +24,27 @@ export function journalTopic(plan: TopicPlan): JournalTopic {
     final: plan.final.map(([name, value]) => [name, value]),
     effective: plan.effective.map(([name, value]) => [name, value]),
     state: 'planned',
-    partitions: plan.partitions.map(({ partition, ranges }) => ({
-      partition,
-      start: null,
-      ranges: ranges.map(({ from, to }) => ({ from, to })),
-      end: null,
-    })),
+    ...journalPartitions(plan),
   };
+}
+
+function journalPartitions({
+  partitions,
+  partitionCount,
+  isRepartitioned,
+}: TopicPlan): Pick<JournalTopic, 'partitions' | 'sources'> {
+  const sources = partitions.map(({ partition, ranges }) => ({
+    partition,
+    ranges: ranges.map(({ from, to }) => ({ from, to })),
+  }));
+  if (!isRepartitioned) return { partitions: sources.map((row) => ({ ...row, start: null, end: null })) };
+  const targets = Array.from({ length: partitionCount }, (_, partition) => ({
+    partition,
+    start: null,
+    ranges: [],
+    end: null,
+  }));
+  return { partitions: targets, sources };
 }
 
 export function planAgain(topic: JournalTopic, { life, others, partitions }: SourceTopic): TopicPlan {
@@ -40,7 +54,7 @@ export function planAgain(topic: JournalTopic, { life, others, partitions }: Sou
     cluster,
     firstSeen,
   });
-  const records = topic.partitions
+  const records = (topic.sources ?? topic.partitions)
     .flatMap(({ ranges }) => ranges)
     .reduce((sum, { from, to }) => sum + Number(to - from), 0);
   const { action, target, partitionCount, replicationFactor, temporary, final, effective } = topic;
@@ -52,6 +66,7 @@ export function planAgain(topic: JournalTopic, { life, others, partitions }: Sou
     existing: topic.topicId === null ? undefined : { topicId: topic.topicId, partitions: [], configs: [] },
     unsaved: 0n,
     partitionCount,
+    isRepartitioned: topic.sources !== undefined,
     replicationFactor,
     temporary,
     final,

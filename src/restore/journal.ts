@@ -43,6 +43,8 @@ const topicSchema = z.object({
   effective: z.array(z.tuple([z.string(), z.string()])),
   state: z.enum(['planned', 'writing', 'restored']),
   partitions: z.array(partitionSchema),
+  /** Where the numbers of partitions differ: the offsets of the source; `partitions` are those of the target then. */
+  sources: z.array(z.object({ partition: count, ranges: z.array(range) })).optional(),
 });
 
 const journalSchema = z.object({
@@ -108,12 +110,19 @@ function textOf(journal: Journal): string {
         ...topic,
         partitions: topic.partitions.map((row) => ({
           ...row,
-          ranges: row.ranges.map(({ from, to }) => [from, to]),
+          ranges: rangesText(row.ranges),
         })),
+        ...(topic.sources && {
+          sources: topic.sources.map((row) => ({ ...row, ranges: rangesText(row.ranges) })),
+        }),
       })),
     },
     (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value),
   );
+}
+
+function rangesText(ranges: JournalPartition['ranges']): [bigint, bigint][] {
+  return ranges.map(({ from, to }) => [from, to]);
 }
 
 /** All that this installation knows of, the newest last. */
@@ -168,7 +177,12 @@ export async function commitJournal(
     const row = mapped.get(partition);
     if (row === undefined && partition > 0) continue;
     const head = partition === 0 ? { whole: wholeOf(journal, topic) } : {};
-    const own = { v: 1, id: topic.topicId, ...(row !== undefined && { row: shortOf(row) }) };
+    const own = {
+      v: 1,
+      id: topic.topicId,
+      ...(row !== undefined && { row: shortOf(row) }),
+      ...(topic.sources && { from: sourcesAt(topic.sources, partition, topic.partitionCount) }),
+    };
     const full = JSON.stringify({ ...own, ...head });
     const metadata = Buffer.byteLength(full) <= metadataBytesMax ? full : JSON.stringify(own);
     if (Buffer.byteLength(metadata) > metadataBytesMax) continue;
@@ -194,8 +208,19 @@ function shortOf({ start, ranges, end }: JournalPartition): object {
   };
 }
 
+/** The sources take turns over the partitions: what one commit holds is limited. */
+function sourcesAt(
+  sources: NonNullable<JournalTopic['sources']>,
+  partition: number,
+  partitionCount: number,
+): [partition: number, ranges: [string, string][]][] {
+  return sources
+    .filter((row) => row.partition % partitionCount === partition)
+    .map((row) => [row.partition, row.ranges.map(({ from, to }) => [String(from), String(to)])]);
+}
+
 function wholeOf(journal: Journal, topic: JournalTopic): object {
-  const { partitions: _partitions, ...rest } = topic;
+  const { partitions: _partitions, sources: _sources, ...rest } = topic;
   const { topics: _topics, groups: _groups, ...about } = journal;
   return { about: { ...about, producerId: String(journal.producerId) }, topic: rest };
 }
@@ -204,10 +229,11 @@ const rowSchema = z.object({
   v: z.literal(1),
   id: z.string(),
   row: z.object({ s: offset.nullable(), r: z.array(range), e: offset.nullable() }).optional(),
+  from: z.array(z.tuple([count, z.array(range)])).optional(),
   whole: z
     .object({
       about: journalSchema.omit({ topics: true, groups: true }),
-      topic: topicSchema.omit({ partitions: true }),
+      topic: topicSchema.omit({ partitions: true, sources: true }),
     })
     .optional(),
 });
@@ -235,7 +261,14 @@ export async function findJournals(
       const partitions = parsed.flatMap(({ topic: name, partition, row }) =>
         name === topic && row !== undefined ? [{ partition, start: row.s, ranges: row.r, end: row.e }] : [],
       );
-      topics.push({ ...whole.topic, partitions: partitions.toSorted((a, b) => a.partition - b.partition) });
+      const sources = parsed.flatMap(({ topic: name, from = [] }) =>
+        name === topic ? from.map(([partition, ranges]) => ({ partition, ranges })) : [],
+      );
+      topics.push({
+        ...whole.topic,
+        partitions: partitions.toSorted((a, b) => a.partition - b.partition),
+        ...(sources.length > 0 && { sources: sources.toSorted((a, b) => a.partition - b.partition) }),
+      });
     }
     if (about !== undefined) found.push({ ...about, topics, groups: [] });
   }

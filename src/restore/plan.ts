@@ -3,6 +3,7 @@ import { VarveError } from '../errors.ts';
 import type { Copy, Life, Range } from './backup.ts';
 import type { GroupPlan } from './group-plan.ts';
 import type { NotRestored } from './report.ts';
+import { partitionNumbers } from './repartition.ts';
 import type { RestoreRequest } from './request.ts';
 import type { StreamCounts } from './stream.ts';
 import { without, type Stretches } from './stretches.ts';
@@ -75,6 +76,8 @@ export interface TopicPlan {
   /** Live records that no source has; they go. */
   readonly unsaved: bigint;
   readonly partitionCount: number;
+  /** Into another number of partitions than the backup has: `partitions` are those of the backup. */
+  readonly isRepartitioned: boolean;
   readonly replicationFactor: number;
   readonly temporary: ConfigPairs;
   /** In the end. */
@@ -106,10 +109,16 @@ export interface RestorePlan {
 export function planTopic(source: SourceTopic, target: TargetFacts, request: RestoreRequest): TopicPlan {
   const { life, others } = source;
   const existing = target.topics.get(source.target);
-  const partitionCount = partitionCountOf(life);
   const isEmpty = existing?.partitions.every(({ start, end }) => start === end) ?? true;
   const action = actionFor(source.target, { existing, isEmpty, request });
-  if (existing !== undefined && action !== 'recreate') checkPartitionCount(source, existing, partitionCount);
+  const numbers = partitionNumbers({
+    source: life.topic,
+    target: source.target,
+    own: partitionCountOf(life),
+    action,
+    existing,
+    asked: request.repartition,
+  });
   const partitions = source.partitions.map(partitionPlan);
   const missing = partitions.reduce((sum, row) => sum + lengthOf(row.missing), 0n);
   if (missing > 0n && !request.acceptMissing) throw missingRefused(source, partitions);
@@ -127,7 +136,7 @@ export function planTopic(source: SourceTopic, target: TargetFacts, request: Res
     action,
     existing,
     unsaved,
-    partitionCount: existing !== undefined && !isNew ? existing.partitions.length : partitionCount,
+    ...numbers,
     ...settings,
     partitions,
     records: recordsOf(source, scans, partitions),
@@ -236,21 +245,6 @@ function actionFor(
   throw new VarveError('refused', `topic ${topic} exists and is not empty: it has up to ${records} records`, {
     hint: '--to-topic NAME restores beside it; --recreate deletes it first (after checking that every live record is in the backup); --append writes behind what is there',
   });
-}
-
-function checkPartitionCount(
-  { life, target }: SourceTopic,
-  { partitions }: ExistingTopic,
-  expected: number,
-): void {
-  if (partitions.length === expected) return;
-  throw new VarveError(
-    'refused',
-    `topic ${target} has ${partitions.length} partitions, and ${life.topic} in the backup ${expected}: records keep their partitions, so the numbers must be the same`,
-    {
-      hint: '--to-topic NAME restores into a new topic; --recreate makes the topic anew with the right number',
-    },
-  );
 }
 
 function missingRefused({ life }: SourceTopic, partitions: readonly PartitionPlan[]): VarveError {

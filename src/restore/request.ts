@@ -25,6 +25,8 @@ export interface RestoreRequest {
   readonly discardUnsaved: boolean;
   readonly salvage: boolean;
   readonly replicationFactor: number | undefined;
+  /** Into so many partitions, or as many as the topic has that is there. */
+  readonly repartition: number | 'there' | undefined;
   readonly topicConfigs: readonly (readonly [name: string, value: string])[];
   readonly applyRetention: boolean;
 }

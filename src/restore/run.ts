@@ -5,7 +5,7 @@ import type { Backup } from './backup.ts';
 import { activeGroups, planGroups, type ActiveGroup, type GroupPlan } from './group-plan.ts';
 import { findJournals, newRestoreId, readJournals, writeJournal, type Journal } from './journal.ts';
 import { journalGroups, journalTopic, planAgain } from './journal-rows.ts';
-import { planTopic, type RestorePlan, type SourceTopic, type TopicPlan } from './plan.ts';
+import { partitionCountOf, planTopic, type RestorePlan, type SourceTopic, type TopicPlan } from './plan.ts';
 import type { RestoreReport } from './report.ts';
 import { requestHash, type RestoreRequest } from './request.ts';
 import {
@@ -193,10 +193,7 @@ class Restore {
       sources.map(({ target, life }) => ({
         target,
         isRecreated: request.mode === 'recreate',
-        partitions: Math.max(
-          life.settings?.partitions ?? 1,
-          ...life.partitions.map(({ partition }) => partition + 1),
-        ),
+        partitions: typeof request.repartition === 'number' ? request.repartition : partitionCountOf(life),
         replicationFactor: request.replicationFactor ?? life.settings?.replicationFactor ?? -1,
         configs: life.settings?.configs ?? [],
         asked: request.topicConfigs,
@@ -221,7 +218,7 @@ class Restore {
       isOwn: topics.every(({ source }) => source.cluster === cluster.clusterId),
       topics,
       groups: groups.filter(({ group }) => !skipped.has(group)),
-      warnings: groupWarnings(backup, request),
+      warnings: groupWarnings(backup, topics, request),
       incomplete,
     };
   }
@@ -316,15 +313,33 @@ function mappedTopics(
   topics: readonly TopicPlan[],
   { mode }: RestoreRequest,
 ): Parameters<typeof planGroups>[1] {
-  return topics.map(({ source: { topic }, target, partitions }) => ({
+  return topics.map(({ source: { topic }, target, partitions, partitionCount, isRepartitioned }) => ({
     topic,
     target,
-    partitions: partitions.map(({ partition }) => partition),
+    partitions: isRepartitioned
+      ? Array.from({ length: partitionCount }, (_, partition) => partition)
+      : partitions.map(({ partition }) => partition),
+    isRepartitioned,
     byDefault: topic === target && mode !== 'append',
   }));
 }
 
-function groupWarnings(backup: Backup, { groups }: RestoreRequest): string[] {
+function groupWarnings(
+  backup: Backup,
+  topics: readonly TopicPlan[],
+  { groups, groupsTo }: RestoreRequest,
+): string[] {
+  const spread = topics.filter(({ isRepartitioned }) => isRepartitioned).map(({ target }) => target);
+  const untranslated =
+    spread.length === 0 || groupsTo !== 'saved'
+      ? []
+      : [
+          `offsets of groups mean nothing in another number of partitions: none is set on ${spread.join(', ')}; --groups-to earliest or latest sets them`,
+        ];
+  return [...untranslated, ...otherGroupWarnings(backup, groups)];
+}
+
+function otherGroupWarnings(backup: Backup, groups: RestoreRequest['groups']): string[] {
   if (groups === 'none') return [];
   if (backup.groups === undefined) return ['no snapshot at hand has the offsets of groups: none is set'];
   return [

@@ -119,10 +119,10 @@ function isSmallCompacted({ life }: SourceTopic): boolean {
 /** The sources of a restore that was begun: the same lives and the same offsets as then. */
 export async function sourcesOf(backup: Backup, journal: Journal): Promise<SourceTopic[]> {
   const found: SourceTopic[] = [];
-  for (const { source, sourceId, target, partitions } of journal.topics) {
+  for (const { source, sourceId, target, partitions, sources } of journal.topics) {
     const lives = await backup.lives(source);
     const { life, others } = chooseLife(lives, sourceId);
-    const pinned = new Map(partitions.map(({ partition, ranges }) => [partition, ranges]));
+    const pinned = new Map((sources ?? partitions).map(({ partition, ranges }) => [partition, ranges]));
     const rows = life.partitions
       .filter(({ partition }) => pinned.has(partition))
       .map(({ partition, copies }) => {

@@ -40,15 +40,19 @@ export async function scanPartition(
   return countsOf(cutter, source);
 }
 
-function batchesOf(source: PartitionSource): AsyncGenerator<CoveredBatch, void, undefined> {
+export function batchesOf(source: PartitionSource): AsyncGenerator<CoveredBatch, void, undefined> {
   const { copies, stretches, time, onLost } = source;
   return readMerged(copies, stretches, { ...time, onLost });
 }
 
-function countsOf(cutter: Cutter, { stretches, time }: PartitionSource): StreamCounts {
-  const isTimed = time.fromMs !== undefined || time.toMs !== undefined;
-  const offsets = stretches.reduce((sum, { from, to }) => sum + (to - from), 0n);
-  return { ...cutter.counts, notLookedAt: isTimed ? Number(offsets - cutter.offsets) : 0 };
+function countsOf(cutter: Cutter, source: PartitionSource): StreamCounts {
+  return { ...cutter.counts, notLookedAt: notLookedAt(source, cutter.offsets) };
+}
+
+/** How many of its offsets a reading by times left out; 0 without times. */
+export function notLookedAt({ stretches, time }: PartitionSource, looked: bigint): number {
+  if (time.fromMs === undefined && time.toMs === undefined) return 0;
+  return Number(stretches.reduce((sum, { from, to }) => sum + (to - from), 0n) - looked);
 }
 
 export interface StreamPorts {

@@ -13,6 +13,7 @@ import type { RestorePlan, SourceTopic, TopicPlan } from './plan.ts';
 import type { RestoreProgress } from './progress.ts';
 import type { GroupReport, RestoreReport } from './report.ts';
 import type { RestoreRequest } from './request.ts';
+import { spreadTopic } from './spread.ts';
 import { restorePartition, type StreamEnd } from './stream.ts';
 import { offsetsOf } from './target-facts.ts';
 import {
@@ -111,9 +112,11 @@ export class Work {
     try {
       const { topicId, leaders, there } = await this.#prepare(plan, book);
       end.topicId = topicId;
+      const prepared = { topicId, leaders, there };
+      if (plan.isRepartitioned) await this.#spread(plan, { ...o, ...prepared, end });
       const groupOffsets = wantedOffsets(book.journal, plan.target);
       await mapAtOnce(
-        o.source.partitions,
+        plan.isRepartitioned ? [] : o.source.partitions,
         partitionsAtOnce,
         async ({ partition, copies, plan: { stretches } }) => {
           const row = book.partition(plan.target, partition);
@@ -146,6 +149,49 @@ export class Work {
         error instanceof VarveError ? error : new VarveError('failed', messageOf(error), { cause: error });
     }
     return end;
+  }
+
+  /** All partitions together: each record may belong into any of them. */
+  async #spread(
+    plan: TopicPlan,
+    o: {
+      source: SourceTopic;
+      book: JournalBook;
+      writer: TargetWriter;
+      topicId: string;
+      leaders: ReadonlyMap<number, number>;
+      there: ReadonlyMap<number, bigint>;
+      end: TopicEnd;
+    },
+  ): Promise<void> {
+    const { fromMs, toMs } = this.#request;
+    const sources = o.source.partitions.map(({ partition, copies, plan: { stretches } }) => ({
+      copies,
+      stretches,
+      time: { fromMs, toMs },
+      onLost: this.#onLost(plan, partition),
+    }));
+    const rows = o.book.topic(plan.target).partitions;
+    const places = rows.map(({ partition, start }) => ({
+      place: { topic: plan.target, topicId: o.topicId, partition },
+      leaderId: o.leaders.get(partition) ?? -1,
+      start: start ?? 0n,
+      there: o.there.get(partition) ?? start ?? 0n,
+    }));
+    const ends = await spreadTopic(
+      sources,
+      { places, identity: o.book.identity },
+      {
+        ...this.#topicPorts(),
+        writer: o.writer,
+        progress: this.#ports.progress,
+        isCompared: this.#options.isCompared,
+      },
+    );
+    for (const [index, { partition }] of rows.entries()) {
+      const row = ends[index];
+      if (row !== undefined) o.end.partitions.set(partition, row);
+    }
   }
 
   #onLost(plan: TopicPlan, partition: number): ((lost: Range, problem: VarveError) => void) | undefined {

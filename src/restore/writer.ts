@@ -79,7 +79,9 @@ export class TargetWriter implements AsyncDisposable {
     return writer;
   }
 
+  /** What it still holds is let go: the room that it takes belongs to the others. */
   close(writer: PartitionWriter): void {
+    writer.fail(interrupted());
     const at = this.#partitions.indexOf(writer);
     if (at >= 0) this.#partitions.splice(at, 1);
   }

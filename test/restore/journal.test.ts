@@ -81,6 +81,7 @@ test('the same request is the same restore; leave to go on is no part of it, eve
     discardUnsaved: false,
     salvage: false,
     replicationFactor: undefined,
+    repartition: undefined,
     topicConfigs: [],
     applyRetention: false,
   };

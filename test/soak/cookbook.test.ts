@@ -80,6 +80,7 @@ const given: Readonly<Record<string, readonly [line: RegExp, () => Promise<unkno
     [/--recreate/, backUp],
   ],
   'groups.md': [[/restore/, async () => lose('orders', 'orders.check')]],
+  'more-partitions.md': [[/--to-topic orders.wide --repartition/, async () => lose('orders.wide')]],
   'interrupted.md': [[/restore /, backUp]],
   'target-hangs.md': [[/--dry-run/, async () => lose('orders')]],
   'whole-cluster.md': [

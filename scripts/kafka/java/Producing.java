@@ -172,8 +172,8 @@ final class Producing {
     }
     Long timestamp = row.hasNonNull("timestamp") ? Long.valueOf(row.get("timestamp").asLong()) : null;
     boolean absent = timestamp != null && timestamp == -1;
-    ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(topic, row.path("partition").asInt(0),
-        absent ? Long.valueOf(0) : timestamp, bytes(row.path("key")), bytes(row.path("value")), headers);
+    ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(topic,
+        row.path("partition").isNull() ? null : Integer.valueOf(row.path("partition").asInt(0)), absent ? Long.valueOf(0) : timestamp, bytes(row.path("key")), bytes(row.path("value")), headers);
     if (absent) {
       // The constructor refuses every negative timestamp, though the format has -1 for "none" and brokers take it.
       Field field = ProducerRecord.class.getDeclaredField("timestamp");
