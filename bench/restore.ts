@@ -9,22 +9,38 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startKafka, type Kafka } from '../scripts/kafka/kafka.ts';
+import { startKafka, type JavaClient, type Kafka } from '../scripts/kafka/kafka.ts';
 import { measure, median, type Measured } from './measure.ts';
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const recordsAtOnce = 250_000;
-const producerProps = ['linger.ms=10', 'batch.size=131072'];
 
 const loads = [
-  { topic: 'kilobyte', records: 1_000_000, size: 1024, local: 1.1, sealed: 0.9 },
-  { topic: 'hundred', records: 5_000_000, size: 100, local: 2.0, sealed: 1.7 },
+  { topic: 'kilobyte', records: 1_000_000, size: 1024, partitions: 4, local: 1.1, sealed: 0.9 },
+  { topic: 'hundred', records: 5_000_000, size: 100, partitions: 4, local: 2.0, sealed: 1.7 },
+  // Batches of ten records: what many partitions look like where nobody lingers.
+  { topic: 'wide', records: 1_000_000, size: 100, partitions: 256, batch: 1200, local: 1, sealed: 1 },
+  {
+    topic: 'replicated',
+    records: 1_000_000,
+    size: 100,
+    partitions: 256,
+    batch: 1200,
+    brokers: 3,
+    local: 1,
+    sealed: 1,
+  },
 ] as const satisfies readonly Load[];
 
 interface Load {
   readonly topic: string;
   readonly records: number;
   readonly size: number;
+  readonly partitions: number;
+  /** Bytes of a batch, sent as soon as it is full, by us and by the tool; without it 128 KiB and a linger of 10 ms. */
+  readonly batch?: number;
+  /** With three, each record is on two of them. */
+  readonly brokers?: 3;
   readonly local: number;
   readonly sealed: number;
 }
@@ -36,7 +52,8 @@ export async function bench(words: readonly string[]): Promise<void> {
   try {
     for (const load of loads) {
       if (only !== undefined && only !== load.topic) continue;
-      await using kafka = await startKafka({ heapMb: 1024 });
+      const { brokers = 1 } = load as Load;
+      await using kafka = await startKafka({ heapMb: brokers === 1 ? 1024 : 512, brokers });
       await benchLoad(kafka, { load, folder, pairs });
     }
     if (only !== undefined && only !== 'parts') return;
@@ -50,15 +67,15 @@ export async function bench(words: readonly string[]): Promise<void> {
 async function benchLoad(kafka: Kafka, o: { load: Load; folder: string; pairs: number }): Promise<void> {
   const { load, folder, pairs } = o;
   const java = await kafka.java();
-  await java.createTopic({ topic: load.topic, partitions: 4 });
+  await makeTopic(java, load, load.topic);
   for (let left = load.records; left > 0; left -= recordsAtOnce) {
     await java.produceLoad({
       topic: load.topic,
       records: recordsAtOnce,
       size: load.size,
-      partitions: 4,
-      lingerMs: 10,
-      batchSize: 131072,
+      partitions: load.partitions,
+      lingerMs: load.batch === undefined ? 10 : 0,
+      batchSize: load.batch ?? 131072,
     });
   }
   const file = await configure(kafka, { load, folder });
@@ -80,7 +97,7 @@ async function benchLoad(kafka: Kafka, o: { load: Load; folder: string; pairs: n
     }
   }
   const row = {
-    load: `${load.records} records of ${load.size} bytes in 4 partitions`,
+    load: `${load.records} records of ${load.size} bytes in ${load.partitions} partitions${load.brokers === 3 ? ', on two of three brokers' : ''}`,
     local: { ratio: round(median(ratios.local)), ratios: ratios.local.map(round), atLeast: load.local },
     sealed: { ratio: round(median(ratios.sealed)), ratios: ratios.sealed.map(round), atLeast: load.sealed },
     megabytesPerSecond: {
@@ -97,7 +114,7 @@ async function benchLoad(kafka: Kafka, o: { load: Load; folder: string; pairs: n
 /** What must be encoded anew, and an hour of a long time, the last one and one in the middle: none has a peer. */
 async function benchParts(kafka: Kafka, folder: string): Promise<void> {
   const java = await kafka.java();
-  const load: Load = { topic: 'parts', records: 2_000_000, size: 100, local: 0, sealed: 0 };
+  const load: Load = { topic: 'parts', records: 2_000_000, size: 100, partitions: 4, local: 0, sealed: 0 };
   const configs = { 'message.timestamp.type': 'LogAppendTime' };
   await java.createTopic({ topic: load.topic, partitions: 4, configs });
   const begins: number[] = [];
@@ -132,6 +149,10 @@ async function benchParts(kafka: Kafka, folder: string): Promise<void> {
     residentMegabytes: Math.round(Math.max(anew.peakMegabytes, all.peakMegabytes, last.peakMegabytes)),
   };
   console.log(JSON.stringify(row, undefined, 2));
+}
+
+async function makeTopic(java: JavaClient, { partitions, brokers }: Load, topic: string): Promise<void> {
+  await java.createTopic({ topic, partitions, ...(brokers === 3 && { replicationFactor: 2 }) });
 }
 
 function openedOf({ stdout }: Measured): number {
@@ -187,7 +208,7 @@ async function runTool(kafka: Kafka, o: { load: Load; pair: number }): Promise<M
   const { load, pair } = o;
   const topic = `${load.topic}-tool-${pair}`;
   const java = await kafka.java();
-  await java.createTopic({ topic, partitions: 4 });
+  await makeTopic(java, load, topic);
   const words = ['-Xmx512m', '-cp', kafka.libs, 'org.apache.kafka.tools.ProducerPerformance'];
   const options = [
     '--topic',
@@ -204,7 +225,8 @@ async function runTool(kafka: Kafka, o: { load: Load; pair: number }): Promise<M
     '-1',
     '--producer-props',
     `bootstrap.servers=${kafka.bootstrap}`,
-    ...producerProps,
+    `linger.ms=${load.batch === undefined ? 10 : 0}`,
+    `batch.size=${load.batch ?? 131072}`,
   ]);
   await java.deleteTopic(topic);
   return measured;
