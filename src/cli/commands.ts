@@ -58,6 +58,12 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./groups.ts')).command,
   },
   {
+    name: 'groups rollback',
+    summary: 'Put groups back where they stood before a restore',
+    group: 'Restore',
+    load: async () => (await import('./groups-rollback.ts')).command,
+  },
+  {
     name: 'list',
     summary: 'List the snapshots, or what one of them holds',
     group: 'Look',

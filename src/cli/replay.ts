@@ -16,6 +16,7 @@ import {
   type RestoreProgress,
   type RestoreReport,
   type RestoreRequest,
+  type TopicPlan,
 } from '../restore/restore.ts';
 import type { CommandContext } from './command.ts';
 import { errorText } from './output.ts';
@@ -149,10 +150,10 @@ function portsOf(
     async confirm(plan) {
       status.clear();
       shown.pause();
-      const replaced = plan.topics.filter(({ action }) => action === 'recreate').map((topic) => topic.target);
+      const lost = plan.topics.flatMap((topic) => wordsOfLoss(topic));
       const all = plan.topics.map((topic) => topic.target).join(', ');
       const isYes =
-        replaced.length > 0 ? await confirmEach(context, replaced) : await context.confirm(`Restore ${all}?`);
+        lost.length > 0 ? await confirmEach(context, lost) : await context.confirm(`Restore ${all}?`);
       shown.go();
       if (!isYes)
         throw new VarveError('refused', 'the answer was no: nothing was touched', {
@@ -167,12 +168,21 @@ function portsOf(
 }
 
 /** Typed for each topic that goes: the one answer that nobody gives by accident. */
-async function confirmEach(context: CommandContext, topics: readonly string[]): Promise<boolean> {
-  for (const topic of topics) {
-    const question = `Topic ${topic} is deleted and made anew.`;
+async function confirmEach(context: CommandContext, lost: readonly Loss[]): Promise<boolean> {
+  for (const { question, topic } of lost)
     if (!(await context.confirm(question, { expect: topic }))) return false;
-  }
   return true;
+}
+
+interface Loss {
+  readonly topic: string;
+  readonly question: string;
+}
+
+function wordsOfLoss({ action, target: topic }: TopicPlan): Loss[] {
+  if (action === 'recreate') return [{ topic, question: `Topic ${topic} is deleted and made anew.` }];
+  if (action === 'empty') return [{ topic, question: `The records of topic ${topic} are deleted.` }];
+  return [];
 }
 
 function stoppedBy(error: unknown): VarveError {

@@ -29,6 +29,7 @@ export const restoreOptions = {
   incarnation: { type: 'string', value: 'ID', summary: 'An older life of the topic, by its topic id' },
   'local-only': { type: 'flag', summary: 'Never look at the repository, which may be what hangs' },
   recreate: { type: 'flag', summary: 'Delete a topic that exists, and make it anew' },
+  empty: { type: 'flag', summary: 'Delete the records of a topic that exists, and keep the topic' },
   append: { type: 'flag', summary: 'Write behind what a topic holds' },
   group: { type: 'strings', value: 'G', summary: 'Set the offsets of these groups; repeatable' },
   'all-groups': { type: 'flag', summary: 'Of every group that the backup has on the topics' },
@@ -44,7 +45,10 @@ export const restoreOptions = {
     type: 'flag',
     summary: 'Restore what is there where something is missing, and end with 3',
   },
-  'discard-unsaved': { type: 'flag', summary: 'With --recreate: let live records go that no source has' },
+  'discard-unsaved': {
+    type: 'flag',
+    summary: 'With --recreate or --empty: let live records go that no source has',
+  },
   salvage: { type: 'flag', summary: 'Go on without what cannot be read, and end with 3' },
   repartition: {
     type: 'string',
@@ -74,6 +78,7 @@ const replayNames = [
   'target-config',
   'expect-cluster',
   'recreate',
+  'empty',
   'append',
   'discard-unsaved',
   'replication-factor',
@@ -150,7 +155,7 @@ type ReplayRequest = Pick<
 >;
 
 function replayRequest(args: Args): ReplayRequest {
-  atMostOne(args, ['recreate', 'append']);
+  atMostOne(args, ['recreate', 'empty', 'append']);
   atMostOne(args, ['target', 'target-brokers']);
   const factor = args.count('replication-factor');
   if (factor === 0)
@@ -191,6 +196,7 @@ export function importRequest(args: Args, o: { topic: string; topicId: string })
 
 function modeOf(args: Args): RestoreRequest['mode'] {
   if (args.flag('recreate')) return 'recreate';
+  if (args.flag('empty')) return 'empty';
   return args.flag('append') ? 'append' : 'create';
 }
 

@@ -25,6 +25,7 @@ export function planLines(plan: RestorePlan, goesOn: Journal | undefined): strin
 const verbs: Record<TopicPlan['action'], string> = {
   create: 'is made',
   recreate: 'is DELETED and made anew',
+  empty: 'stays, and its records are DELETED: what is restored goes behind them',
   append: 'exists: records go behind what it holds',
   fill: 'exists and is empty: it is filled',
 };
@@ -41,6 +42,11 @@ function topicLines(topic: TopicPlan): string[] {
       replicationFactor < 0 ? 'the default replication factor' : `replication factor ${replicationFactor}`;
     lines.push(`  ${plural(partitionCount, 'partition')}, ${factor}; the topic id changes`);
   }
+  const kept = partitionCount - topic.emptied.size;
+  if (action === 'empty' && kept > 0)
+    lines.push(
+      `  emptied are partitions ${[...topic.emptied.keys()].join(', ')}; the others stay as they are`,
+    );
   if (topic.isRepartitioned)
     lines.push(
       `  from ${plural(partitions.length, 'partition')} into ${partitionCount}: each record goes where its key belongs, as the Java client does it (murmur2), those without a key in turn`,

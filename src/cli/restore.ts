@@ -16,8 +16,8 @@ export const command: Command = {
     'Reads the local files and the newest snapshots together, shows what it will do, asks, does it, reads everything ' +
     'back and compares, then sets the offsets of consumer groups to the very same records. Whatever stops it, the ' +
     'same command goes on where it stopped, and no record comes twice.\n' +
-    'A topic that exists and is not empty is refused unless --recreate (deletes it first, after checking that every ' +
-    'live record is in the backup) or --append. Times are RFC 3339 with a zone and are held against each record by its ' +
+    'A topic that exists and is not empty is refused unless --recreate (deletes it first), --empty (deletes its ' +
+    'records; both after checking that every live record is in the backup) or --append. Times are RFC 3339 with a zone and are held against each record by its ' +
     'own timestamp. The last line is RESTORED or NOT RESTORED with the id of the restore.',
   examples: [
     ['varve restore --topic orders --dry-run', 'what would be done'],

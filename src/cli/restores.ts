@@ -34,10 +34,27 @@ async function print({ out, table }: CommandContext, journals: readonly Journal[
     journals.map((journal) => [
       journal.id,
       isUnfinished(journal) ? 'UNFINISHED' : 'finished',
+      groupsText[rollbackOf(journal)],
       journal.topics.map(({ target }) => target).join(', '),
       journal.command,
     ]),
   );
+}
+
+type Rollback = 'possible' | 'done' | 'none' | 'unknown';
+
+const groupsText: Record<Rollback, string> = {
+  possible: 'groups can be rolled back',
+  done: 'groups rolled back',
+  none: 'no group touched',
+  unknown: 'groups not noted',
+};
+
+/** Whether `groups rollback` has something to put back. */
+function rollbackOf({ before, rolledBackMs }: Journal): Rollback {
+  if (before === undefined) return 'unknown';
+  if (before.length === 0) return 'none';
+  return rolledBackMs === undefined ? 'possible' : 'done';
 }
 
 export function isUnfinished({ finishedMs }: Journal): boolean {
@@ -53,6 +70,7 @@ function documentOf(journal: Journal): object {
     started: momentText(startedMs),
     finished: finishedMs === null ? null : momentText(finishedMs),
     cluster,
+    rollback: rollbackOf(journal),
     topics: topics.map(({ source, target, topicId, state }) => ({ topic: source, target, topicId, state })),
   };
 }

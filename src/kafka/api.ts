@@ -93,6 +93,17 @@ export interface Cluster extends AsyncDisposable {
   createTopics(topics: readonly NewTopic[], options?: ChangeOptions): Promise<CreatedTopic[]>;
   /** By topic id. What fails is in its row. */
   deleteTopics(topicIds: readonly string[], options?: { signal?: AbortSignal }): Promise<DeletedTopic[]>;
+  /** At the partitions' leaders. One row per partition, in their order. What fails is in its row. */
+  deleteRecords(
+    rows: readonly RecordsToDelete[],
+    options?: { signal?: AbortSignal },
+  ): Promise<CommitResult[]>;
+  /** Takes committed offsets away. What fails as a whole is thrown, as in `commitOffsets`. */
+  deleteOffsets(
+    group: string,
+    rows: readonly Pick<CommitResult, 'topic' | 'partition'>[],
+    options?: { signal?: AbortSignal },
+  ): Promise<CommitResult[]>;
   /** What is not named stays as it is. What fails is in its row, and nothing of that row was changed. */
   changeTopicConfigs(changes: readonly TopicChange[], options?: ChangeOptions): Promise<ChangedTopic[]>;
   /** A fresh one, for producing without transactions. */
@@ -232,6 +243,13 @@ export interface CommitResult {
   readonly errorCode: number;
 }
 
+export interface RecordsToDelete {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leaderId: number;
+  readonly before: bigint;
+}
+
 interface ChangeOptions {
   /** Ask whether it could be done, and do nothing. */
   readonly validateOnly?: boolean;
@@ -310,22 +328,6 @@ export interface PartitionToProduce {
 
 export interface ProducedRow extends RowEnd {
   readonly topicId: string;
-  readonly partition: number;
-  readonly baseOffset: bigint;
-}
-
-/** By topic id, or by name where the broker is older than that. */
-export interface ProduceRequest {
-  readonly timeoutMs: number;
-  readonly partitions: readonly {
-    readonly topicKey: string;
-    readonly partition: number;
-    readonly batch: Buffer;
-  }[];
-}
-
-export interface ProducedPartition extends RowEnd {
-  readonly topicKey: string;
   readonly partition: number;
   readonly baseOffset: bigint;
 }

@@ -22,6 +22,7 @@ import {
   type OffsetToCommit,
   type Producer,
   type ProducerIdentity,
+  type RecordsToDelete,
   type SavedGroup,
   type TopicChange,
   type TopicConfigs,
@@ -34,6 +35,7 @@ import { groupStates } from './group-states.ts';
 import { askAnyBroker } from './any-broker.ts';
 import { askLeaders } from './leaders.ts';
 import { plainMemory, type FrameMemory } from './memory.ts';
+import { deleteRecordsMessage } from './messages/delete-records.ts';
 import { describeConfigsMessage, type DescribedTopic } from './messages/describe-configs.ts';
 import { listOffsetsMessage } from './messages/list-offsets.ts';
 import { metadataMessage } from './messages/metadata.ts';
@@ -160,6 +162,14 @@ export class ConnectedCluster implements Cluster {
     return this.#groups.commit(group, rows, waiting);
   }
 
+  async deleteOffsets(
+    group: string,
+    rows: readonly Pick<CommitResult, 'topic' | 'partition'>[],
+    waiting: Waiting = {},
+  ): Promise<CommitResult[]> {
+    return this.#groups.delete(group, rows, waiting);
+  }
+
   async savedGroups(options: {
     without: (group: string) => boolean;
     signal?: AbortSignal;
@@ -197,6 +207,17 @@ export class ConnectedCluster implements Cluster {
 
   async deleteTopics(topicIds: readonly string[], waiting: Waiting = {}): Promise<DeletedTopic[]> {
     return this.#admin.deleteTopics(topicIds, waiting);
+  }
+
+  async deleteRecords(rows: readonly RecordsToDelete[], waiting: Waiting = {}): Promise<CommitResult[]> {
+    const timeoutMs = 30_000;
+    return askLeaders<RecordsToDelete, CommitResult>(rows, {
+      ask: async (leaderId, ofOne) => {
+        const wire = await this.#toBroker(leaderId, waiting);
+        return wire.call(deleteRecordsMessage, { rows: ofOne, timeoutMs }, { ...waiting, waitMs: timeoutMs });
+      },
+      failed: ({ topic, partition }) => ({ topic, partition, errorCode: noAnswer }),
+    });
   }
 
   async changeTopicConfigs(

@@ -39,11 +39,11 @@ export function exchangeOf<Request, Response>(
     name: message.name,
     apiKey: message.apiKey,
     apiVersion: message.version,
-    flexible: true,
+    flexible: message.flexible ?? true,
     write: (to) => message.write(request, to),
     read: (frame, at) => {
       const from = new Reader(frame, { what: whatOf(message.name, broker), at });
-      const before = message.throttle === 'last' ? 0 : from.int32();
+      const before = message.throttle === undefined ? from.int32() : 0;
       const value = message.read(from);
       const behind = message.throttle === 'last' ? from.int32() : 0;
       if (message.throttle === 'last') from.tags();

@@ -5,6 +5,7 @@ import type { ClientCoordinator, KafkaClient } from './client.ts';
 import type { Connections } from './connections.ts';
 import { kafkaError } from './errors-of-kafka.ts';
 import { offsetCommitMessage } from './messages/offset-commit.ts';
+import { offsetDeleteMessage } from './messages/offset-delete.ts';
 import { offsetFetchMessage } from './messages/offset-fetch.ts';
 import type { Wire } from './wire.ts';
 
@@ -43,13 +44,18 @@ export class Groups {
       // The answer has no code of its own: what fails as a whole stands in every row.
       const first = results[0]?.errorCode ?? 0;
       const whole = ofWholeRequest(first) && results.every(({ errorCode }) => errorCode === first);
-      const codes = new Map(results.map((row) => [keyOf(row), row.errorCode]));
-      const inOrder = rows.map(({ topic, partition }) => ({
-        topic,
-        partition,
-        errorCode: codes.get(keyOf({ topic, partition })) ?? noAnswer,
-      }));
-      return { value: inOrder, errorCode: whole ? first : 0 };
+      return { value: inOrder(rows, results), errorCode: whole ? first : 0 };
+    });
+  }
+
+  async delete(group: string, rows: readonly Place[], waiting: Waiting): Promise<CommitResult[]> {
+    if (rows.length === 0) return [];
+    return this.#atCoordinator(group, waiting, async (wire) => {
+      const { errorCode, results } = await wire.call(offsetDeleteMessage, { group, rows }, waiting);
+      // A group that is not there has no offset, either.
+      if (errorCode === groupIdNotFound)
+        return { value: rows.map((row) => ({ ...row, errorCode: 0 })), errorCode: 0 };
+      return { value: inOrder(rows, results), errorCode };
     });
   }
 
@@ -99,7 +105,23 @@ export class Groups {
   }
 }
 
-function keyOf({ topic, partition }: { topic: string; partition: number }): string {
+const groupIdNotFound = 69;
+
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+function inOrder(rows: readonly Place[], results: readonly CommitResult[]): CommitResult[] {
+  const codes = new Map(results.map((row) => [keyOf(row), row.errorCode]));
+  return rows.map(({ topic, partition }) => ({
+    topic,
+    partition,
+    errorCode: codes.get(keyOf({ topic, partition })) ?? noAnswer,
+  }));
+}
+
+function keyOf({ topic, partition }: Place): string {
   return `${partition} ${topic}`;
 }
 

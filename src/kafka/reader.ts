@@ -77,6 +77,14 @@ export class Reader {
     return view?.toString('utf8');
   }
 
+  /** With a length of two bytes, as messages of the old kind have it. */
+  plainString(): string {
+    const length = this.int16();
+    if (length < 0) this.fail('a string, got null');
+    const at = this.#take(length, `${length} bytes`);
+    return this.#bytes.toString('utf8', at, at + length);
+  }
+
   /** A view into the response; undefined for null. */
   nullableBytes(): Buffer | undefined {
     const length = this.uvarint() - 1;
@@ -95,7 +103,20 @@ export class Reader {
    */
   nullableArray<T>(elementBytesMin: number, element: () => T, countMax = Infinity): T[] | undefined {
     const count = this.uvarint() - 1;
-    if (count < 0) return undefined;
+    return count < 0 ? undefined : this.#elements(count, { elementBytesMin, element, countMax });
+  }
+
+  /** With a count of four bytes, as messages of the old kind have it. */
+  plainArray<T>(elementBytesMin: number, element: () => T): T[] {
+    const count = this.int32();
+    if (count < 0) this.fail('an array, got null');
+    return this.#elements(count, { elementBytesMin, element, countMax: Infinity });
+  }
+
+  #elements<T>(
+    count: number,
+    { elementBytesMin, element, countMax }: { elementBytesMin: number; element: () => T; countMax: number },
+  ): T[] {
     if (count > countMax) this.fail(`at most ${countMax} elements, got ${count}`);
     if (count * elementBytesMin > this.left) {
       this.fail(`an array of ${count} elements in ${this.left} bytes`);

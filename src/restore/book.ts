@@ -45,8 +45,14 @@ export class JournalBook {
       ...topic,
       topicId,
       state: 'writing',
+      isMixed: undefined,
       partitions: topic.partitions.map((row) => ({ ...row, start: starts.get(row.partition) ?? 0n })),
     }));
+  }
+
+  /** Nothing of it counts: it is emptied and restored again by the next run. */
+  async giveUp(target: string): Promise<void> {
+    await this.#change(target, (topic) => ({ ...topic, state: 'planned', isMixed: true }));
   }
 
   async restored(target: string, ends: ReadonlyMap<number, bigint>): Promise<void> {
@@ -61,9 +67,11 @@ export class JournalBook {
     await this.#save({ ...this.journal, ...identity }, []);
   }
 
-  async finish(nowMs: number): Promise<void> {
+  /** `left`: groups that were not set after all. */
+  async finish(nowMs: number, left: ReadonlySet<string>): Promise<void> {
+    const { before } = this.journal;
     await this.#save(
-      { ...this.journal, finishedMs: nowMs },
+      { ...this.journal, before: before?.filter(({ group }) => !left.has(group)), finishedMs: nowMs },
       this.journal.topics.map(({ target }) => target),
     );
   }

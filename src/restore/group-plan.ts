@@ -1,7 +1,7 @@
 /** Which groups get which offsets, and what stands in the way. Pure. */
 import { nearest } from '../config/config.ts';
 import { VarveError } from '../errors.ts';
-import type { GroupState } from '../kafka/kafka.ts';
+import { kafkaError, type GroupState } from '../kafka/kafka.ts';
 import type { SavedGroup } from '../repository/repository.ts';
 import type { RestoreRequest } from './request.ts';
 
@@ -26,7 +26,7 @@ export interface ActiveGroup {
 }
 
 /** Its own groups, and what is kept of restores. */
-const ownPrefix = 'varve-';
+export const ownPrefix = 'varve-';
 
 export interface MappedTopic {
   readonly topic: string;
@@ -105,5 +105,31 @@ export function activeGroups(
     const isThere = members.some(({ topics }) => topics.some((topic) => targets.includes(topic)));
     if (!planned.has(group) && !isThere) return [];
     return [{ group, state, members: members.map(({ clientId, host }) => ({ clientId, host })) }];
+  });
+}
+
+/** A group that is to be set and cannot be looked at may have members: that it has none must be known. */
+export function refuseUnseen(groups: readonly string[], states: readonly GroupState[]): void {
+  const planned = new Set(groups);
+  const unseen = states.find(({ group, errorCode }) => errorCode !== 0 && planned.has(group));
+  if (unseen === undefined) return;
+  const { name, text, kind, retryable } = kafkaError(unseen.errorCode);
+  throw new VarveError(
+    kind === 'authorization' ? 'kafka-refused' : 'kafka-unreachable',
+    `whether group ${unseen.group} is active cannot be told: ${text} (${name})`,
+    {
+      retryable,
+      hint: `grant this user DESCRIBE and READ on group ${unseen.group}, or leave it out`,
+    },
+  );
+}
+
+export function activeRefused(active: readonly ActiveGroup[], more = ''): VarveError {
+  const named = active.map(({ group, state, members }) => {
+    const who = members.map(({ clientId, host }) => `${clientId} at ${host}`).join(', ');
+    return `${group} (${state}; ${who})`;
+  });
+  return new VarveError('refused', `groups are active: ${named.join('; ')}`, {
+    hint: `stop their consumers, then run the command again; --skip-active-groups leaves them as they are and ends with 3${more}`,
   });
 }

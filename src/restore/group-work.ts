@@ -11,7 +11,10 @@ export interface GroupChange {
     readonly partition: number;
     readonly offset: bigint;
     readonly metadata: string;
+    readonly leaderEpoch?: number;
   }[];
+  /** Where the group is to have no offset. */
+  readonly without?: readonly { readonly topic: string; readonly partition: number }[];
 }
 
 export interface GroupOutcome {
@@ -43,14 +46,15 @@ export async function setGroups(
 
 async function setGroup(
   cluster: Cluster,
-  { group, offsets }: GroupChange,
+  { group, offsets, without = [] }: GroupChange,
   waiting: { clock: Clock; signal: AbortSignal },
 ): Promise<string | undefined> {
-  const rows = offsets.map((row): OffsetToCommit => ({ ...row, leaderEpoch: -1 }));
+  const rows = offsets.map((row): OffsetToCommit => ({ leaderEpoch: -1, ...row }));
   try {
     const { signal } = waiting;
     const answers = await patiently(async () => cluster.commitOffsets(group, rows, { signal }), waiting);
-    for (const { topic, partition, errorCode } of answers) {
+    const deleted = await patiently(async () => cluster.deleteOffsets(group, without, { signal }), waiting);
+    for (const { topic, partition, errorCode } of [...answers, ...deleted]) {
       if (errorCode === 0) continue;
       const { name, text } = kafkaError(errorCode);
       return `${topic}/${partition}: ${text} (${name})`;
@@ -65,6 +69,10 @@ async function setGroup(
       const found = now.get(`${partition} ${topic}`);
       if (found?.offset !== offset || found.metadata !== metadata)
         return `${topic}/${partition}: expected offset ${offset}, read back ${found?.offset ?? 'nothing'}`;
+    }
+    for (const { topic, partition } of without) {
+      const found = now.get(`${partition} ${topic}`);
+      if (found !== undefined) return `${topic}/${partition}: expected no offset, read back ${found.offset}`;
     }
     return undefined;
   } catch (error) {

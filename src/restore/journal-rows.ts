@@ -11,13 +11,14 @@ export function journalGroups({ groups }: RestorePlan): Journal['groups'] {
 }
 
 export function journalTopic(plan: TopicPlan): JournalTopic {
+  const isNew = plan.action === 'create' || plan.action === 'recreate';
   return {
     source: plan.source.topic,
     sourceId: plan.source.topicId,
     target: plan.target,
     action: plan.action,
     oldId: plan.action === 'recreate' ? (plan.existing?.topicId ?? null) : null,
-    topicId: plan.action === 'append' || plan.action === 'fill' ? (plan.existing?.topicId ?? null) : null,
+    topicId: isNew ? null : (plan.existing?.topicId ?? null),
     partitionCount: plan.partitionCount,
     replicationFactor: plan.replicationFactor,
     temporary: plan.temporary.map(([name, value]) => [name, value]),
@@ -28,23 +29,36 @@ export function journalTopic(plan: TopicPlan): JournalTopic {
   };
 }
 
+/** Those with records of the backup, and those that are emptied, whether any come or not. */
 function journalPartitions({
   partitions,
   partitionCount,
   isRepartitioned,
+  emptied,
 }: TopicPlan): Pick<JournalTopic, 'partitions' | 'sources'> {
   const sources = partitions.map(({ partition, ranges }) => ({
     partition,
     ranges: ranges.map(({ from, to }) => ({ from, to })),
   }));
-  if (!isRepartitioned) return { partitions: sources.map((row) => ({ ...row, start: null, end: null })) };
-  const targets = Array.from({ length: partitionCount }, (_, partition) => ({
-    partition,
-    start: null,
-    ranges: [],
-    end: null,
-  }));
-  return { partitions: targets, sources };
+  const all = Array.from({ length: isRepartitioned ? partitionCount : 0 }, (_, partition) => partition);
+  const own = isRepartitioned ? all : sources.map(({ partition }) => partition);
+  const targets = [...new Set([...own, ...emptied.keys()])]
+    .toSorted((a, b) => a - b)
+    .map((partition) => ({
+      partition,
+      start: emptied.get(partition) ?? null,
+      ranges: isRepartitioned ? [] : (sources.find((row) => row.partition === partition)?.ranges ?? []),
+      end: null,
+    }));
+  return { partitions: targets, ...(isRepartitioned && { sources }) };
+}
+
+/** Where the partitions end that a restore empties. */
+export function emptiedOf({ action, partitions }: JournalTopic): ReadonlyMap<number, bigint> {
+  if (action !== 'empty') return new Map();
+  return new Map(
+    partitions.flatMap(({ partition, start }) => (start === null ? [] : [[partition, start] as const])),
+  );
 }
 
 export function planAgain(topic: JournalTopic, { life, others, partitions }: SourceTopic): TopicPlan {
@@ -64,6 +78,7 @@ export function planAgain(topic: JournalTopic, { life, others, partitions }: Sou
     target,
     action,
     existing: topic.topicId === null ? undefined : { topicId: topic.topicId, partitions: [], configs: [] },
+    emptied: emptiedOf(topic),
     unsaved: 0n,
     partitionCount,
     isRepartitioned: topic.sources !== undefined,

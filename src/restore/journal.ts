@@ -17,7 +17,7 @@ const count = z.number().int().nonnegative();
 
 const partitionSchema = z.object({
   partition: count,
-  /** Where it begins in the target; null until the topic is there. */
+  /** Where it begins in the target; null until the topic is there, but where it is emptied and ends here. */
   start: offset.nullable(),
   /** The offsets of the source that belong to it. */
   ranges: z.array(range),
@@ -29,7 +29,7 @@ const topicSchema = z.object({
   source: z.string(),
   sourceId: z.string(),
   target: z.string(),
-  action: z.enum(['create', 'recreate', 'append', 'fill']),
+  action: z.enum(['create', 'recreate', 'empty', 'append', 'fill']),
   /** Of the topic that goes. */
   oldId: z.string().nullable(),
   /** Of the topic that is written; null until it is there. */
@@ -42,6 +42,8 @@ const topicSchema = z.object({
   /** Of retention and cleanup policy, from whatever level they come. */
   effective: z.array(z.tuple([z.string(), z.string()])),
   state: z.enum(['planned', 'writing', 'restored']),
+  /** Of one that was emptied: somebody else wrote into it, and it is to be emptied again. */
+  isMixed: z.boolean().optional(),
   partitions: z.array(partitionSchema),
   /** Where the numbers of partitions differ: the offsets of the source; `partitions` are those of the target then. */
   sources: z.array(z.object({ partition: count, ranges: z.array(range) })).optional(),
@@ -76,6 +78,26 @@ const journalSchema = z.object({
       ),
     }),
   ),
+  /** Where groups stood before anything was changed; nobody knows it where the journal comes from the target. */
+  before: z
+    .array(
+      z.object({
+        group: z.string(),
+        offsets: z.array(
+          z.object({
+            topic: z.string(),
+            partition: count,
+            /** Null where the group had none. */
+            offset: offset.nullable(),
+            leaderEpoch: z.number().int(),
+            metadata: z.string(),
+          }),
+        ),
+      }),
+    )
+    .optional(),
+  /** When the groups were put back there. */
+  rolledBackMs: count.optional(),
 });
 
 export type Journal = Readonly<z.infer<typeof journalSchema>>;
@@ -221,7 +243,7 @@ function sourcesAt(
 
 function wholeOf(journal: Journal, topic: JournalTopic): object {
   const { partitions: _partitions, sources: _sources, ...rest } = topic;
-  const { topics: _topics, groups: _groups, ...about } = journal;
+  const { topics: _topics, groups: _groups, before: _before, ...about } = journal;
   return { about: { ...about, producerId: String(journal.producerId) }, topic: rest };
 }
 
@@ -232,7 +254,7 @@ const rowSchema = z.object({
   from: z.array(z.tuple([count, z.array(range)])).optional(),
   whole: z
     .object({
-      about: journalSchema.omit({ topics: true, groups: true }),
+      about: journalSchema.omit({ topics: true, groups: true, before: true }),
       topic: topicSchema.omit({ partitions: true, sources: true }),
     })
     .optional(),
@@ -249,7 +271,7 @@ export async function findJournals(
   for (const group of names) {
     if (!group.startsWith(groupPrefix) || known.has(group.slice(groupPrefix.length))) continue;
     const topics: JournalTopic[] = [];
-    let about: Omit<Journal, 'topics' | 'groups'> | undefined;
+    let about: Omit<Journal, 'topics' | 'groups' | 'before'> | undefined;
     const rows = await cluster.committedOffsets(group, { signal });
     const parsed = rows.flatMap(({ topic, partition, metadata }) => {
       const row = rowSchema.safeParse(jsonOf(metadata));

@@ -233,8 +233,11 @@ const duplicateSequence = 46;
 const fenced = 47;
 const producerFenced = 90;
 
-export function foreign({ topic, partition }: PartitionPlace, what: string): VarveError {
-  return new VarveError(
+/** The records of others are between or behind those of this restore. */
+export class ForeignWriter extends VarveError {}
+
+export function foreign({ topic, partition }: PartitionPlace, what: string): ForeignWriter {
+  return new ForeignWriter(
     'interrupted',
     `somebody else writes into ${topic}, partition ${partition}: ${what}`,
     {

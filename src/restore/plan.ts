@@ -65,7 +65,7 @@ export interface PartitionPlan {
   readonly recordsMax: number;
 }
 
-export type TopicAction = 'create' | 'recreate' | 'append' | 'fill';
+export type TopicAction = 'create' | 'recreate' | 'empty' | 'append' | 'fill';
 
 export interface TopicPlan {
   readonly source: Pick<Life, 'topic' | 'topicId' | 'cluster' | 'firstSeen'>;
@@ -73,6 +73,8 @@ export interface TopicPlan {
   readonly target: string;
   readonly action: TopicAction;
   readonly existing: ExistingTopic | undefined;
+  /** Partitions whose records go, and where each of them ends: what is restored goes there. */
+  readonly emptied: ReadonlyMap<number, bigint>;
   /** Live records that no source has; they go. */
   readonly unsaved: bigint;
   readonly partitionCount: number;
@@ -122,19 +124,22 @@ export function planTopic(source: SourceTopic, target: TargetFacts, request: Res
   const partitions = source.partitions.map(partitionPlan);
   const missing = partitions.reduce((sum, row) => sum + lengthOf(row.missing), 0n);
   if (missing > 0n && !request.acceptMissing) throw missingRefused(source, partitions);
-  const isReplaced = action === 'recreate' && existing !== undefined;
-  const unsaved = isReplaced ? unsavedIn(existing, source.livesOfTarget) : 0n;
-  if (unsaved > 0n && !request.discardUnsaved) throw unsavedRefused(source, existing, unsaved);
+  const goes = partitionsThatGo(action, existing, request);
+  const { topicId = '' } = existing ?? {};
+  const unsaved = unsavedIn({ topicId, partitions: goes }, source.livesOfTarget);
+  if (unsaved > 0n && !request.discardUnsaved)
+    throw unsavedRefused({ target: source.target, sourceId: life.topicId, topicId, unsaved });
   const isNew = action === 'create' || action === 'recreate';
   const scans = source.partitions.flatMap(({ scanned }) => scanned ?? []);
   const times = timesOf(source, scans);
-  const settings = settingsOf(source, target, { request, isNew, existing, scans, ...times });
+  const settings = settingsOf(source, target, { request, action, isNew, existing, scans, ...times });
   return {
     source: headOf(life),
     others: others.map(headOf),
     target: source.target,
     action,
     existing,
+    emptied: new Map(action === 'empty' ? goes.map(({ partition, end }) => [partition, end]) : []),
     unsaved,
     ...numbers,
     ...settings,
@@ -188,6 +193,7 @@ function settingsOf(
   target: TargetFacts,
   o: {
     request: RestoreRequest;
+    action: TopicAction;
     isNew: boolean;
     existing: ExistingTopic | undefined;
     scans: readonly StreamCounts[];
@@ -241,9 +247,10 @@ function actionFor(
   if (request.mode === 'recreate') return 'recreate';
   if (request.mode === 'append') return 'append';
   if (isEmpty) return 'fill';
+  if (request.mode === 'empty') return 'empty';
   const records = existing.partitions.reduce((sum, { start, end }) => sum + end - start, 0n);
   throw new VarveError('refused', `topic ${topic} exists and is not empty: it has up to ${records} records`, {
-    hint: '--to-topic NAME restores beside it; --recreate deletes it first (after checking that every live record is in the backup); --append writes behind what is there',
+    hint: '--to-topic NAME restores beside it; --recreate deletes it first, --empty deletes its records (both after checking that every live record is in the backup); --append writes behind what is there',
   });
 }
 
@@ -262,8 +269,24 @@ function missingRefused({ life }: SourceTopic, partitions: readonly PartitionPla
   );
 }
 
+/** The partitions of which every record goes. */
+function partitionsThatGo(
+  action: TopicAction,
+  existing: ExistingTopic | undefined,
+  { partitions: chosen }: RestoreRequest,
+): ExistingTopic['partitions'] {
+  if (action === 'recreate') return existing?.partitions ?? [];
+  if (action !== 'empty') return [];
+  return (existing?.partitions ?? []).filter(
+    ({ partition }) => chosen.length === 0 || chosen.includes(partition),
+  );
+}
+
 /** How many live records none of these lives has. */
-function unsavedIn({ topicId, partitions }: ExistingTopic, lives: readonly Life[]): bigint {
+export function unsavedIn(
+  { topicId, partitions }: Pick<ExistingTopic, 'topicId' | 'partitions'>,
+  lives: readonly Life[],
+): bigint {
   const same = lives.find((life) => life.topicId === topicId);
   return partitions.reduce((sum, { partition, start, end }) => {
     const copies = same?.partitions.find((row) => row.partition === partition)?.copies ?? [];
@@ -274,15 +297,14 @@ function unsavedIn({ topicId, partitions }: ExistingTopic, lives: readonly Life[
   }, 0n);
 }
 
-function unsavedRefused(
-  { target, life }: SourceTopic,
-  existing: ExistingTopic | undefined,
-  unsaved: bigint,
-): VarveError {
-  const whose =
-    existing?.topicId === life.topicId
-      ? ''
-      : ` (its topic id is ${existing?.topicId ?? ''}, the backup's is ${life.topicId})`;
+export function unsavedRefused(o: {
+  target: string;
+  sourceId: string;
+  topicId: string;
+  unsaved: bigint;
+}): VarveError {
+  const { target, sourceId, topicId, unsaved } = o;
+  const whose = topicId === sourceId ? '' : ` (its topic id is ${topicId}, the backup's is ${sourceId})`;
   return new VarveError(
     'refused',
     `topic ${target} holds up to ${unsaved} records that no source has${whose}: deleting it would lose them`,
@@ -304,6 +326,7 @@ function lowerMinimum(configs: ConfigPairs, replicationFactor: number): ConfigPa
 
 function warningsOf(o: {
   source: SourceTopic;
+  action: TopicAction;
   isNew: boolean;
   wantedFactor: number;
   replicationFactor: number;
@@ -329,6 +352,8 @@ function warningsOf(o: {
     found.push(
       'if Strimzi manages this topic, set strimzi.io/managed: "false" on its KafkaTopic until the restore is done',
     );
+  if (o.action === 'empty')
+    found.push('a group that is not set keeps its offset, which stands before all that comes');
   if (o.request.applyRetention)
     for (const { name, value, reason } of o.deleting) found.push(`${name}=${value} is applied: ${reason}`);
   return found;

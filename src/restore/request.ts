@@ -17,7 +17,7 @@ export interface RestoreRequest {
   readonly snapshot: string | undefined;
   readonly instance: string | undefined;
   readonly localOnly: boolean;
-  readonly mode: 'create' | 'recreate' | 'append';
+  readonly mode: 'create' | 'recreate' | 'empty' | 'append';
   readonly groups: readonly string[] | 'all' | 'none' | 'default';
   readonly groupsTo: 'saved' | 'earliest' | 'latest';
   readonly skipActiveGroups: boolean;

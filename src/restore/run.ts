@@ -1,10 +1,19 @@
 import { VarveError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
-import { kafkaError, type Cluster, type GroupState, type ProducerIdentity } from '../kafka/kafka.ts';
+import type { Cluster, ProducerIdentity } from '../kafka/kafka.ts';
 import type { Backup } from './backup.ts';
-import { activeGroups, planGroups, type ActiveGroup, type GroupPlan } from './group-plan.ts';
+import {
+  activeGroups,
+  activeRefused,
+  planGroups,
+  refuseUnseen,
+  type ActiveGroup,
+  type GroupPlan,
+} from './group-plan.ts';
+import { groupsBefore } from './groups-before.ts';
 import { findJournals, newRestoreId, readJournals, writeJournal, type Journal } from './journal.ts';
 import { journalGroups, journalTopic, planAgain } from './journal-rows.ts';
+import { pinAnew } from './pin-anew.ts';
 import { partitionCountOf, planTopic, type RestorePlan, type SourceTopic, type TopicPlan } from './plan.ts';
 import type { RestoreReport } from './report.ts';
 import { requestHash, type RestoreRequest } from './request.ts';
@@ -133,12 +142,15 @@ class Restore {
     // The answer may have taken its time.
     await this.#activeOrRefused(plan.groups, plan.topics);
     const identity = await this.#ports.cluster.producerIdentity({ signal: this.#ports.signal });
-    const journal = this.#journalOf(plan, { id: newRestoreId(host), hash, identity });
+    const before = await groupsBefore(plan, this.#topicPorts());
+    const journal = this.#journalOf(plan, { id: newRestoreId(host), hash, identity, before });
     await writeJournal(host, this.#ports.localFolder, journal);
     return await this.#carryOut(journal, sources, plan);
   }
 
-  async #goOn(journal: Journal): Promise<RestoreReport | undefined> {
+  async #goOn(begun: Journal): Promise<RestoreReport | undefined> {
+    const { backup } = this.#ports;
+    const journal = await pinAnew(begun, { ports: this.#topicPorts(), backup, request: this.#request });
     const sources = await sourcesOf(this.#ports.backup, journal);
     const plan = this.#planOf(journal, sources);
     await this.#ports.onPlan(plan, journal);
@@ -171,7 +183,10 @@ class Restore {
   /** What goes away must be readable elsewhere first, and times can only be told by reading. */
   #mustScan(sources: readonly SourceTopic[]): boolean {
     const { fromMs, toMs, mode } = this.#request;
-    return sources.length > 0 && (fromMs !== undefined || toMs !== undefined || mode === 'recreate');
+    return (
+      sources.length > 0 &&
+      (fromMs !== undefined || toMs !== undefined || mode === 'recreate' || mode === 'empty')
+    );
   }
 
   async #scan(sources: readonly SourceTopic[]): Promise<SourceTopic[]> {
@@ -226,7 +241,7 @@ class Restore {
   /** The groups that are left as they are because they are active, where that was asked for. */
   async #activeOrRefused(groups: readonly GroupPlan[], topics: readonly TopicPlan[]): Promise<ActiveGroup[]> {
     const active = await this.#activeGroups(groups, topics);
-    if (active.length > 0 && !this.#request.skipActiveGroups) throw activeRefused(active);
+    if (active.length > 0 && !this.#request.skipActiveGroups) throw activeRefused(active, noGroupsHint);
     return active;
   }
 
@@ -237,7 +252,10 @@ class Restore {
     if (!touches) return [];
     const names = new Set([...groups.map(({ group }) => group), ...(await cluster.groupNames({ signal }))]);
     const states = await cluster.groupStates([...names], { signal });
-    refuseUnseen(groups, states);
+    refuseUnseen(
+      groups.map(({ group }) => group),
+      states,
+    );
     return activeGroups(
       groups,
       states,
@@ -245,7 +263,10 @@ class Restore {
     );
   }
 
-  #journalOf(plan: RestorePlan, o: { id: string; hash: string; identity: ProducerIdentity }): Journal {
+  #journalOf(
+    plan: RestorePlan,
+    o: { id: string; hash: string; identity: ProducerIdentity; before: Journal['before'] },
+  ): Journal {
     const { cluster, backup } = this.#ports;
     return {
       format: 1,
@@ -260,6 +281,7 @@ class Restore {
       incomplete: [...plan.incomplete],
       topics: plan.topics.map(journalTopic),
       groups: journalGroups(plan),
+      before: o.before,
     };
   }
 
@@ -309,6 +331,8 @@ class Restore {
   }
 }
 
+const noGroupsHint = '; --no-groups touches none';
+
 function mappedTopics(
   topics: readonly TopicPlan[],
   { mode }: RestoreRequest,
@@ -345,30 +369,4 @@ function otherGroupWarnings(backup: Backup, groups: RestoreRequest['groups']): s
   return [
     'share groups, and consumers that assign partitions to themselves, cannot be seen and are not looked after',
   ];
-}
-
-/** A group that is to be set and cannot be looked at may have members: that it has none must be known. */
-function refuseUnseen(groups: readonly GroupPlan[], states: readonly GroupState[]): void {
-  const planned = new Set(groups.map(({ group }) => group));
-  const unseen = states.find(({ group, errorCode }) => errorCode !== 0 && planned.has(group));
-  if (unseen === undefined) return;
-  const { name, text, kind, retryable } = kafkaError(unseen.errorCode);
-  throw new VarveError(
-    kind === 'authorization' ? 'kafka-refused' : 'kafka-unreachable',
-    `whether group ${unseen.group} is active cannot be told: ${text} (${name})`,
-    {
-      retryable,
-      hint: `grant this user DESCRIBE and READ on group ${unseen.group}, or leave it out; --no-groups sets none`,
-    },
-  );
-}
-
-function activeRefused(active: readonly ActiveGroup[]): VarveError {
-  const named = active.map(({ group, state, members }) => {
-    const who = members.map(({ clientId, host }) => `${clientId} at ${host}`).join(', ');
-    return `${group} (${state}; ${who})`;
-  });
-  return new VarveError('refused', `groups are active: ${named.join('; ')}`, {
-    hint: 'stop their consumers, then run the command again; --skip-active-groups leaves them as they are and ends with 3; --no-groups touches none',
-  });
 }

@@ -124,7 +124,7 @@ export function topicError(what: string, errorCode: number, words?: string): Var
       retryable,
       hint:
         kind === 'authorization'
-          ? 'grant this user DESCRIBE, CREATE, WRITE, READ, ALTER_CONFIGS (and DELETE for --recreate) on the topic'
+          ? 'grant this user DESCRIBE, CREATE, WRITE, READ, ALTER_CONFIGS (and DELETE for --recreate and --empty) on the topic'
           : 'look at the cluster, then run the same command again',
     },
   );

@@ -147,7 +147,8 @@ export async function lookAt(
 
 const leaderNotAvailable = 5;
 
-async function until(
+/** Asks again and again, for two minutes. */
+export async function until(
   { clock, signal }: TopicPorts,
   what: string,
   isDone: () => Promise<boolean>,

@@ -5,10 +5,11 @@ import type { Cluster } from '../kafka/kafka.ts';
 import { mapAtOnce } from './at-once.ts';
 import type { Range } from './backup.ts';
 import { JournalBook } from './book.ts';
+import { emptyTopic } from './emptying.ts';
 import type { GroupPlan } from './group-plan.ts';
 import { setGroups, type GroupChange } from './group-work.ts';
 import type { Journal } from './journal.ts';
-import { foreign } from './partition-writer.ts';
+import { foreign, ForeignWriter } from './partition-writer.ts';
 import type { RestorePlan, SourceTopic, TopicPlan } from './plan.ts';
 import type { RestoreProgress } from './progress.ts';
 import type { GroupReport, RestoreReport } from './report.ts';
@@ -91,7 +92,7 @@ export class Work {
     progress.phase = 'settings';
     for (const end of ends) if (end.problem === undefined) await this.#settleTopic(end, book);
     const failed = ends.filter(({ problem }) => problem !== undefined);
-    if (failed.length === 0) await book.finish(clock.nowMs());
+    if (failed.length === 0) await book.finish(clock.nowMs(), leftAsTheyWere(groups));
     progress.phase = 'done';
     return {
       id: journal.id,
@@ -145,8 +146,12 @@ export class Work {
       await this.#assertAlone(end);
     } catch (error) {
       if (this.#ports.signal.aborted) throw error;
-      end.problem =
-        error instanceof VarveError ? error : new VarveError('failed', messageOf(error), { cause: error });
+      if (plan.action === 'empty' && error instanceof ForeignWriter) {
+        await book.giveUp(plan.target);
+        end.problem = mixed(error, plan.target);
+      } else
+        end.problem =
+          error instanceof VarveError ? error : new VarveError('failed', messageOf(error), { cause: error });
     }
     return end;
   }
@@ -229,13 +234,15 @@ export class Work {
       });
     } else if (!isBegun) {
       topicId = plan.existing?.topicId ?? null;
-      await changeSettings(ports, topic, temporary);
+      if (plan.action === 'empty' && topicId !== null)
+        await emptyTopic(ports, { topic, topicId, ends: plan.emptied, temporary });
+      else await changeSettings(ports, topic, temporary);
     }
     if (topicId === null) throw new Error(`topic ${topic} has no id`);
     const found = await waitForLeaders(ports, { topic, topicId, partitions, isNew: isNew && !isBegun });
     const offsets = await offsetsOf(ports.cluster, found, ports.signal);
     const there = new Map(offsets.map(({ partition, end }) => [partition, end]));
-    if (!isBegun) await book.begin(topic, { topicId, starts: there });
+    if (!isBegun) await book.begin(topic, { topicId, starts: new Map([...there, ...plan.emptied]) });
     const leaders = new Map(found.partitions.map(({ partition, leaderId }) => [partition, leaderId]));
     return { topicId, leaders, there };
   }
@@ -258,7 +265,7 @@ export class Work {
     if (found?.topicId !== topicId)
       throw foreign({ topic: plan.target, topicId, partition: 0 }, 'it was deleted or made anew');
     for (const { partition, end } of await offsetsOf(this.#ports.cluster, found, this.#ports.signal)) {
-      const expected = partitions.get(partition)?.end;
+      const expected = partitions.get(partition)?.end ?? plan.emptied.get(partition);
       if (expected === undefined || end === expected) continue;
       throw foreign({ topic: plan.target, topicId, partition }, `it ends at ${end}, expected ${expected}`);
     }
@@ -338,6 +345,17 @@ export class Work {
     const { cluster, host, signal } = this.#ports;
     return { cluster, clock: host.clock, signal };
   }
+}
+
+/** Where nothing was set, nothing is to be put back. */
+function leftAsTheyWere(groups: readonly GroupReport[]): Set<string> {
+  return new Set(groups.flatMap(({ group, problem }) => (problem === null ? [] : [group])));
+}
+
+function mixed({ message }: VarveError, topic: string): VarveError {
+  return new VarveError('interrupted', message, {
+    hint: `stop the producers of ${topic} and save what they wrote with varve backup, then run the same command again: it empties the topic once more`,
+  });
 }
 
 function wantedOffsets({ groups }: Journal, target: string): Map<number, bigint[]> {

@@ -2,11 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { VarveError } from '../../src/errors.ts';
 import { alterConfigsMessage } from '../../src/kafka/messages/alter-configs.ts';
 import { createTopicsMessage } from '../../src/kafka/messages/create-topics.ts';
+import { deleteRecordsMessage } from '../../src/kafka/messages/delete-records.ts';
 import { deleteTopicsMessage } from '../../src/kafka/messages/delete-topics.ts';
 import { describeConsumerGroupsMessage } from '../../src/kafka/messages/describe-consumer-groups.ts';
 import { describeGroupsMessage } from '../../src/kafka/messages/describe-groups.ts';
 import { initProducerIdMessage } from '../../src/kafka/messages/init-producer-id.ts';
 import type { Message } from '../../src/kafka/messages/message.ts';
+import { offsetDeleteMessage } from '../../src/kafka/messages/offset-delete.ts';
 import { produceByIdMessage, produceByNameMessage } from '../../src/kafka/messages/produce.ts';
 import { Reader } from '../../src/kafka/reader.ts';
 import { Writer } from '../../src/kafka/writer.ts';
@@ -77,6 +79,30 @@ const cases: readonly { name: string; answer: string; read: (bytes: Buffer) => u
       { topicId: id, errorCode: 0, message: undefined },
       { topicId: otherId, errorCode: 100, message: 'x' },
     ],
+  },
+  {
+    name: 'DeleteRecords',
+    answer: `03 0274 03 00000000 0000000000000007 0000 00 00000002 ffffffffffffffff 0007 00 0107026162
+      0275 02 00000001 0000000000000000 002c 00 00 0107026162`,
+    read: (bytes) => read(deleteRecordsMessage, bytes),
+    value: [
+      { topic: 't', partition: 0, errorCode: 0 },
+      { topic: 't', partition: 2, errorCode: 7 },
+      { topic: 'u', partition: 1, errorCode: 44 },
+    ],
+  },
+  {
+    name: 'OffsetDelete',
+    // Of the old kind, with its throttle behind the error code.
+    answer: `0056 00000064 00000002 0001 74 00000002 00000000 0000 00000003 0056 0001 75 00000000`,
+    read: (bytes) => read(offsetDeleteMessage, bytes),
+    value: {
+      errorCode: 86,
+      results: [
+        { topic: 't', partition: 0, errorCode: 0 },
+        { topic: 't', partition: 3, errorCode: 86 },
+      ],
+    },
   },
   {
     name: 'IncrementalAlterConfigs',
@@ -210,6 +236,7 @@ describe.each(cases)('a $name response', ({ answer, read: readAnswer, value }) =
 test.each([
   ['CreateTopics', createTopicsMessage],
   ['DeleteTopics', deleteTopicsMessage],
+  ['DeleteRecords', deleteRecordsMessage],
   ['IncrementalAlterConfigs', alterConfigsMessage],
   ['Produce', produceByIdMessage],
   ['DescribeGroups', describeGroupsMessage],
@@ -273,6 +300,29 @@ describe('a request', () => {
   test('to delete topics names them by their ids and by nothing else', () => {
     expect(written(deleteTopicsMessage, { topicIds: [id, otherId], timeoutMs: 500 })).toBe(
       plain(`03 00 ${idHex} 00 00 ${otherHex} 00 000001f4 00`),
+    );
+  });
+
+  test('to delete records tells where each partition is to begin', () => {
+    const row = { leaderId: 5, before: 258n };
+    const rows = [
+      { ...row, topic: 't', partition: 1 },
+      { ...row, topic: 'u', partition: 0 },
+    ];
+
+    expect(written(deleteRecordsMessage, { rows, timeoutMs: 500 })).toBe(
+      plain(`03 0274 02 00000001 0000000000000102 00 00 0275 02 00000000 0000000000000102 00 00 000001f4 00`),
+    );
+  });
+
+  test('to delete offsets has plain lengths and no tagged fields', () => {
+    const rows = [
+      { topic: 't', partition: 1 },
+      { topic: 't', partition: 2 },
+    ];
+
+    expect(written(offsetDeleteMessage, { group: 'g', rows })).toBe(
+      plain('0001 67 00000001 0001 74 00000002 00000001 00000002'),
     );
   });
 

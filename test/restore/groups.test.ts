@@ -1,8 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { startConsumer } from './consumer.ts';
 import { placeFor, type Place } from './place.ts';
 import { seeGroup } from './zoo.ts';
 
@@ -54,41 +52,6 @@ async function standOf(group: string): Promise<string[]> {
   return offsets.map(({ topic, partition, offset, metadata }) =>
     `${topic}/${partition}@${offset} ${metadata}`.trim(),
   );
-}
-
-/** A Java consumer that has joined, and commits nothing; it leaves the group when it is disposed of. */
-async function startConsumer(o: {
-  topic: string;
-  group: string;
-  protocol: string;
-  clientId: string;
-}): Promise<AsyncDisposable & { isRunning(): boolean }> {
-  const properties = [`group.protocol=${o.protocol}`, `client.id=${o.clientId}`, 'enable.auto.commit=false'];
-  const args = ['-Xmx256m', '-cp', kafka.libs, 'org.apache.kafka.tools.consumer.ConsoleConsumer'];
-  args.push('--bootstrap-server', kafka.bootstrap, '--topic', o.topic, '--group', o.group);
-  args.push(...properties.flatMap((property) => ['--consumer-property', property]));
-  // Of a group that stands at the end, nothing would come; and no consumer outlives a test that was killed.
-  args.push('--from-beginning', '--timeout-ms', '120000');
-  const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'ignore'] });
-  const closed = once(child, 'close');
-  await recordShown(child.stdout.setEncoding('utf8'));
-  child.stdout.resume();
-  return {
-    isRunning: () => child.exitCode === null && child.signalCode === null,
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGTERM');
-      await closed;
-    },
-  };
-}
-
-/** The tool has warnings of its own to print before it has joined anything. */
-async function recordShown(output: Readable): Promise<void> {
-  let shown = '';
-  while (!/^\d+$/m.test(shown)) {
-    const [text] = await once(output, 'data');
-    shown += String(text);
-  }
 }
 
 test('a group that is named goes along, and no other', async () => {
@@ -204,7 +167,7 @@ test.each(protocols)(
     const clientId = `till-${protocol}`;
     const words = ['restore', '--topic', topic, '--recreate', '--yes'];
     {
-      await using consumer = await startConsumer({ topic, group: mid, protocol, clientId });
+      await using consumer = await startConsumer(kafka, { topic, group: mid, protocol, clientId });
       const refused = await place.run(...words);
       expect(consumer.isRunning()).toBe(true);
       expect(refused.status, refused.stdout + refused.stderr).toBe(18);
@@ -228,7 +191,7 @@ test('a group without offsets whose consumer has subscribed to the topic is in t
   const topic = 'subscribed';
   await givenTopic(topic);
   await using place = await backedUp(topic);
-  await using consumer = await startConsumer({
+  await using consumer = await startConsumer(kafka, {
     topic,
     group: 'newcomer',
     protocol: 'classic',
@@ -244,7 +207,12 @@ test('--skip-active-groups leaves the active group as it is, sets the others, na
   const topic = 'skipped';
   const { mid, end } = await givenTopic(topic);
   await using place = await backedUp(topic);
-  await using consumer = await startConsumer({ topic, group: mid, protocol: 'classic', clientId: 'busy' });
+  await using consumer = await startConsumer(kafka, {
+    topic,
+    group: mid,
+    protocol: 'classic',
+    clientId: 'busy',
+  });
   const before = await standOf(mid);
   const words = ['restore', '--topic', topic, '--to-topic', 'skipped.aside', '--all-groups'];
   const done = await place.run(...words, '--skip-active-groups', '--yes');

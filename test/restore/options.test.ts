@@ -14,7 +14,7 @@ async function argsOf(typed: readonly string[]): ReturnType<typeof parseArgs> {
 
 test.each([
   [[], /expected --topic, --all-topics or --map/],
-  [['--topic', 'a', '--recreate', '--append'], /at most one of --recreate, --append/],
+  [['--topic', 'a', '--recreate', '--append'], /at most one of --recreate, --empty, --append/],
   [['--topic', 'a', '--all-groups', '--no-groups'], /at most one of --all-groups, --no-groups/],
   [['--topic', 'a', '--group', 'g', '--no-groups'], /--group, --all-groups or --no-groups/],
   [['--topic', 'a', '--target', 't', '--target-brokers', 'h:1'], /at most one of --target, --target-brokers/],

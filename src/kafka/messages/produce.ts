@@ -1,4 +1,4 @@
-import type { ProducedPartition, ProduceRequest } from '../api.ts';
+import type { ProducedRow } from '../api.ts';
 import type { Reader } from '../reader.ts';
 import type { Writer } from '../writer.ts';
 import type { Message } from './message.ts';
@@ -16,6 +16,20 @@ import type { Message } from './message.ts';
  *
  * One batch for each partition, in one piece.
  */
+/** By topic id, or by name where the broker is older than that. */
+interface ProduceRequest {
+  readonly timeoutMs: number;
+  readonly partitions: readonly {
+    readonly topicKey: string;
+    readonly partition: number;
+    readonly batch: Buffer;
+  }[];
+}
+
+interface ProducedPartition extends Omit<ProducedRow, 'topicId'> {
+  readonly topicKey: string;
+}
+
 export const produceByIdMessage: Message<ProduceRequest, ProducedPartition[]> = {
   name: 'Produce',
   apiKey: 0,

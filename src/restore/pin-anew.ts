@@ -1,0 +1,44 @@
+/** Where a topic that is to be emptied holds more than when that was begun: that goes as well, if it may. */
+import type { Backup } from './backup.ts';
+import type { Journal, JournalTopic } from './journal.ts';
+import { emptiedOf } from './journal-rows.ts';
+import { unsavedIn, unsavedRefused } from './plan.ts';
+import type { RestoreRequest } from './request.ts';
+import { offsetsOf } from './target-facts.ts';
+import { lookAt, type TopicPorts } from './target-topic.ts';
+
+interface Pinning {
+  readonly ports: TopicPorts;
+  readonly backup: Backup;
+  readonly request: Pick<RestoreRequest, 'discardUnsaved'>;
+}
+
+/** The journal with the ends of now where nothing was restored yet, or had to be given up. */
+export async function pinAnew(journal: Journal, o: Pinning): Promise<Journal> {
+  const topics: JournalTopic[] = [];
+  for (const topic of journal.topics) topics.push(await pinTopic(topic, o));
+  const wasWritten = topics.some((topic, index) => topic !== journal.topics[index] && topic.isMixed);
+  if (!wasWritten) return { ...journal, topics };
+  // A broker remembers what this producer sent, and would take the new batches for the old ones.
+  const { cluster, signal } = o.ports;
+  return { ...journal, topics, ...(await cluster.producerIdentity({ signal })) };
+}
+
+async function pinTopic(topic: JournalTopic, { ports, backup, request }: Pinning): Promise<JournalTopic> {
+  const { target, topicId, sourceId, partitions } = topic;
+  if (topic.action !== 'empty' || topic.state !== 'planned' || topicId === null) return topic;
+  const found = await lookAt(ports, target);
+  if (found?.topicId !== topicId) return topic;
+  const pinned = emptiedOf(topic);
+  const now = (await offsetsOf(ports.cluster, found, ports.signal)).filter(({ partition }) =>
+    pinned.has(partition),
+  );
+  if (now.every(({ partition, end }) => end === pinned.get(partition))) return topic;
+  const unsaved = unsavedIn({ topicId, partitions: now }, await backup.lives(target));
+  if (unsaved > 0n && !request.discardUnsaved) throw unsavedRefused({ target, sourceId, topicId, unsaved });
+  const ends = new Map(now.map(({ partition, end }) => [partition, end]));
+  return {
+    ...topic,
+    partitions: partitions.map((row) => ({ ...row, start: ends.get(row.partition) ?? row.start })),
+  };
+}

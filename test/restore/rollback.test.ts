@@ -1,0 +1,166 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { startConsumer } from './consumer.ts';
+import { placeFor, type Place } from './place.ts';
+import { restoreIds } from './process.ts';
+import { seeGroup } from './zoo.ts';
+
+let kafka: Kafka;
+let java: JavaClient;
+beforeAll(async () => {
+  kafka = await startKafka();
+  java = await kafka.java();
+});
+afterAll(() => kafka.stop());
+
+const startMs = Date.parse('2026-03-01T00:00Z');
+
+/** Two partitions of 20 records, one a minute; group `.mid` at 5 and 12, group `.end` at the ends. */
+async function givenPlace(topic: string): Promise<Place> {
+  await java.createTopic({ topic, partitions: 2 });
+  const records = Array.from({ length: 40 }, (_, index) => ({
+    partition: index % 2,
+    value: `${index}`,
+    timestamp: startMs + Math.floor(index / 2) * 60_000,
+  }));
+  await java.produce({ topic, records, lingerMs: 100 });
+  await commit(`${topic}.mid`, topic, [5n, 12n], 'half way');
+  await commit(`${topic}.end`, topic, [20n, 20n]);
+  const place = await placeFor(kafka, { name: topic, include: [topic] });
+  expect(await place.json('backup')).toMatchObject({ status: 0 });
+  return place;
+}
+
+async function commit(
+  group: string,
+  topic: string,
+  offsets: readonly bigint[],
+  metadata = '',
+): Promise<void> {
+  const rows = offsets.map((offset, partition) => ({ topic, partition, offset, metadata }));
+  await java.commitOffsets({ group, offsets: rows });
+}
+
+/** `topic/partition@offset metadata`, of everything that the group has. */
+async function standOf(group: string): Promise<string[]> {
+  const { offsets } = await seeGroup(java, group);
+  return offsets.map(({ topic, partition, offset, metadata }) =>
+    `${topic}/${partition}@${offset} ${metadata}`.trim(),
+  );
+}
+
+test('the offsets that a restore found are put back, metadata too; where there was none, there is none again', async () => {
+  await using place = await givenPlace('a');
+  const before = [await standOf('a.mid'), await standOf('a.end')];
+  const append = ['restore', '--topic', 'a', '--append', '--all-groups', '--yes'];
+  expect(await place.run(...append)).toMatchObject({ status: 0 });
+  const aside = ['restore', '--topic', 'a', '--to-topic', 'b', '--group', 'a.mid', '--yes'];
+  expect(await place.run(...aside)).toMatchObject({ status: 0 });
+  const moved = ['a/0@25 half way', 'a/1@32 half way'];
+  expect(await standOf('a.mid')).toEqual([...moved, 'b/0@5 half way', 'b/1@12 half way']);
+  const [first = '', second = ''] = await restoreIds(place);
+
+  const dry = await place.run('groups', 'rollback', '--dry-run');
+  expect(dry, dry.stderr).toMatchObject({ status: 0 });
+  expect(dry.stdout).toContain(`before restore ${second}, begun`);
+  expect(dry.stdout).toMatch(/a\.mid +b\/0 +5 to none/);
+  expect(await place.run('groups', 'rollback')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('Add --yes'),
+  });
+  expect(await standOf('a.mid')).toEqual([...moved, 'b/0@5 half way', 'b/1@12 half way']);
+
+  const newest = await place.run('groups', 'rollback', '--yes');
+  expect(newest, newest.stderr).toMatchObject({ status: 0 });
+  expect(newest.stdout).toContain('group a.mid: 2 offsets put back and read back');
+  expect(await standOf('a.mid')).toEqual(moved);
+
+  const one = await place.json('groups', 'rollback', first, '--group', 'a.end', '--yes');
+  expect(one).toMatchObject({ status: 0, restore: first, unchanged: 0, groups: [{ group: 'a.end' }] });
+  expect(await standOf('a.mid')).toEqual(moved);
+  const rest = await place.json('groups', 'rollback', first, '--yes');
+  expect(rest).toMatchObject({ status: 0, unchanged: 2, groups: [{ group: 'a.mid', problem: null }] });
+  expect([await standOf('a.mid'), await standOf('a.end')]).toEqual(before);
+  expect(await place.run('groups', 'rollback', first, '--yes')).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('nothing is to be put back'),
+  });
+  expect(await place.json('restores', 'list')).toMatchObject({
+    restores: [
+      { id: first, rollback: 'done' },
+      { id: second, rollback: 'done' },
+    ],
+  });
+});
+
+test('offsets that went with a deleted topic come back where the log has them, and are refused by name where not', async () => {
+  await using place = await givenPlace('c');
+  await commit('c.late', 'c', [3n, 30n]);
+  await commit('c.later', 'c', [2n, 2n], 'not saved');
+  const until = new Date(startMs + 10 * 60_000).toISOString();
+  const words = ['restore', '--topic', 'c', '--to-time', until, '--recreate', '--group', 'c.mid', '--yes'];
+  const done = await place.run(...words);
+  expect(done, done.stderr).toMatchObject({ status: 0 });
+  expect(await standOf('c.mid')).toEqual(['c/0@5 half way', 'c/1@10 half way']);
+  expect(await standOf('c.later')).toEqual([]);
+
+  const refused = await place.run('groups', 'rollback', '--yes');
+  expect(refused).toMatchObject({ status: 18, stdout: '' });
+  expect(refused.stderr).toContain('c.mid at 12 of c/1, which has 0 to 10');
+  expect(refused.stderr).toContain('c.late at 30 of c/1');
+  expect(await standOf('c.later')).toEqual([]);
+  const fits = await place.run('groups', 'rollback', '--group', 'c.later', '--yes');
+  expect(fits, fits.stderr).toMatchObject({ status: 0 });
+  expect(fits.stdout).toContain('topic c was made anew since: the same offset may be another record');
+  expect(await standOf('c.later')).toEqual(['c/0@2 not saved', 'c/1@2 not saved']);
+
+  await java.deleteTopic('c');
+  await expect.poll(async () => standOf('c.later')).toEqual([]);
+  const gone = await place.run('groups', 'rollback', '--group', 'c.later', '--yes');
+  expect(gone).toMatchObject({ status: 18, stderr: expect.stringContaining('c/0, which is not there') });
+});
+
+test('an active group is named and refused with 18, or left as it is: then the others go, and it ends with 3', async () => {
+  await using place = await givenPlace('d');
+  const append = ['restore', '--topic', 'd', '--append', '--all-groups', '--yes'];
+  expect(await place.run(...append)).toMatchObject({ status: 0 });
+  await using consumer = await startConsumer(kafka, {
+    topic: 'd',
+    group: 'd.mid',
+    protocol: 'classic',
+    clientId: 'till',
+  });
+  const refused = await place.run('groups', 'rollback', '--yes');
+  expect(refused).toMatchObject({ status: 18, stdout: '' });
+  expect(refused.stderr).toMatch(/groups are active: d\.mid \(.*till/);
+  expect(await standOf('d.end')).toEqual(['d/0@40', 'd/1@40']);
+  const done = await place.run('groups', 'rollback', '--skip-active-groups', '--yes');
+  expect(consumer.isRunning()).toBe(true);
+  expect(done).toMatchObject({ status: 3, stdout: expect.stringContaining('group d.mid is active') });
+  expect(await standOf('d.end')).toEqual(['d/0@20', 'd/1@20']);
+  expect(await standOf('d.mid')).toEqual(['d/0@25 half way', 'd/1@32 half way']);
+});
+
+test('a restore that nobody knows, of another cluster, or whose offsets were not noted, is refused by name', async () => {
+  await using place = await givenPlace('e');
+  const rollback = async (...words: string[]) => place.run('groups', 'rollback', ...words, '--yes');
+  expect(await rollback()).toMatchObject({ status: 15, stderr: expect.stringContaining('no restore into') });
+  const aside = ['restore', '--topic', 'e', '--to-topic', 'e.b', '--yes'];
+  expect(await place.run(...aside)).toMatchObject({ status: 0 });
+  expect(await rollback()).toMatchObject({
+    status: 15,
+    stderr: expect.stringContaining('touched no offset'),
+  });
+  const [id = ''] = await restoreIds(place);
+  const typo = await rollback(`${id}0`);
+  expect(typo).toMatchObject({ status: 15, stderr: expect.stringContaining(`did you mean ${id}?`) });
+  const path = join(place.local, 'restores', `${id}.json`);
+  const journal: object = JSON.parse(await readFile(path, 'utf8'));
+  await writeFile(path, JSON.stringify({ ...journal, before: undefined }));
+  expect(await rollback(id)).toMatchObject({ status: 18, stderr: expect.stringContaining('was not noted') });
+  await writeFile(path, JSON.stringify({ ...journal, cluster: 'another' }));
+  const elsewhere = await rollback(id);
+  expect(elsewhere).toMatchObject({ status: 17, stderr: expect.stringContaining('into cluster another') });
+});
