@@ -176,6 +176,8 @@ export class MemoryCluster implements Cluster {
   readonly effectiveConfigs = unused;
   readonly createTopics = unused;
   readonly deleteTopics = unused;
+  readonly deleteRecords = unused;
+  readonly deleteOffsets = unused;
   readonly changeTopicConfigs = unused;
   readonly producerIdentity = unused;
   readonly groupNames = unused;
