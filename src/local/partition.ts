@@ -57,6 +57,9 @@ export class PartitionLog implements AsyncDisposable {
   #durable: Coverage;
   #journal: Journal | undefined;
   #journalIsBehind = false;
+  #appendsBegun = 0;
+  /** When the journal was last written. */
+  #lastJournal: { readonly covered: Coverage; readonly appendsBegun: number } | undefined;
   #writes: Promise<void> = Promise.resolve();
   #syncs: Promise<unknown> = Promise.resolve();
 
@@ -131,6 +134,7 @@ export class PartitionLog implements AsyncDisposable {
   /** Resolves when the batches are with the operating system; the buffer is free again then. */
   async append(append: Append): Promise<void> {
     await this.#enqueue(async () => {
+      this.#appendsBegun += 1;
       const branch = branchOf(this.#written);
       for (const span of this.#segments.spansOf(append.bytes, append.batches)) {
         await this.#persist(async () => this.#segments.write(span, branch));
@@ -220,11 +224,14 @@ export class PartitionLog implements AsyncDisposable {
     if (!this.isDirty) return this.durable;
     const covered = this.#written;
     const unsynced = this.#segments.take();
-    const isJournalBehind = this.#journalIsBehind || unsynced.isRolled;
+    const isJournalBehind = this.#journalIsBehind || unsynced.isRolled || this.#looksOlder(covered);
     this.#journalIsBehind = false;
     try {
       await this.#segments.sync(unsynced);
-      if (isJournalBehind) await this.#journal?.write(covered);
+      if (isJournalBehind) {
+        await this.#journal?.write(covered);
+        this.#lastJournal = { covered, appendsBegun: this.#appendsBegun };
+      }
     } catch (error) {
       this.#journalIsBehind ||= isJournalBehind;
       throw error;
@@ -232,6 +239,12 @@ export class PartitionLog implements AsyncDisposable {
     this.#durable = covered;
     await this.#segments.close(unsynced);
     return this.durable;
+  }
+
+  /** A reader takes files that look no newer than the journal for no longer than it says: what came while it was written must be in it. */
+  #looksOlder(covered: Coverage): boolean {
+    const last = this.#lastJournal;
+    return last !== undefined && last.covered !== covered && last.appendsBegun === this.#appendsBegun;
   }
 
   /** Repeats an operation for as long as somebody says that it is worth it. Positional writes make that harmless. */

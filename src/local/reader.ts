@@ -30,7 +30,8 @@ export async function coverageOfFiles(disk: Disk, localFolder: string, key: Part
   if (newest === undefined) return coverage ?? nothingCovered;
   const range = coverage?.ranges.at(-1) ?? { from: segments[0]?.base ?? 0n, to: newest.base };
   const writtenMs = (await disk.stat(newest.path))?.modifiedMs ?? 0;
-  const isBehind = writtenMs > ((await journalledMs(disk, folder)) ?? 0) && newest.base <= range.to;
+  // File systems tell times in steps.
+  const isBehind = writtenMs >= ((await journalledMs(disk, folder)) ?? 0) && newest.base <= range.to;
   const next = isBehind ? await measureSegmentFile(disk, newest) : undefined;
   if (coverage !== undefined && (next === undefined || next <= range.to)) return coverage;
   const to = next !== undefined && next > range.to ? next : range.to;
