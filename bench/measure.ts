@@ -6,6 +6,10 @@ export interface Measured {
   readonly seconds: number;
   /** The largest resident size that was seen, of the process itself. */
   readonly peakMegabytes: number;
+  /** The same of the processes that it started. */
+  readonly childPeakMegabytes: number;
+  /** Of the process itself, in user and system mode, up to a twentieth of a second before its end. */
+  readonly cpuSeconds: number;
   readonly stdout: string;
 }
 
@@ -26,16 +30,20 @@ export async function measure(
     stderr += text;
   });
   let peakKilobytes = 0;
+  let childPeakKilobytes = 0;
+  let cpuSeconds = 0;
   const sample = setInterval(() => {
-    const kilobytes = peakKilobytesOf(child.pid);
-    if (kilobytes > peakKilobytes) peakKilobytes = kilobytes;
+    peakKilobytes = Math.max(peakKilobytes, peakKilobytesOf(child.pid));
+    childPeakKilobytes = Math.max(childPeakKilobytes, ...childrenOf(child.pid).map(peakKilobytesOf));
+    cpuSeconds = Math.max(cpuSeconds, cpuSecondsOf(child.pid));
   }, 50);
   const [status] = await once(child, 'close');
   clearInterval(sample);
   const seconds = (performance.now() - began) / 1000;
   if (status !== 0)
     throw new Error(`${command} ${words.join(' ')} ended with ${status}: ${stderr}${stdout.slice(-500)}`);
-  return { seconds, peakMegabytes: peakKilobytes / 1024, stdout };
+  const peakMegabytes = peakKilobytes / 1024;
+  return { seconds, peakMegabytes, childPeakMegabytes: childPeakKilobytes / 1024, cpuSeconds, stdout };
 }
 
 function peakKilobytesOf(process: number | undefined): number {
@@ -43,6 +51,28 @@ function peakKilobytesOf(process: number | undefined): number {
     return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${process}/status`, 'utf8'))?.[1] ?? 0);
   } catch {
     return 0; // it has ended
+  }
+}
+
+function childrenOf(process: number | undefined): number[] {
+  try {
+    return readFileSync(`/proc/${process}/task/${process}/children`, 'utf8')
+      .split(' ')
+      .filter(Boolean)
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** In user and system mode, since its start; 0 once it has ended. */
+export function cpuSecondsOf(process: number | undefined): number {
+  try {
+    const [, ...fields] = readFileSync(`/proc/${process}/stat`, 'utf8').split(') ');
+    const words = fields.join(') ').split(' ');
+    return (Number(words[11]) + Number(words[12])) / 100; // the kernel counts in hundredths, on every Linux there is
+  } catch {
+    return 0;
   }
 }
 

@@ -13,7 +13,8 @@ process.env['UV_THREADPOOL_SIZE'] ??= '16';
 if (enableCompileCache().status === moduleConstants.compileCacheStatus.FAILED)
   enableCompileCache(join(tmpdir(), 'node-compile-cache'));
 const { runCli, Signals } = await import('./cli/cli.ts');
-const { systemHost } = await import('./host/host.ts');
+const { boundYoungGeneration, systemHost } = await import('./host/host.ts');
+boundYoungGeneration();
 
 const aborter = new AbortController();
 const signals = new Signals();

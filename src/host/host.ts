@@ -21,6 +21,7 @@ export {
 } from './disk.ts';
 export { ensureFolder, replaceFile } from './durable.ts';
 export { killThisProcess, processOwner } from './process.ts';
+export { boundYoungGeneration } from './young-generation.ts';
 export type { Random } from './random.ts';
 export type { SocketFolder } from './socket.ts';
 

@@ -345,6 +345,11 @@ export interface FetchRequest {
   readonly rackId?: string;
   /** In the order in which the broker shall fill them. */
   readonly partitions: readonly FetchPartition[];
+  /**
+   * With it, one request at a time. `continued`: a row that is the same object as in the request before is not sent
+   * again, and where nothing is new in a partition the answer leaves it out. `fresh`: everything is said anew.
+   */
+  readonly session?: 'continued' | 'fresh';
 }
 
 export interface FetchPartition {
@@ -362,6 +367,8 @@ export interface FetchResponse {
   /** Above 0 where a quota is used up: the answer may hold no partition at all then. */
   readonly throttleMs: number;
   readonly partitions: readonly FetchedPartition[];
+  /** False where a partition that is absent has nothing new. */
+  readonly isWhole: boolean;
   /** Of the whole answer: what is held until it is released. */
   readonly byteLength: number;
   /** Gives the memory back; the records are invalid afterwards. A second call does nothing. */

@@ -1,6 +1,8 @@
 import { aborted } from './failures.ts';
 import type { Fetcher, FetchRequest, FetchResponse } from './api.ts';
-import { fetchMessage } from './messages/fetch.ts';
+import { FetchSession, withoutSession, type SessionStep } from './fetch-session.ts';
+import { fetchMessage, type FetchResult } from './messages/fetch.ts';
+import type { Answer } from './exchange.ts';
 import type { Wire } from './wire.ts';
 
 /** What a response needs beside the records that `maxBytes` counts. */
@@ -12,6 +14,7 @@ export class BrokerFetcher implements Fetcher {
   readonly #open: () => Promise<Wire>;
   readonly #onGone: () => void;
   readonly #wires = new Set<Wire>();
+  readonly #session = new FetchSession();
   #wire: Wire;
   #renewing: Promise<Wire> | undefined;
 
@@ -37,14 +40,23 @@ export class BrokerFetcher implements Fetcher {
     };
     signal?.addEventListener('abort', giveUp, { once: true });
     try {
-      const answer = await wire.ask(fetchMessage, request, {
-        waitMs: request.maxWaitMs,
-        trustedBytes: request.maxBytes + overheadBytes,
-      });
-      const { value, byteLength, throttleMs } = answer;
-      return { ...value, byteLength, throttleMs, release: () => answer.release() };
+      return request.session === undefined
+        ? responseOf(await ask(wire, request, withoutSession(request.partitions)), { isWhole: true })
+        : await this.#askInSession(wire, request);
     } finally {
       signal?.removeEventListener('abort', giveUp);
+    }
+  }
+
+  async #askInSession(wire: Wire, request: FetchRequest): Promise<FetchResponse> {
+    if (request.session === 'fresh') this.#session.renew();
+    for (;;) {
+      const step = this.#session.step(request.partitions);
+      const isWhole = step.epoch === 0;
+      const answer = await ask(wire, request, step);
+      // A broker may drop a session at any time: it is told everything again, once.
+      if (this.#session.heard(answer.value) || isWhole) return responseOf(answer, { isWhole });
+      answer.release();
     }
   }
 
@@ -83,4 +95,16 @@ export class BrokerFetcher implements Fetcher {
     this.#wires.delete(wire);
     if (this.#wires.size === 0) this.#onGone();
   }
+}
+
+async function ask(wire: Wire, request: FetchRequest, session: SessionStep): Promise<Answer<FetchResult>> {
+  const { maxWaitMs, maxBytes } = request;
+  const question = { ...request, session };
+  return wire.ask(fetchMessage, question, { waitMs: maxWaitMs, trustedBytes: maxBytes + overheadBytes });
+}
+
+function responseOf(answer: Answer<FetchResult>, { isWhole }: { isWhole: boolean }): FetchResponse {
+  const { value, byteLength, throttleMs } = answer;
+  const { errorCode, partitions } = value;
+  return { errorCode, partitions, isWhole, byteLength, throttleMs, release: () => answer.release() };
 }

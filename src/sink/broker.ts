@@ -4,6 +4,8 @@ import { pause, type Clock } from '../host/host.ts';
 import { judge, locate, type Located } from './accept.ts';
 import type { Budget } from './budget.ts';
 import type { Emit } from './events.ts';
+import type { Lane } from './lane.ts';
+import { partitionId, questionOf, type Question } from './question.ts';
 import type { PartitionStream } from './stream.ts';
 import { Suspects } from './suspects.ts';
 
@@ -11,6 +13,8 @@ export interface BrokerPorts {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly budget: Budget;
+  /** Of all loops, so that what one fetched and another goes on with is written in order. */
+  readonly lane: Lane;
   /** Resolves when there is room on the disk. */
   readonly room: (signal: AbortSignal) => Promise<void>;
   readonly openFetcher: (brokerId: number) => Promise<Fetcher>;
@@ -29,10 +33,7 @@ export interface BrokerPorts {
 }
 
 interface Asked {
-  readonly streams: ReadonlyMap<
-    string,
-    { stream: PartitionStream; generation: number; from: PartitionStream['next'] }
-  >;
+  readonly questions: ReadonlyMap<string, Question>;
   readonly reservedBytes: number;
   /** Before this an answer without news is none to act on at once. */
   readonly noNewsMs: number;
@@ -40,9 +41,7 @@ interface Asked {
 }
 
 interface Arrival {
-  readonly stream: PartitionStream;
-  readonly from: PartitionStream['next'];
-  readonly generation: number;
+  readonly question: Question;
   readonly located: Located;
   readonly answer: FetchedPartition;
 }
@@ -53,7 +52,9 @@ const noNewsAfterMs = 100;
 const idlePollMs = 1000;
 const lostFirstMs = 250;
 const lostMaxMs = 10_000;
-const partitionsPerRequestMax = 2000;
+const partitionsPerRequestMax = 10_000;
+/** So often everything is asked anew, whatever the broker remembers. */
+const sessionMaxMs = 300_000;
 
 /**
  * Asks one broker for its partitions, one request at a time, with the next one on its way while the last answer is
@@ -67,6 +68,8 @@ export class BrokerLoop {
   #losses = 0;
   #wake: (() => void) | undefined;
   readonly #suspects = new Suspects();
+  #questions: ReadonlyMap<PartitionStream, Question> = new Map();
+  #freshMs = -Infinity;
   readonly #keeping = new Set<Promise<void>>();
 
   constructor(brokerId: number, ports: BrokerPorts) {
@@ -121,12 +124,9 @@ export class BrokerLoop {
     if (!this.#ports.budget.tryTake(reservedBytes)) return undefined;
     try {
       this.#fetcher ??= await this.#ports.openFetcher(this.brokerId);
-      const streams = new Map(
-        askable.map((stream) => [
-          streamId(stream.key.topicId, stream.key.partition),
-          { stream, generation: stream.generation, from: stream.next },
-        ]),
-      );
+      const before = this.#questions;
+      const questions = askable.map((stream) => questionOf(stream, before.get(stream)));
+      this.#questions = new Map(questions.map((question) => [question.stream, question]));
       const nowMs = this.#ports.clock.nowMs();
       const mayLeave = askable.every((stream) => stream.mayAskReplica(nowMs));
       const rackId = mayLeave ? this.#ports.rack : undefined;
@@ -136,24 +136,24 @@ export class BrokerLoop {
           minBytes: this.#ports.minBytes,
           maxBytes: reservedBytes,
           ...(rackId === undefined ? {} : { rackId }),
-          partitions: askable.map((stream) => ({
-            topicId: stream.key.topicId,
-            partition: stream.key.partition,
-            leaderEpoch: stream.leader.epoch,
-            offset: stream.next.offset,
-            lastEpoch: stream.next.epoch,
-            maxBytes: stream.partitionBytes,
-          })),
+          partitions: questions.map(({ row }) => row),
+          session: this.#session(nowMs),
         },
         signal,
       );
       answer.catch(() => undefined); // awaited later: until then a failure is nobody's surprise
       const noNewsMs = suspect === undefined ? nowMs + noNewsAfterMs : nowMs;
-      return { streams, reservedBytes, noNewsMs, answer };
+      return { questions: new Map(questions.map((one) => [one.id, one])), reservedBytes, noNewsMs, answer };
     } catch (error) {
       this.#ports.budget.give(reservedBytes);
       throw error;
     }
+  }
+
+  #session(nowMs: number): 'fresh' | 'continued' {
+    const isFresh = nowMs - this.#freshMs >= sessionMaxMs || nowMs < this.#freshMs;
+    if (isFresh) this.#freshMs = nowMs;
+    return isFresh ? 'fresh' : 'continued';
   }
 
   #askable(): PartitionStream[] {
@@ -215,13 +215,16 @@ export class BrokerLoop {
 
   #locate(asked: Asked, response: FetchResponse): Arrival[] {
     const arrivals: Arrival[] = [];
-    const [first] = asked.streams.values();
+    const [first] = response.isWhole ? asked.questions.values() : [];
+    if (!response.isWhole && response.throttleMs === 0) noteStanding(asked, response);
     for (const answer of response.partitions) {
-      const entry = asked.streams.get(streamId(answer.topicId, answer.partition));
-      if (entry === undefined || entry.generation !== entry.stream.generation) continue;
-      const { stream, generation, from } = entry;
-      // Somebody else was asked meanwhile, and was faster.
-      if (from.offset !== stream.next.offset) continue;
+      const question = asked.questions.get(partitionId(answer));
+      // Somebody else was asked meanwhile, and was faster; or it begins anew.
+      if (question === undefined || !stands(question)) {
+        this.#freshMs = -Infinity; // the broker does not say the same again
+        continue;
+      }
+      const { stream, from } = question;
       if (answer.errorCode !== 0 || answer.diverging !== undefined) {
         if (!stream.askLeader()) this.#ports.onPartitionError(stream, answer);
         continue;
@@ -233,10 +236,10 @@ export class BrokerLoop {
       }
       stream.settle();
       stream.noteStable(answer.lastStableOffset, answer.highWatermark);
-      const located = locate(answer.records, { asked: from, isFirst: entry === first });
+      const located = locate(answer.records, { asked: from, isFirst: question === first });
       stream.advance(located);
       if (located.batches.length > 0 || located.problem !== undefined) {
-        arrivals.push({ stream, from, generation, located, answer });
+        arrivals.push({ question, located, answer });
       }
     }
     this.#ports.onProgress();
@@ -245,7 +248,7 @@ export class BrokerLoop {
 
   /** Checks and hands over; the answer's buffer is given back when the last of it is written. */
   #keep(arrivals: readonly Arrival[], response: FetchResponse): void {
-    const writes = arrivals.map(async (arrival) => this.#keepOne(arrival));
+    const writes = arrivals.map(async (arrival) => this.#ports.lane.run(async () => this.#keepOne(arrival)));
     const kept = Promise.allSettled(writes).then(() => {
       this.#keeping.delete(kept);
       response.release();
@@ -255,7 +258,8 @@ export class BrokerLoop {
     this.#keeping.add(kept);
   }
 
-  async #keepOne({ stream, from, generation, located, answer }: Arrival): Promise<void> {
+  async #keepOne({ question, located, answer }: Arrival): Promise<void> {
+    const { stream, from, generation } = question;
     if (generation !== stream.generation) return;
     const { log } = stream;
     try {
@@ -306,18 +310,26 @@ function problemOf(asked: Asked, response: FetchResponse): string | undefined {
     return `${name}: ${text}`;
   }
   if (response.throttleMs > 0 && response.partitions.length === 0) return undefined;
-  const answered = new Set(response.partitions.map((row) => streamId(row.topicId, row.partition)));
-  const stray = [...answered].find((id) => !asked.streams.has(id));
+  const answered = new Set(response.partitions.map(partitionId));
+  const stray = [...answered].find((id) => !asked.questions.has(id));
   if (stray !== undefined) return `an answer for ${stray}, for which nobody had asked`;
   const { length } = response.partitions;
-  if (answered.size === asked.streams.size && length === answered.size) return undefined;
-  return `expected an answer for each of ${asked.streams.size} partitions, got ${length} for ${answered.size}`;
+  const isComplete = !response.isWhole || answered.size === asked.questions.size;
+  if (isComplete && length === answered.size) return undefined;
+  return `expected an answer for each of ${asked.questions.size} partitions, got ${length} for ${answered.size}`;
 }
 
-function streamsOf({ streams }: Asked): PartitionStream[] {
-  return [...streams.values()].map(({ stream }) => stream);
+function streamsOf({ questions }: Asked): PartitionStream[] {
+  return [...questions.values()].map(({ stream }) => stream);
 }
 
-function streamId(topicId: string, partition: number): string {
-  return `${topicId}/${partition}`;
+/** What an answer leaves out is as it was. */
+function noteStanding({ questions }: Asked, { partitions }: FetchResponse): void {
+  const answered = new Set(partitions.map(partitionId));
+  for (const question of questions.values())
+    if (!answered.has(question.id) && stands(question)) question.stream.stay();
+}
+
+function stands({ stream, generation, from }: Question): boolean {
+  return generation === stream.generation && from.offset === stream.next.offset;
 }

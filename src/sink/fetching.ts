@@ -4,6 +4,7 @@ import { BrokerLoop } from './broker.ts';
 import { Budget } from './budget.ts';
 import type { Emit } from './events.ts';
 import { isKafkaTrouble } from './kafka-trouble.ts';
+import { Lane } from './lane.ts';
 import { resolveRange } from './resolve.ts';
 import type { DiskRoom } from './room.ts';
 import type { PartitionStream } from './stream.ts';
@@ -29,6 +30,7 @@ const answerBytes = { min: 256 * 1024, max: 8 * 1024 * 1024 };
 export class Fetching {
   readonly #o: FetchingOptions;
   readonly #budget: Budget;
+  readonly #lane = new Lane();
   readonly #loops = new Map<number, { loop: BrokerLoop; stop: AbortController; done: Promise<void> }>();
   readonly #settling = new Set<Promise<void>>();
 
@@ -68,6 +70,7 @@ export class Fetching {
       clock,
       emit,
       budget: this.#budget,
+      lane: this.#lane,
       room: async (until) => room.ready(until),
       openFetcher: async (id) => cluster.fetcher(id),
       streams,

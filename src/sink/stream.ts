@@ -185,7 +185,7 @@ export class PartitionStream {
   }
 
   /** At the end, what came until now was fetched; before it, what is as old as the newest record of the answer. */
-  #claim({ end, batches }: Located): void {
+  #claim({ end, batches }: Pick<Located, 'end' | 'batches'>): void {
     const { ends } = this;
     const last = batches.at(-1);
     const isAtEnd = ends !== undefined && end.offset >= ends.stable;
@@ -244,6 +244,13 @@ export class PartitionStream {
     if (this.#open.isTold || this.#ports.nowMs() - this.#open.sinceMs < openTransactionToldMs) return;
     this.#open = { ...this.#open, isTold: true };
     this.#ports.emit({ type: 'open-transaction', ...this.key, from: lastStableOffset, to: highWatermark });
+  }
+
+  /** The broker has nothing new since its last answer. */
+  stay(): void {
+    this.settle();
+    if (this.ends !== undefined) this.noteStable(this.ends.stable, this.ends.highWatermark);
+    this.#claim({ end: this.next, batches: [] });
   }
 
   stop(reason: StopReason, message: string): void {

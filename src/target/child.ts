@@ -1,7 +1,7 @@
 /** The child process: takes one order, carries it out, tells its parent, and ends. It ends with its parent, too. */
 import { once } from 'node:events';
 import { Socket } from 'node:net';
-import { killThisProcess, systemHost } from '../host/host.ts';
+import { boundYoungGeneration, killThisProcess, systemHost } from '../host/host.ts';
 import { pause } from '../host/host.ts';
 import type { OrderContext } from './context.ts';
 import { pouredFds, type FromChild, type ToChild } from './messages.ts';
@@ -14,6 +14,7 @@ const aliveEveryMs = 1000;
 /** Items on their way to the parent. */
 const itemsAheadMax = 4;
 
+boundYoungGeneration();
 const watched = new WatchedDisk(systemHost.disk, systemHost.clock);
 const aborting = new AbortController();
 const ended = new AbortController();

@@ -136,6 +136,30 @@ describe('fetch', () => {
     answer.release();
   });
 
+  test('in a session asks for what changed and is answered what is new', async () => {
+    const quiet = await topicWith('quiet', ['1'], { partitions: 100 });
+    const lively = await topicWith('lively', ['1']);
+    const rows = [
+      from(lively, 1n),
+      ...Array.from({ length: 100 }, (_, partition) => from(quiet, partition === 0 ? 1n : 0n, { partition })),
+    ];
+    await using fetcher = await cluster.fetcher(1);
+    const asked = asking(rows, { session: 'continued' });
+
+    const first = await fetcher.fetch(asked);
+    const second = await fetcher.fetch(asked);
+    await java.produce({ topic: 'lively', records: [{ partition: 0, value: '2' }] });
+    const third = await fetcher.fetch(asked);
+    const fresh = await fetcher.fetch({ ...asked, session: 'fresh' });
+
+    expect(first).toMatchObject({ isWhole: true, partitions: { length: 101 } });
+    expect(second).toMatchObject({ isWhole: false, partitions: [] });
+    expect(second.byteLength).toBeLessThan(100);
+    expect(third).toMatchObject({ isWhole: false, partitions: [{ topicId: lively, highWatermark: 2n }] });
+    expect(fresh).toMatchObject({ isWhole: true, partitions: { length: 101 } });
+    for (const response of [first, second, third, fresh]) response.release();
+  });
+
   test('keeps the errors of a deleted topic, an unknown id and an offset out of range with their partitions', async () => {
     const good = await topicWith('good', ['value']);
     const deleted = await topicWith('deleted', ['value']);

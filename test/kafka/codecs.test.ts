@@ -70,7 +70,7 @@ const cases: readonly { name: string; answer: string; read: (bytes: Buffer) => u
   },
   {
     name: 'Fetch',
-    answer: `0000 00000000 02 ${idHex}
+    answer: `0000 00000011 02 ${idHex}
       03 00000000 0000 7fffffffffffffff 0000000000000009 0000000000000001
            02 0000000000000fff 0000000000000002 00 ffffffff 04 aabbcc 00
          00000001 0001 ffffffffffffffff ffffffffffffffff ffffffffffffffff 00 00000005 00
@@ -79,6 +79,7 @@ const cases: readonly { name: string; answer: string; read: (bytes: Buffer) => u
     read: (bytes) => read(fetchMessage, bytes),
     value: {
       errorCode: 0,
+      sessionId: 17,
       partitions: [
         {
           topicId: id,
@@ -274,14 +275,16 @@ describe('a request', () => {
       { topicId: id, partition: 3, ...row },
     ];
 
-    const request = { maxWaitMs: 500, minBytes: 1, maxBytes: 1024, rackId: 'r', partitions };
+    const forgotten = [{ topicId: other, partition: 4, ...row }];
+    const session = { id: 17, epoch: 3, partitions, forgotten };
+    const request = { maxWaitMs: 500, minBytes: 1, maxBytes: 1024, rackId: 'r', session };
 
     expect(written(fetchMessage, request)).toBe(
-      plain(`ffffffff 000001f4 00000001 00000400 01 00000000 ffffffff 04
+      plain(`ffffffff 000001f4 00000001 00000400 01 00000011 00000003 04
         ${idHex} 03 ${rowHex('00000001')} ${rowHex('00000000')} 00
         101112131415161718191a1b1c1d1e1e 02 ${rowHex('00000002')} 00
         ${idHex} 02 ${rowHex('00000003')} 00
-        01 0272 00`),
+        02 101112131415161718191a1b1c1d1e1e 02 00000004 00 0272 00`),
     );
   });
 

@@ -72,8 +72,9 @@ test('while a truncation is being journalled nobody is asked again, so that it i
       cluster.fetcher = async (id) => {
         const fetcher = await openFetcher(id);
         const fetch = fetcher.fetch.bind(fetcher);
+        // Everything anew, so that each answer has a row to meddle with.
         fetcher.fetch = async (request, signal) => {
-          const response = await fetch(request, signal);
+          const response = await fetch({ ...request, session: 'fresh' }, signal);
           answers += 1;
           if (!isDiverging) return response;
           const partitions = response.partitions.map((answer) =>

@@ -1,17 +1,18 @@
 import type { FetchedPartition, FetchPartition, FetchRequest } from '../api.ts';
+import type { SessionStep } from '../fetch-session.ts';
 import type { Reader } from '../reader.ts';
 import type { Message } from './message.ts';
 
 /**
- * Fetch, version 13 (Kafka 3.1): by topic id, without a fetch session, read_committed. `?` is nullable, `[x]` a compact array; strings
+ * Fetch, version 13 (Kafka 3.1): by topic id, read_committed. `?` is nullable, `[x]` a compact array; strings
  * and bytes are compact; every struct and the whole end with tagged fields.
  *
  * request  = replica_id int32 (-1), max_wait_ms int32, min_bytes int32, max_bytes int32
- *            isolation_level int8 (1), session_id int32 (0), session_epoch int32 (-1)
+ *            isolation_level int8 (1), session_id int32, session_epoch int32 (-1: none, 0: a new one)
  *            [ topic_id uuid
  *              [ partition int32, current_leader_epoch int32, fetch_offset int64, last_fetched_epoch int32
  *                log_start_offset int64 (-1), partition_max_bytes int32 ] ]
- *            forgotten [ topic_id uuid, [int32] ] (none), rack_id string
+ *            forgotten [ topic_id uuid, [ partition int32 ] ], rack_id string
  * response = throttle_time_ms int32, error_code int16, session_id int32
  *            [ topic_id uuid
  *              [ partition_index int32, error_code int16, high_watermark int64, last_stable_offset int64
@@ -21,19 +22,26 @@ import type { Message } from './message.ts';
  *
  * The records are a view into the response. The order of the partitions asked for is kept: neighbours of one topic share its entry.
  */
+export interface FetchQuestion extends Omit<FetchRequest, 'partitions' | 'session'> {
+  readonly session: SessionStep;
+}
+
 export interface FetchResult {
   readonly errorCode: number;
+  /** 0 where the broker has none. */
+  readonly sessionId: number;
   readonly partitions: FetchedPartition[];
 }
 
-export const fetchMessage: Message<FetchRequest, FetchResult> = {
+export const fetchMessage: Message<FetchQuestion, FetchResult> = {
   name: 'Fetch',
   apiKey: 1,
   version: 13,
   write(request, to) {
     to.int32(-1).int32(request.maxWaitMs).int32(request.minBytes).int32(request.maxBytes);
-    to.int8(1).int32(0).int32(-1);
-    to.array(runsOfOneTopic(request.partitions), ({ topicId, partitions }) => {
+    const { id, epoch, partitions: rows, forgotten } = request.session;
+    to.int8(1).int32(id).int32(epoch);
+    to.array(runsOfOneTopic(rows), ({ topicId, partitions }) => {
       to.uuid(topicId);
       to.array(partitions, (row) => {
         to.int32(row.partition).int32(row.leaderEpoch).int64(row.offset).int32(row.lastEpoch);
@@ -41,12 +49,16 @@ export const fetchMessage: Message<FetchRequest, FetchResult> = {
       });
       to.noTags();
     });
-    to.array([], () => undefined);
+    to.array(runsOfOneTopic(forgotten), ({ topicId, partitions }) => {
+      to.uuid(topicId);
+      to.array(partitions, ({ partition }) => to.int32(partition));
+      to.noTags();
+    });
     to.string(request.rackId ?? '').noTags();
   },
   read(from) {
     const errorCode = from.int16();
-    from.int32();
+    const sessionId = from.int32();
     const partitions: FetchedPartition[] = [];
     const readRows = (): void => {
       const topicId = from.uuid();
@@ -56,7 +68,7 @@ export const fetchMessage: Message<FetchRequest, FetchResult> = {
     };
     from.array(18, readRows, rowsMax);
     from.tags();
-    return { errorCode, partitions };
+    return { errorCode, sessionId, partitions };
   },
 };
 
