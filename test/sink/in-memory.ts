@@ -247,7 +247,8 @@ export class MemoryCluster implements Cluster {
     }
     if (signal?.aborted) throw new Error('the fetch was given up');
     const byteLength = partitions.reduce((sum, { records }) => sum + records.length, 0);
-    return { errorCode: 0, throttleMs: 0, partitions, byteLength, release: () => undefined };
+    const release = (): void => undefined;
+    return { errorCode: 0, throttleMs: 0, partitions, isWhole: true, byteLength, release };
   }
 
   #answer(request: FetchRequest): FetchedPartition[] {
