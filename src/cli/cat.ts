@@ -1,22 +1,11 @@
-import { VarveError } from '../errors.ts';
 import { localFolderOf } from '../config/config.ts';
-import type { CoveredBatch } from '../local/local.ts';
-import { decodeRecords, nextOffsetOf, type LogRecord } from '../log/log.ts';
-import { plural } from '../observe/observe.ts';
-import {
-  chooseLife,
-  planStretches,
-  readMerged,
-  unknownTopic,
-  type Backup,
-  type Life,
-} from '../restore/restore.ts';
-import { timeText } from '../schedule/schedule.ts';
+import { chooseLife, planStretches, unknownTopic, type Backup, type Life } from '../restore/restore.ts';
 import type { Command, CommandContext } from './command.ts';
+import { addRecords, ChunkedOutput, refuseEmptySelection, type Selection } from './printing.ts';
 import { jsonLines, plainLines } from './records.ts';
 import { choosePartitions, readingFolder } from './selection.ts';
 import { checkChoice, openBackup, startReading } from './sources.ts';
-import { timeRangeOf, type TimeRange } from './time.ts';
+import { timeRangeOf } from './time.ts';
 
 export const command: Command = {
   name: 'cat',
@@ -109,21 +98,10 @@ async function printFrom(
   }
   const output = new ChunkedOutput(write);
   let count = 0;
-  const { from, to } = selection.time;
   try {
     for (const { partition, copies, plan } of partitions) {
       const format = (json ? jsonLines : plainLines)(life.topic, partition);
-      const options = { fromMs: from, toMs: to };
-      for await (const batch of readMerged(copies, plan.stretches, options)) {
-        // The maximum is all that a head tells of the times in it.
-        if (from !== undefined && batch.header.maxTimestamp < from) continue;
-        for (const record of recordsOf(batch, life, partition)) {
-          if (!isSelected(record, selection)) continue;
-          count += 1;
-          output.add(format(record));
-          if (output.isFull) await output.flush();
-        }
-      }
+      count += await addRecords({ life, partition, copies, plan }, { selection, format, output });
     }
   } finally {
     await output.flush(); // what came before damage is worth having
@@ -134,91 +112,4 @@ async function printFrom(
 
 function lacks(lives: readonly Life[], topicId: string | undefined): boolean {
   return topicId !== undefined && !lives.some((life) => life.topicId === topicId);
-}
-
-interface Selection {
-  readonly time: TimeRange;
-  readonly key: Buffer | undefined;
-}
-
-/** The records of a batch that its place in the log leaves to it. */
-function* recordsOf(
-  batch: CoveredBatch,
-  { topic, topicId }: Pick<Life, 'topic' | 'topicId'>,
-  partition: number,
-): Generator<LogRecord, void, void> {
-  const { bytes, header, from, to, path } = batch;
-  const isWhole = from <= header.baseOffset && to >= nextOffsetOf(header);
-  try {
-    for (const record of decodeRecords(bytes, header)) {
-      if (isWhole || (record.offset >= from && record.offset < to)) yield record;
-    }
-  } catch (error) {
-    if (!(error instanceof VarveError)) throw error;
-    const where = `${topic}/${partition} (topic id ${topicId}) in ${path}`;
-    throw new VarveError(error.code, `${where}: ${error.message}`, {
-      cause: error,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-    });
-  }
-}
-
-function isSelected(record: LogRecord, { time, key }: Selection): boolean {
-  if (time.from !== undefined && record.timestamp < time.from) return false;
-  if (time.to !== undefined && record.timestamp >= time.to) return false;
-  return key === undefined || (record.key !== null && key.equals(record.key));
-}
-
-/** Nothing was selected: fine for a topic without records, else told with the range that is there. */
-async function refuseEmptySelection(life: Life): Promise<void> {
-  let count = 0;
-  let first: bigint | undefined;
-  let last: bigint | undefined;
-  for (const { partition, copies } of life.partitions) {
-    const { stretches } = planStretches(copies);
-    for await (const batch of readMerged(copies, stretches, { fromMs: undefined, toMs: undefined })) {
-      for (const { timestamp } of recordsOf(batch, life, partition)) {
-        count += 1;
-        if (first === undefined || timestamp < first) first = timestamp;
-        if (last === undefined || timestamp > last) last = timestamp;
-      }
-    }
-  }
-  if (first === undefined || last === undefined) return;
-  throw new VarveError(
-    'nothing-selected',
-    `nothing of topic ${life.topic} is selected: it has ${plural(count, 'record')} from ${timeText(first)} to ${timeText(last)} ` +
-      `in ${plural(life.partitions.length, 'partition')}`,
-    { hint: 'widen the range, or leave --key or --partition out' },
-  );
-}
-
-const chunkCharactersMin = 64 * 1024;
-
-/** Lines gathered into writes that are worth their call; each waits while the reader is slower. */
-class ChunkedOutput {
-  readonly #write: CommandContext['write'];
-  #lines: string[] = [];
-  #characters = 0;
-
-  constructor(write: CommandContext['write']) {
-    this.#write = write;
-  }
-
-  get isFull(): boolean {
-    return this.#characters >= chunkCharactersMin;
-  }
-
-  add(line: string): void {
-    this.#lines.push(line);
-    this.#characters += line.length;
-  }
-
-  async flush(): Promise<void> {
-    if (this.#lines.length === 0) return;
-    const chunk = this.#lines.join('');
-    this.#lines = [];
-    this.#characters = 0;
-    await this.#write(chunk);
-  }
 }

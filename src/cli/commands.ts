@@ -40,6 +40,18 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import('./drill.ts')).command,
   },
   {
+    name: 'export',
+    summary: 'Write topics into one plain file, for other places',
+    group: 'Restore',
+    load: async () => (await import('./export.ts')).command,
+  },
+  {
+    name: 'import',
+    summary: 'Put topics back from a file that export wrote',
+    group: 'Restore',
+    load: async () => (await import('./import.ts')).command,
+  },
+  {
     name: 'import-sink',
     summary: 'Fill a topic from the files of a FileStreamSink',
     group: 'Restore',

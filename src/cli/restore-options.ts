@@ -95,17 +95,64 @@ export const replayOptions: Readonly<Record<string, OptionSpec>> = Object.fromEn
   replayNames.map((name) => [name, restoreOptions[name]]),
 );
 
+const repositoryNames: ReadonlySet<string> = new Set([
+  'all-topics',
+  'snapshot',
+  'instance',
+  'incarnation',
+  'local-only',
+  'salvage',
+]);
+
+/** Those of a restore that have a meaning where the records come from a file. */
+export const fileOptions: Readonly<Record<string, OptionSpec>> = Object.fromEntries(
+  Object.entries(restoreOptions).filter(([name]) => !repositoryNames.has(name)),
+);
+
 /** What was asked for; contradictions are refused. */
 export function requestOf(args: Args): RestoreRequest {
-  const map = args.list('map').map(pairOf);
-  const topics = args.list('topic');
   const allTopics = args.flag('all-topics');
-  if (topics.length === 0 && !allTopics && map.length === 0) {
+  const chosen = chosenOf(args);
+  if (chosen.topics.length === 0 && !allTopics && chosen.map.length === 0) {
     throw usage(
       'expected --topic, --all-topics or --map, got none of them',
       'varve list latest shows the topics',
     );
   }
+  return {
+    ...chosen,
+    allTopics,
+    incarnation: args.string('incarnation'),
+    snapshot: args.string('snapshot'),
+    instance: args.string('instance'),
+    localOnly: args.flag('local-only'),
+    salvage: args.flag('salvage'),
+  };
+}
+
+/** Of the topics of a file: all of them unless some are named. `digest` makes it another restore than that of another file. */
+export function fileRequest(args: Args, o: { topics: readonly string[]; digest: string }): RestoreRequest {
+  const chosen = chosenOf(args);
+  const isAll = chosen.topics.length === 0 && chosen.map.length === 0;
+  return {
+    ...chosen,
+    topics: isAll ? o.topics : chosen.topics,
+    allTopics: false,
+    incarnation: undefined,
+    snapshot: `file ${o.digest}`,
+    instance: undefined,
+    localOnly: false,
+    salvage: false,
+  };
+}
+
+type Chosen = Omit<
+  RestoreRequest,
+  'allTopics' | 'incarnation' | 'snapshot' | 'instance' | 'localOnly' | 'salvage'
+>;
+
+function chosenOf(args: Args): Chosen {
+  const map = args.list('map').map(pairOf);
   atMostOne(args, ['all-groups', 'no-groups']);
   const replay = replayRequest(args);
   if (replay.toTopic !== undefined && map.length > 0)
@@ -129,23 +176,17 @@ export function requestOf(args: Args): RestoreRequest {
   const time = timeRangeOf({ from: args.string('from-time'), to: args.string('to-time') });
   return {
     ...replay,
-    topics,
-    allTopics,
+    topics: args.list('topic'),
     excludeTopics: args.list('exclude-topic'),
     fromMs: time.from,
     toMs: time.to,
     partitions,
     repartition,
     map,
-    incarnation: args.string('incarnation'),
-    snapshot: args.string('snapshot'),
-    instance: args.string('instance'),
-    localOnly: args.flag('local-only'),
     groups: groupsOf(args, groups),
     groupsTo,
     skipActiveGroups: args.flag('skip-active-groups'),
     acceptMissing: args.flag('accept-missing'),
-    salvage: args.flag('salvage'),
   };
 }
 

@@ -72,15 +72,27 @@ async function opened(disk: Disk, path: string): Promise<DiskFile> {
   return readable(path, async () => disk.open(target, 'read'));
 }
 
+/** How a file is spoken of: by the option that names it, and what it should have been. */
+export interface FileWords {
+  readonly option: string;
+  readonly hint: string;
+}
+
+const sinkWords: FileWords = { option: '--files: ', hint: 'name the files of the FileStreamSink alone' };
+
 /** What the operating system refuses is told by the path that was asked for. */
-export async function readable<T>(path: string, work: () => Promise<T>): Promise<T> {
+export async function readable<T>(
+  path: string,
+  work: () => Promise<T>,
+  { option }: FileWords = sinkWords,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const code = codeOf(error);
     if (code === undefined) throw error;
-    throw new VarveError('failed', `--files: ${path}: it cannot be read: ${code}`, {
-      hint: 'let the user that runs this read it and its folder, or name copies that it may read',
+    throw new VarveError('failed', `${option}${path}: it cannot be read: ${code}`, {
+      hint: 'let the user that runs this read it and its folder, or name a copy that it may read',
       cause: error,
     });
   }
@@ -95,17 +107,21 @@ const notFiles = {
 } as const satisfies Record<DiskStat['kind'], string>;
 
 /** Symbolic links are followed, unlike anywhere else: they are the operator's own, and nothing is written. */
-export async function fileBehind(disk: Disk, path: string): Promise<DiskStat & { target: string }> {
+export async function fileBehind(
+  disk: Disk,
+  path: string,
+  words: FileWords = sinkWords,
+): Promise<DiskStat & { target: string }> {
   let target = path;
-  let found = await readable(path, async () => disk.stat(target));
+  let found = await readable(path, async () => disk.stat(target), words);
   for (let links = 0; found?.kind === 'symlink' && links < linksMax; links += 1) {
     target = resolve(dirname(target), (await disk.readSymlink(target)) ?? '');
-    found = await readable(path, async () => disk.stat(target));
+    found = await readable(path, async () => disk.stat(target), words);
   }
   if (found?.kind === 'file') return { ...found, target };
   const got = found === undefined ? 'nothing' : notFiles[found.kind];
   const behind = target === path ? '' : ` behind its link to ${target}`;
-  throw new VarveError('usage', `--files: ${path}: expected a file, got ${got}${behind}`, {
-    hint: 'name the files of the FileStreamSink alone',
+  throw new VarveError('usage', `${words.option}${path}: expected a file, got ${got}${behind}`, {
+    hint: words.hint,
   });
 }

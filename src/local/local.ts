@@ -32,7 +32,7 @@ export { PartitionLog, type Append, type PartitionOptions } from './partition.ts
 export { listSegments, type Repair, type SegmentFile } from './recover.ts';
 export { coverageOfFiles, readPartition, type CoveredBatch } from './reader.ts';
 export { readCoverage } from './gaps.ts';
-export { measureSegmentFile } from './segment.ts';
+export { measureSegmentFile, walkSegment } from './segment.ts';
 
 /** Makes the folder and its identity where they are missing. Harmless when repeated. */
 export async function initLocalFolder(host: Host, folder: string, instance: string): Promise<Identity> {

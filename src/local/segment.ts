@@ -30,7 +30,7 @@ export interface BatchInFile {
  * length field claims is never allocated before the file was seen to hold it.
  */
 export async function* walkSegment(
-  file: DiskFile,
+  file: Pick<DiskFile, 'read' | 'byteLength'>,
   base: bigint,
 ): AsyncGenerator<BatchInFile, SegmentWalk, undefined> {
   const fileBytes = await file.byteLength();

@@ -97,7 +97,7 @@ export function valueBody(value: Buffer): Buffer {
 const noHeaders = Buffer.alloc(1);
 
 /**
- * Puts records into a batch of their own: offsets from 0 without a hole, each with the time it has. A codec that this
+ * Puts records into a batch of their own: offsets from 0, without a hole unless told otherwise, each with the time it has. A codec that this
  * program only reads becomes none.
  */
 export class BatchEncoder {
@@ -121,19 +121,20 @@ export class BatchEncoder {
     return this.#at;
   }
 
-  add({ timestamp, body }: Pick<RawRecord, 'timestamp' | 'body'>): void {
+  /** `offsetDelta` is above that of the record before. */
+  add({ timestamp, body }: Pick<RawRecord, 'timestamp' | 'body'>, offsetDelta = this.#count): void {
     if (this.#count === 0) {
       this.#baseTimestamp = timestamp;
       this.#maxTimestamp = timestamp;
     } else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp;
     const timestampDelta = BigInt.asIntN(64, timestamp - this.#baseTimestamp);
     this.#reserve(body.length + recordHeadBytesMax);
-    const fieldsBytes = 1 + varlongBytes(timestampDelta) + varintBytes(this.#count);
+    const fieldsBytes = 1 + varlongBytes(timestampDelta) + varintBytes(offsetDelta);
     this.#varint(fieldsBytes + body.length);
     this.#bytes[this.#at] = 0;
     this.#at += 1;
     this.#varlong(timestampDelta);
-    this.#varint(this.#count);
+    this.#varint(offsetDelta);
     body.copy(this.#bytes, this.#at);
     this.#at += body.length;
     this.#count += 1;

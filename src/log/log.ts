@@ -28,7 +28,7 @@ export {
   type RawRecord,
   type Stamp,
 } from './encode.ts';
-export { keyOfBody } from './retain.ts';
+export { keyOfBody, retainRecords } from './retain.ts';
 export { decodeRecords, type DecodeLimits, type LogRecord, type RecordHeader } from './records.ts';
 export { inflatedBytesMax } from './inflate.ts';
 export { survivingPieces, type BatchRange, type Piece, type Truncation } from './branches.ts';

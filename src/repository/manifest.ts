@@ -153,6 +153,34 @@ const partitionRow = z.object({
   lastMs: timestamp.nullable(),
 });
 
+export const topicSettingsShape = z.object({
+  readMs: count,
+  partitions: count,
+  replicationFactor: count,
+  configs: z.array(z.tuple([z.string(), z.string()])),
+});
+
+export const savedGroupsShape = z.object({
+  readMs: count,
+  groups: z.array(
+    z.object({
+      group: z.string(),
+      protocolType: z.string(),
+      offsets: z.array(
+        z
+          .tuple([z.string(), count, timestamp, z.number().int(), z.string()])
+          .transform(([name, partition, at, leaderEpoch, metadata]) => ({
+            topic: name,
+            partition,
+            offset: at,
+            leaderEpoch,
+            metadata,
+          })),
+      ),
+    }),
+  ),
+});
+
 const manifestSchema = z.object({
   format: z.literal(1),
   id: z.string().regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/),
@@ -183,39 +211,11 @@ const manifestSchema = z.object({
       topicId,
       firstSeen: z.string().nullable(),
       isExpected: z.boolean(),
-      settings: z
-        .object({
-          readMs: count,
-          partitions: count,
-          replicationFactor: count,
-          configs: z.array(z.tuple([z.string(), z.string()])),
-        })
-        .nullable(),
+      settings: topicSettingsShape.nullable(),
       partitions: z.array(partitionRow),
     }),
   ),
-  groups: z
-    .object({
-      readMs: count,
-      groups: z.array(
-        z.object({
-          group: z.string(),
-          protocolType: z.string(),
-          offsets: z.array(
-            z
-              .tuple([z.string(), count, timestamp, z.number().int(), z.string()])
-              .transform(([name, partition, at, leaderEpoch, metadata]) => ({
-                topic: name,
-                partition,
-                offset: at,
-                leaderEpoch,
-                metadata,
-              })),
-          ),
-        }),
-      ),
-    })
-    .nullable(),
+  groups: savedGroupsShape.nullable(),
   ...accessShape,
   expired: z.array(
     z
@@ -237,20 +237,7 @@ export function formatManifest(manifest: Manifest): Buffer {
     JSON.stringify({
       ...manifest,
       incarnations: incarnations.map((row) => ({ ...row, partitions: row.partitions.map(partitionJson) })),
-      groups: groups && {
-        readMs: groups.readMs,
-        groups: groups.groups.map(({ group, protocolType, offsets }) => ({
-          group,
-          protocolType,
-          offsets: offsets.map((at) => [
-            at.topic,
-            at.partition,
-            String(at.offset),
-            at.leaderEpoch,
-            at.metadata,
-          ]),
-        })),
-      },
+      groups: groups && savedGroupsJson(groups),
       expired: expired.map((at) => [
         at.topic,
         at.topicId,
@@ -261,6 +248,17 @@ export function formatManifest(manifest: Manifest): Buffer {
       ]),
     }),
   );
+}
+
+export function savedGroupsJson({ readMs, groups }: SavedGroups): object {
+  return {
+    readMs,
+    groups: groups.map(({ group, protocolType, offsets }) => ({
+      group,
+      protocolType,
+      offsets: offsets.map((at) => [at.topic, at.partition, String(at.offset), at.leaderEpoch, at.metadata]),
+    })),
+  };
 }
 
 function partitionJson(row: PartitionRow): unknown {

@@ -40,6 +40,9 @@ export { isLinkRefused, linkObstacle, linkRefused, linkSettled, sharingText } fr
 export { acquireLock, breakLock, readLock, type LockHolder, type RepositoryLock } from './lock.ts';
 export {
   formatManifest,
+  savedGroupsJson,
+  savedGroupsShape,
+  topicSettingsShape,
   type CoverageRow,
   type ExpiredSegment,
   type IncarnationRow,
@@ -71,4 +74,5 @@ export {
   renameSettled,
   syncFolder,
 } from './steps.ts';
+export { tarEnd, tarHeader, tarPadding } from './tar.ts';
 export { moveToTrash, purgeTrash, rebuildViews, sweepStaging, targetNowMs } from './upkeep.ts';

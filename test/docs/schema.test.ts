@@ -29,6 +29,7 @@ test('what the commands print without a broker is what its schema says', async (
   const lines = [
     'version|config print|config validate|completion zsh|check|info|list|list latest|gaps list|restores list',
     `verify --deep|init|key list|instance list|unlock|pin ${id}|expire --dry-run|repack --dry-run|gaps accept --dry-run`,
+    'export --topic orders --out orders.tar',
     'key generate another|key add second --key-file another|key remove second --yes|key rotate --yes|key export',
   ].flatMap((line) => line.split('|'));
   for (const line of lines) {

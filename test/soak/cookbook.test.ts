@@ -79,6 +79,7 @@ const given: Readonly<Record<string, readonly [line: RegExp, () => Promise<unkno
     [/--dry-run/, async () => lose('orders')],
     [/--recreate/, backUp],
   ],
+  'export-file.md': [[/import/, async () => lose('orders')]],
   'groups.md': [[/restore/, async () => lose('orders', 'orders.check')]],
   'more-partitions.md': [[/--to-topic orders.wide --repartition/, async () => lose('orders.wide')]],
   'interrupted.md': [[/restore /, backUp]],
@@ -104,7 +105,7 @@ test.each(pages)('every command of %s does what the page says', async (path, tex
     const words = wordsOf(line)
       .slice(1)
       .map((word) => meant.get(word) ?? word);
-    const isRestore = words[0] === 'restore' && !words.includes('--dry-run');
+    const isRestore = ['restore', 'import'].includes(words[0] ?? '') && !words.includes('--dry-run');
     const end = await place.run(...words, ...(isRestore ? ['--yes'] : []));
     expect(end.status, `${line}\n${end.stdout}${end.stderr}`).toBe(0);
     if (isRestore) expect(end.stdout).toMatch(/\nRESTORED \S+\n$/);

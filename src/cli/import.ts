@@ -1,0 +1,103 @@
+import { resolve } from 'node:path';
+import { ExportBackup, readExport, type ExportFile } from '../exchange/exchange.ts';
+import { bytesText, plural, type StatusLine } from '../observe/observe.ts';
+import type { Command, CommandContext } from './command.ts';
+import { connectTarget, replay } from './replay.ts';
+import { fileOptions, fileRequest, throttleOf } from './restore-options.ts';
+import { timeText } from '../schedule/schedule.ts';
+import { momentText } from './times.ts';
+
+export const command: Command = {
+  name: 'import',
+  summary: 'Put topics back from a file that export wrote',
+  positionals: [{ name: 'file', summary: 'What varve export wrote: X.tar or X.tar.zst', required: true }],
+  description:
+    'Reads the whole file first, and refuses it before anything is written to Kafka where it is not as varve export ' +
+    'wrote it. Then it goes the way of varve restore, which needs neither the repository nor the local files: the ' +
+    'plan, the question, the same command to go on after anything, the comparison, the offsets of groups.\n' +
+    'The file is neither encrypted nor signed: who could change it decides what is imported.',
+  examples: [
+    ['varve import orders.tar.zst --dry-run', 'what would be done'],
+    ['varve import orders.tar.zst --to-topic orders.check', 'beside the topic, to look at it'],
+    [
+      "varve import shop.tar --topic 'shop.*' --target dr --yes --json",
+      'some of it into another cluster, for programs',
+    ],
+  ],
+  options: fileOptions,
+  needs: [],
+  drains: true,
+  outlivesTerminal: true,
+  async run(context) {
+    const { args, cwd, host } = context;
+    throttleOf(args); // nonsense is refused before anything is read
+    fileRequest(args, { topics: [], digest: '' });
+    const { config } = await context.loadedConfig([]);
+    const path = resolve(cwd, args.words[0] ?? '');
+    await using target = await connectTarget(context, config);
+    return await replay(context, { name: command.name, config, target }, async ({ status }) => {
+      const file = await readShown(context, path, status);
+      await tellFile(context, file);
+      const backup = new ExportBackup(host.disk, file);
+      const request = fileRequest(args, { topics: backup.topics, digest: file.digest });
+      return { request, backup, claimed: new Map(), end: async () => 0 };
+    });
+  },
+};
+
+async function readShown(
+  { host, json, signal, terminal }: CommandContext,
+  path: string,
+  status: StatusLine,
+): Promise<ExportFile> {
+  let bytes = 0;
+  let toldMs = host.clock.nowMs();
+  const onBytes = (count: number): void => {
+    bytes += count;
+    const nowMs = host.clock.nowMs();
+    if (json || !terminal.stderr || nowMs - toldMs < 250) return;
+    toldMs = nowMs;
+    status.show(`checking the file: ${bytesText(bytes)}`);
+  };
+  try {
+    return await readExport(host.disk, path, { signal, onBytes });
+  } finally {
+    status.clear();
+  }
+}
+
+async function tellFile({ json, out }: CommandContext, file: ExportFile): Promise<void> {
+  const { path, byteLength, digest, document } = file;
+  const { tool, exportedMs, excerpt, topics, groups } = document;
+  const records = topics.reduce(
+    (sum, { partitions }) => sum + partitions.reduce((all, row) => all + row.records, 0),
+    0,
+  );
+  if (json) {
+    const shown = {
+      file: path,
+      bytes: byteLength,
+      digest,
+      tool,
+      exportedMs,
+      isExcerpt: excerpt !== null,
+      records,
+    };
+    const counts = { topics: topics.map(({ topic }) => topic), groups: groups?.groups.length ?? null };
+    await out(JSON.stringify({ schema: 'varve.import/1', type: 'file', ...shown, ...counts }));
+    return;
+  }
+  await out(
+    `file ${path}: ${plural(records, 'record')} of ${plural(topics.length, 'topic')}, ${bytesText(byteLength)}, ` +
+      `exported ${momentText(exportedMs)} by ${tool}`,
+  );
+  if (excerpt !== null) await out(`note: it is an excerpt: ${excerptText(excerpt)}`);
+}
+
+function excerptText({ fromMs, toMs, key }: NonNullable<ExportFile['document']['excerpt']>): string {
+  return [
+    ...(fromMs === null ? [] : [`from ${timeText(fromMs)}`]),
+    ...(toMs === null ? [] : [`before ${timeText(toMs)}`]),
+    ...(key === null ? [] : ['of one key']),
+  ].join(', ');
+}
