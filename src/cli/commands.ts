@@ -139,7 +139,13 @@ export const commandRows: readonly CommandRow[] = [
     name: 'instance list',
     summary: 'List the instances that share the repository',
     group: 'Tend',
-    load: async () => (await import('./tend.ts')).instanceList,
+    load: async () => (await import('./instance.ts')).instanceList,
+  },
+  {
+    name: 'instance retire',
+    summary: 'Say that the daemon of an instance is gone for good',
+    group: 'Tend',
+    load: async () => (await import('./instance.ts')).instanceRetire,
   },
   {
     name: 'repack',

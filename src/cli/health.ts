@@ -108,6 +108,7 @@ export async function lookAtRepository(context: CommandContext, config: Config):
     const keys = await askTarget(context, { config, order: 'keys', params: { localFolder } });
     return [
       ...snapshotFindings(overview, config, nowMs),
+      ...(await lookAtOthers(context, config)),
       ...drillFindings(overview, { config, memory, nowMs }),
       ...keyFindings(keys),
     ];
@@ -127,6 +128,27 @@ function keyFindings({ slots, keyring, problems }: OrderResult<'keys'>): Finding
     return [warn(what, 'there is one slot only', 'add a second key, kept elsewhere: varve key add')];
   const contentKeys = plural(keyring.keys.length, 'content key');
   return [ok(what, `${plural(slots.length, 'slot')}, ${contentKeys}`)];
+}
+
+/** A daemon that shares the repository may have ended on a host that nobody looks at. */
+async function lookAtOthers(context: CommandContext, config: Config): Promise<Finding[]> {
+  const names = await askTarget(context, { config, order: 'instances', params: undefined });
+  if (names.every((name) => name === config.instance)) return [];
+  const params = { instance: undefined, memory: undefined };
+  const { snapshots, retired } = await askTarget(context, { config, order: 'list', params });
+  const nowMs = context.host.clock.nowMs();
+  return names.flatMap((name) => {
+    const newest = snapshots.findLast(({ instance }) => instance === name);
+    if (name === config.instance || newest === undefined || retired.includes(name)) return [];
+    const { takenMs } = newest;
+    const due = dueState(config.cycle, { nowMs, sinceMs: takenMs, lastSuccessMs: takenMs });
+    if (due.overdueMs === undefined) return [];
+    return warn(
+      'instances',
+      `instance ${name}: its newest snapshot, ${newest.id}, was taken ${agoText(takenMs, nowMs)}`,
+      `look at its daemon; if that is gone for good: varve instance retire ${name}`,
+    );
+  });
 }
 
 export function snapshotFindings(overview: Overview, config: Config, nowMs: number): Finding[] {

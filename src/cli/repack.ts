@@ -83,9 +83,8 @@ async function printPlan({ out, table }: CommandContext, plan: RepackReport): Pr
   );
   await out(`a snapshot has ${plural(plan.packsAfter, 'pack')} then, instead of ${plan.packsBefore}`);
   await out(`reads ${bytesText(plan.readBytes)} and writes ${bytesText(plan.writeBytes)}`);
-  await out(
-    `${plural(plan.olderSnapshots, 'snapshot')} keep the old packs until they expire: until then the target holds both`,
-  );
+  const older = `${plural(plan.olderSnapshots, 'snapshot')} ${plan.olderSnapshots === 1 ? 'keeps' : 'keep'}`;
+  await out(`${older} the old packs until they expire: until then the target holds both`);
 }
 
 async function printSummary(

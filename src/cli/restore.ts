@@ -3,7 +3,8 @@ import { askDaemon } from '../daemon/daemon.ts';
 import { messageOf, VarveError } from '../errors.ts';
 import type { Cluster, CommittedOffset } from '../kafka/kafka.ts';
 import { readIdentity } from '../local/local.ts';
-import type { Claimed, RestoreRequest } from '../restore/restore.ts';
+import type { RestoreRequest } from '../restore/restore.ts';
+import { claimsOf } from './claimed.ts';
 import type { Command, CommandContext } from './command.ts';
 import { connectTarget, replay } from './replay.ts';
 import { requestOf, restoreOptions, throttleOf } from './restore-options.ts';
@@ -48,12 +49,13 @@ export const command: Command = {
       await cutFirst(context, { config, cluster, request }, warn);
       const { snapshot, instance } = request;
       // Before the sources are looked at: a daemon that goes on meanwhile would claim more than was seen of them.
-      const claimed = await claimedBy({ config, cluster }, { signal: context.signal, warn });
+      const positions = await ownPositions({ config, cluster }, { signal: context.signal, warn });
       const backup = await openBackup(context, config, { snapshot, instance, reading, warn });
       const end = async (): Promise<number> => {
         await reading?.[Symbol.asyncDispose]();
         return reading?.openedBytes ?? 0;
       };
+      const claimed = claimsOf(positions, backup.retired);
       return { request, backup, claimed, end };
     });
   },
@@ -86,19 +88,6 @@ interface Asking {
   readonly warn: (message: string) => void;
 }
 
-/** What the program's own group says was saved: another replica, or a disk that was lost, may have had it. */
-async function claimedBy(followed: Followed, asking: Asking): Promise<Claimed> {
-  const claimed = new Map<string, { topic: string; partitions: Map<number, bigint> }>();
-  for (const { topic, partition, offset, metadata } of await ownPositions(followed, asking)) {
-    const topicId = topicIdIn(metadata);
-    if (topicId === undefined || offset <= 0n) continue;
-    const known = claimed.get(topicId) ?? { topic, partitions: new Map<number, bigint>() };
-    known.partitions.set(partition, offset);
-    claimed.set(topicId, known);
-  }
-  return claimed;
-}
-
 /** A cluster that does not know the group is not asked for it: a fresh one has no coordinator yet. */
 async function ownPositions(
   { cluster, config }: Followed,
@@ -112,16 +101,5 @@ async function ownPositions(
     if (!(error instanceof VarveError) || error.code !== 'kafka-refused') throw error;
     warn(`what was saved and is not at hand cannot be told: ${error.message}`);
     return [];
-  }
-}
-
-function topicIdIn(metadata: string): string | undefined {
-  try {
-    const parsed: unknown = JSON.parse(metadata);
-    const id: unknown =
-      typeof parsed === 'object' && parsed !== null ? Reflect.get(parsed, 'topicId') : undefined;
-    return typeof id === 'string' ? id : undefined;
-  } catch {
-    return undefined; // not ours
   }
 }

@@ -1,7 +1,7 @@
 import { localFolderOf, type Config } from '../config/config.ts';
 import { VarveError } from '../errors.ts';
 import { snapshotSettings } from '../daemon/daemon.ts';
-import { lookAtLocal, OpenBackup, type ReadableSnapshot } from '../sources/sources.ts';
+import { lookAtLocal, OpenBackup } from '../sources/sources.ts';
 import { ReadingSession, type SnapshotChoice } from '../target/target.ts';
 import type { CommandContext } from './command.ts';
 import { recall } from './repository.ts';
@@ -59,10 +59,14 @@ export async function openBackup(
   }
   const local = hasLocal ? await lookAtLocal(context.host, localFolderOf(config)) : undefined;
   const choice = o.snapshot === undefined ? undefined : snapshotChoice(o.snapshot, '--snapshot');
-  const snapshots =
-    reading === undefined ? [] : await lookAtSnapshots(context, { config, choice, ...o, reading });
-  return new OpenBackup(context.host.disk, { local, snapshots });
+  const found =
+    reading === undefined ? nothingThere : await lookAtSnapshots(context, { config, choice, ...o, reading });
+  return new OpenBackup(context.host.disk, { local, ...found });
 }
+
+type FoundSnapshots = Pick<ConstructorParameters<typeof OpenBackup>[1], 'snapshots' | 'retired'>;
+
+const nothingThere: FoundSnapshots = { snapshots: [], retired: new Set() };
 
 async function lookAtSnapshots(
   context: CommandContext,
@@ -73,7 +77,7 @@ async function lookAtSnapshots(
     warn: (message: string) => void;
     reading: ReadingSession;
   },
-): Promise<readonly ReadableSnapshot[]> {
+): Promise<FoundSnapshots> {
   const { config, choice, instance, warn, reading } = o;
   const memory = await recall(context, config);
   const asked = { instance, memory, ...(choice !== undefined && { choice }) };
@@ -84,5 +88,12 @@ async function lookAtSnapshots(
       hint: 'varve list shows those that are there, and their views',
     });
   }
-  return newest.map((detail) => ({ ...detail, reading })).toSorted((a, b) => b.row.takenMs - a.row.takenMs);
+  const gone = newest.filter(({ row }) => overview.retired.includes(row.instance));
+  const retired = new Set(gone.map(({ manifest }) => manifest.installation));
+  if (gone.length > 0) {
+    const names = gone.map(({ row }) => row.instance).join(', ');
+    warn(`retired: ${names}: what was on the local disk there alone does not count as missing`);
+  }
+  const snapshots = newest.map((detail) => ({ ...detail, reading }));
+  return { snapshots: snapshots.toSorted((a, b) => b.row.takenMs - a.row.takenMs), retired };
 }

@@ -1,5 +1,5 @@
-import { exitStatusByCode, VarveError } from '../errors.ts';
-import { plural } from '../observe/observe.ts';
+import { VarveError } from '../errors.ts';
+import { bytesText, plural } from '../observe/observe.ts';
 import type { ExpireResult } from '../target/target.ts';
 import type { Command, CommandContext } from './command.ts';
 import { holdLocalFolder, installationOf } from './holding.ts';
@@ -14,7 +14,7 @@ export const expire: Command = {
   description:
     'Shows for each snapshot whether it stays or goes, and why; then asks, and moves what goes to the trash, where it ' +
     'stays for 48 hours. Where a daemon holds the local folder, the daemon expires by itself, and this ends with 11. With names, only those are looked at: one that a rule keeps stays. Cycles do the same by ' +
-    'themselves. Nothing ever lets go of the newest verified snapshot, of the newest, or of one that is pinned.',
+    'themselves. Data past its `archive.keep` is named too: the next cycle no longer carries its packs on. Nothing ever lets go of the newest verified snapshot, of the newest, or of one that is pinned.',
   examples: [
     ['varve expire --dry-run', 'show the plan and end'],
     ['varve expire', 'show it, ask, do it'],
@@ -48,9 +48,15 @@ export const expire: Command = {
   },
 };
 
-async function printPlan({ table, out }: CommandContext, { steps, held }: ExpireResult): Promise<void> {
+async function printPlan(
+  { table, out }: CommandContext,
+  { steps, held, archive }: ExpireResult,
+): Promise<void> {
   await table(steps.map(({ id, decision, reasons }) => [decision, id, reasons.join('; ')]));
   for (const text of held) await out(`nothing expires: ${text}`);
+  if (archive.length === 0) return;
+  await out('data that the next cycle lets go of, by archive.keep:');
+  await table(archive.map(({ pack, bytes, reason }) => [pack, bytesText(bytes), reason]));
 }
 
 export const pin: Command = {
@@ -93,48 +99,6 @@ async function setPin(context: CommandContext, { pinned }: { pinned: boolean }):
   else await context.out(`${row.id} ${pinned ? 'was pinned already' : 'was not pinned'}`);
   return 0;
 }
-
-export const instanceList: Command = {
-  name: 'instance list',
-  summary: 'List the instances that share the repository',
-  description:
-    'Each daemon with an `instance` of its own has its own folder, snapshots and lock in the repository.',
-  examples: [['varve instance list --json', 'for programs']],
-  needs: ['repository'],
-  async run(context) {
-    const config = await context.config();
-    const found = await askTarget(context, {
-      config,
-      order: 'list',
-      params: { instance: undefined, memory: await recall(context, config) },
-    });
-    const names = await askTarget(context, { config, order: 'instances', params: undefined });
-    const instances = names.map((name) => {
-      const own = found.snapshots.filter(({ instance }) => instance === name);
-      return {
-        name,
-        snapshots: own.length,
-        newest: own.at(-1)?.id ?? null,
-        problems: found.problems.filter(({ instance }) => instance === name).length,
-        isThis: name === config.instance,
-      };
-    });
-    if (context.json) await context.out(JSON.stringify({ schema: 'varve.instances/1', instances }));
-    else
-      await context.table(
-        instances.map(({ name, snapshots, newest, problems, isThis }) => [
-          name,
-          plural(snapshots, 'snapshot'),
-          newest ?? 'none yet',
-          problems === 0 ? '' : `DAMAGED: ${plural(problems, 'problem')}`,
-          isThis ? 'this one' : '',
-        ]),
-      );
-    if (found.problems.length === 0) return 0;
-    if (!context.json) await context.out('varve list shows the problems');
-    return exitStatusByCode.damage;
-  },
-};
 
 export const unlock: Command = {
   name: 'unlock',

@@ -41,6 +41,8 @@ export interface Marks {
   readonly damaged: readonly MarkedPacks[];
   /** The newest last. */
   readonly drills: readonly DrillMark[];
+  /** The snapshot that was the newest when somebody said that the instance's daemon is gone for good, if it was said last. */
+  readonly retiredAt: string | undefined;
   /** Marks that do not open, in words. */
   readonly problems: readonly string[];
   /** Everything that opened, the oldest first. */
@@ -125,7 +127,16 @@ export async function readMarks(host: Pick<Host, 'disk'>, repository: Repository
   });
   const packsOf = (wanted: MarkType): MarkedPacks[] => files.filter(({ type }) => type === wanted);
   const drills = found.flatMap(({ snapshot, atMs, drill }) => (drill ? [{ snapshot, atMs, ...drill }] : []));
-  return { pinned, checked: packsOf('checked'), damaged: packsOf('damaged'), drills, problems, files };
+  const word = files.findLast(({ type }) => type === 'retired' || type === 'unretired');
+  return {
+    pinned,
+    checked: packsOf('checked'),
+    damaged: packsOf('damaged'),
+    drills,
+    retiredAt: word?.type === 'retired' ? word.snapshot : undefined,
+    problems,
+    files,
+  };
 }
 
 /** Lets go of marks that say nothing any more. Those that were made since these were read stay. Needs the lock. */

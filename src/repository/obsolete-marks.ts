@@ -25,6 +25,7 @@ export function obsoleteMarks(
     if (type === 'drill') return !drills.includes(file);
     if (type === 'pinned' || type === 'unpinned')
       return !o.snapshots.has(snapshot) || !isLatest(file, `pin ${snapshot}`);
+    if (type === 'retired' || type === 'unretired') return !isLatest(file, retirement);
     return file.packs.every(({ sha256 }) => {
       const notedMs = o.notedMs(sha256);
       if (notedMs === undefined || !isLatest(file, `${type} ${sha256}`)) return true;
@@ -34,7 +35,10 @@ export function obsoleteMarks(
   });
 }
 
+const retirement = 'retirement';
+
 function keysOf({ type, snapshot, packs }: MarkFile): string[] {
   if (type === 'pinned' || type === 'unpinned') return [`pin ${snapshot}`];
+  if (type === 'retired' || type === 'unretired') return [retirement];
   return packs.map(({ sha256 }) => `${type} ${sha256}`);
 }

@@ -1,5 +1,5 @@
 import type { Hold } from './holds.ts';
-import { monthAt, type Month } from './month.ts';
+import { monthAt, monthText, type Month } from './month.ts';
 
 /** How long data is kept: for ever, or so many whole months after the month it lies in. */
 export type Keep = 'forever' | { readonly months: number };
@@ -23,6 +23,10 @@ export interface ArchiveFacts {
   readonly holds: readonly Hold[];
 }
 
+export interface ExpiredPack extends KeptPack {
+  readonly reason: string;
+}
+
 export interface ExpiredMonth {
   readonly topic: string;
   readonly month: Month;
@@ -30,7 +34,7 @@ export interface ExpiredMonth {
 
 export interface ArchivePlan {
   readonly keep: readonly KeptPack[];
-  readonly expire: readonly KeptPack[];
+  readonly expire: readonly ExpiredPack[];
   /** What the expired packs held: the policy's word for why coverage shrinks. */
   readonly expiredMonths: readonly ExpiredMonth[];
 }
@@ -45,18 +49,31 @@ export function planArchive(
   const expire =
     facts.holds.length > 0
       ? []
-      : packs.filter(
-          ({ month, topics }) =>
-            topics.length > 0 &&
-            topics.every((topic) => isPastKeep(month, { keep: keepOf(topic, policy), now })),
-        );
-  const gone = new Set(expire);
-  return { keep: packs.filter((pack) => !gone.has(pack)), expire, expiredMonths: monthsOf(expire) };
+      : packs
+          .filter(
+            ({ month, topics }) =>
+              topics.length > 0 &&
+              topics.every((topic) => isPastKeep(month, { keep: keepOf(topic, policy), now })),
+          )
+          .map((pack) => ({ ...pack, reason: reasonOf(pack, policy) }));
+  const gone = new Set(expire.map(({ path }) => path));
+  return { keep: packs.filter(({ path }) => !gone.has(path)), expire, expiredMonths: monthsOf(expire) };
 }
 
 /** A month is past its keep only when its last millisecond is: with one month, October goes on the first of December. */
 function isPastKeep(month: Month, { keep, now }: { keep: Keep; now: Month }): boolean {
   return keep !== 'forever' && now - month > keep.months;
+}
+
+const topicsNamedMax = 3;
+
+function reasonOf({ month, topics }: KeptPack, policy: ArchivePolicy): string {
+  const named = topics.slice(0, topicsNamedMax).map((topic) => {
+    const keep = keepOf(topic, policy);
+    return `${topic} (${keep === 'forever' ? keep : `${keep.months}mo`})`;
+  });
+  const more = topics.length - named.length;
+  return `${monthText(month)} is past the keep of ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function keepOf(topic: string, policy: ArchivePolicy): Keep {

@@ -13,7 +13,9 @@ import type { SnapshotSettings } from './request.ts';
 
 export interface Carried {
   readonly packs: readonly Pack[];
-  /** What the packs held that policy lets go of now. */
+  /** Those that policy lets go of now, and why. */
+  readonly gone: readonly { readonly pack: Pack; readonly reason: string }[];
+  /** What they held. */
   readonly expired: readonly IndexedSegment[];
 }
 
@@ -23,12 +25,12 @@ export async function carryPacks(
   archive: SnapshotSettings['archive'],
   o: { host: Host; repository: Repository; nowMs: number; targetNowMs: number; holds: readonly Hold[] },
 ): Promise<Carried> {
-  if (base === undefined) return { packs: [], expired: [] };
+  if (base === undefined) return { packs: [], gone: [], expired: [] };
   const { packs, id } = base.manifest;
   const snapshot = snapshotFolder(o.repository.place, id);
   const keeps = [archive.keep, ...Object.values(archive.topics).map(({ keep }) => keep)];
   const months = keeps.flatMap((keep) => (keep === 'forever' ? [] : keep.months));
-  if (months.length === 0 || o.holds.length > 0) return { packs, expired: [] };
+  if (months.length === 0 || o.holds.length > 0) return { packs, gone: [], expired: [] };
   const now = monthAt(Math.min(o.nowMs, o.targetNowMs));
   const isOld = (pack: Pack): boolean => now - monthOf(pack) > Math.min(...months);
   const segments = new Map<string, readonly IndexedSegment[]>();
@@ -41,10 +43,14 @@ export async function carryPacks(
     topics: [...new Set(held.map(({ topic }) => topic))],
   }));
   const plan = planArchive(kept, archive, o);
-  const gone = new Set(plan.expire.map(({ path }) => path));
+  const reasons = new Map(plan.expire.map(({ path, reason }) => [path, reason]));
   return {
-    packs: packs.filter(({ path }) => !gone.has(path)),
-    expired: [...gone].flatMap((path) => segments.get(path) ?? []),
+    packs: packs.filter(({ path }) => !reasons.has(path)),
+    gone: packs.flatMap((pack) => {
+      const reason = reasons.get(pack.path);
+      return reason === undefined ? [] : { pack, reason };
+    }),
+    expired: [...reasons.keys()].flatMap((path) => segments.get(path) ?? []),
   };
 }
 

@@ -58,6 +58,8 @@ export interface Overview {
   /** The newest last, instance by instance. */
   readonly drills: readonly DrillRow[];
   readonly freeBytes: number;
+  /** Instances whose daemon is gone for good, as somebody said, and has published nothing since. */
+  readonly retired: readonly string[];
   /** Instances whose snapshots share one folder of packs. */
   readonly sharing: readonly string[];
   /** Under how many keys and passphrases it opens. */
@@ -92,12 +94,14 @@ export async function overviewOf(
   const drills: DrillRow[] = [];
   const reads: PackReads[] = [];
   const sharing: string[] = [];
+  const retired: string[] = [];
   for (const instance of instances) {
     const found = await rowsOf(host, await o.open(instance), { settings, memory: o.memory });
     snapshots.push(...found.snapshots);
     problems.push(...found.problems);
     drills.push(...found.drills);
     reads.push(found.reads);
+    if (found.isRetired) retired.push(instance);
     if (await sharesPacks(host.disk, { folder, instance })) sharing.push(instance);
   }
   const { repository, clusters, created } = first.identity;
@@ -109,6 +113,7 @@ export async function overviewOf(
     problems,
     drills,
     freeBytes: await host.disk.freeBytes(folder),
+    retired,
     sharing,
     keySlots: (await slotFiles(host.disk, folder)).length,
     reads: {
@@ -122,7 +127,7 @@ async function rowsOf(
   host: Host,
   repository: Repository,
   { settings, memory }: { settings: SnapshotSettings; memory: Memory | undefined },
-): Promise<Pick<Overview, 'snapshots' | 'problems' | 'drills' | 'reads'>> {
+): Promise<Pick<Overview, 'snapshots' | 'problems' | 'drills' | 'reads'> & { isRetired: boolean }> {
   const { instance } = repository.place;
   const catalog = await openCatalog(host.disk, repository);
   const marks = await readMarks(host, repository);
@@ -162,7 +167,9 @@ async function rowsOf(
     ),
   ];
   const drills = marks.drills.map((drill) => ({ instance, ...drill }));
-  return { snapshots, problems, drills, reads: readsOf(marks, catalog.opened) };
+  const newest = catalog.opened.at(-1)?.manifest.id;
+  const isRetired = newest !== undefined && marks.retiredAt === newest;
+  return { snapshots, problems, drills, reads: readsOf(marks, catalog.opened), isRetired };
 }
 
 /** A manifest takes over when each pack was read last, and the marks of that go. */

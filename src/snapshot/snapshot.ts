@@ -6,6 +6,7 @@
  * It runs in the child process, where a target that hangs hurts nobody. It never asks Kafka and logs nothing.
  */
 export { runCycle } from './cycle.ts';
+export { carryPacks } from './carry.ts';
 export { findRollback, openCatalog, type Catalog } from './base.ts';
 export type { CycleEvent, CyclePhase, CyclesEvent, EmitCycle, Trigger } from './events.ts';
 export type { CyclePorts } from './ground.ts';

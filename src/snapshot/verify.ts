@@ -58,10 +58,14 @@ export interface VerifyPorts {
   readonly signal: AbortSignal;
 }
 
-/** So many of the packs, by their order: the n-th of t parts. */
+/** The n-th of t parts of the files, by digest: a file is in the same part every night, whatever comes and goes. */
 export interface Subset {
   readonly part: number;
   readonly of: number;
+}
+
+function isIn(subset: Subset | undefined, sha256: string): boolean {
+  return subset === undefined || Number.parseInt(sha256.slice(0, 12), 16) % subset.of === subset.part - 1;
 }
 
 /** One file with all its names: hard links are read once. */
@@ -105,8 +109,7 @@ export class Verification {
     for (const path of (await listSharedPacks(this.#ports.host, this.#place)).foreign)
       this.#found('packs', path, 'it is no pack');
     const all = [...contents.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
-    const chosen =
-      subset === undefined ? all : all.filter((_, index) => index % subset.of === subset.part - 1);
+    const chosen = all.filter(({ places }) => places.some(({ sha256 }) => isIn(subset, sha256)));
     const totalBytes = chosen.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const content of chosen) {
       this.#ports.signal.throwIfAborted();
@@ -116,7 +119,7 @@ export class Verification {
   }
 
   /** Every manifest and index, the chain of snapshots, and what they say of each other. */
-  async documents(repository: Repository, o: { deep: boolean }): Promise<void> {
+  async documents(repository: Repository, o: { deep: boolean; subset: Subset | undefined }): Promise<void> {
     const { disk } = this.#ports.host;
     const { ids } = await listSnapshots(disk, this.#place);
     const known = new Map<string, readonly IndexedSegment[]>();
@@ -131,7 +134,8 @@ export class Verification {
         const segments: IndexedSegment[] = [];
         for (const pack of manifest.packs) {
           await this.#tryTo(id, pack.path, async () => {
-            segments.push(...(await this.#segmentsOf(repository, { id, pack, known, deep: o.deep })));
+            const deep = o.deep && isIn(o.subset, pack.sha256);
+            segments.push(...(await this.#segmentsOf(repository, { id, pack, known, deep })));
           });
         }
         for (const problem of rowProblems(manifest, segments)) this.#found(id, 'manifest', problem);
@@ -318,7 +322,7 @@ export async function verifyRepository(
     await verification.digests(o.subset);
     verification.remembered(o.memory, o.repository);
     if (repository !== undefined) {
-      await verification.documents(repository, { deep: o.level === 'deep' });
+      await verification.documents(repository, { deep: o.level === 'deep', subset: o.subset });
       await o.onRead(repository, verification);
     }
     done.push(verification);

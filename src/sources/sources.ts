@@ -49,8 +49,19 @@ export class OpenBackup implements Backup {
   readonly #local: LocalFacts | undefined;
   readonly #details: readonly ReadableSnapshot[];
 
-  constructor(disk: Disk, o: { local: LocalFacts | undefined; snapshots: readonly ReadableSnapshot[] }) {
+  /** The installations of instances that are retired. */
+  readonly retired: ReadonlySet<string>;
+
+  constructor(
+    disk: Disk,
+    o: {
+      local: LocalFacts | undefined;
+      snapshots: readonly ReadableSnapshot[];
+      retired?: ReadonlySet<string>;
+    },
+  ) {
     this.#disk = disk;
+    this.retired = o.retired ?? new Set();
     this.#local = o.local;
     this.#details = o.snapshots;
   }

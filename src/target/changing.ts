@@ -22,6 +22,7 @@ import {
 } from '../repository/repository.ts';
 import { viewsOf } from '../schedule/schedule.ts';
 import {
+  carryPacks,
   Checks,
   findRollback,
   openCatalog,
@@ -95,6 +96,14 @@ export interface ExpireResult {
   readonly steps: readonly ExpireStep[];
   readonly held: readonly string[];
   readonly expired: readonly string[];
+  /** Packs of data past its keep, which the next cycle no longer carries on. */
+  readonly archive: readonly ArchiveStep[];
+}
+
+export interface ArchiveStep {
+  readonly pack: string;
+  readonly bytes: number;
+  readonly reason: string;
 }
 
 /** Plans by the configured policy, or for one snapshot by name; carries it out only when told so. */
@@ -133,6 +142,9 @@ export async function expire(
   }
   const chosen = plan.decisions.filter(({ id }) => isNamed(id));
   const gone = chosen.filter(({ decision }) => decision === 'expire').map(({ id }) => id);
+  const clocks = { nowMs, targetNowMs: targetMs, holds: plan.holds };
+  const base = catalog.opened.at(-1);
+  const carried = await carryPacks(base, settings.archive, { host, repository, ...clocks });
   if (lock !== undefined) {
     for (const id of gone) {
       await lock.assertHeld();
@@ -151,6 +163,7 @@ export async function expire(
     })),
     held: plan.holds.map(({ text }) => text),
     expired: lock === undefined ? [] : gone,
+    archive: carried.gone.map(({ pack, reason }) => ({ pack: pack.path, bytes: pack.bytes, reason })),
   };
 }
 

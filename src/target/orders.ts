@@ -3,6 +3,7 @@ import type * as Changes from './changing.ts';
 import type { OrderContext } from './context.ts';
 import type * as Keeps from './keeping.ts';
 import type * as Looks from './looking.ts';
+import type * as Retires from './retiring.ts';
 import type * as Serves from './serving.ts';
 
 type Changing = typeof Changes;
@@ -20,6 +21,7 @@ const rooms = {
   noteDrill: changing,
   expire: changing,
   repack: changing,
+  retire: async (): Promise<typeof Retires> => import('./retiring.ts'),
   unlock: changing,
   keys: keeping,
   addSlot: keeping,

@@ -53,4 +53,11 @@ test('repack shows what it costs, asks, keeps off a folder that is held, and has
     stdout: expect.stringContaining('nothing to do'),
   });
   expect(await varveHere(['verify', '--deep'], { cwd: store.folder })).toMatchObject({ status: 0 });
+
+  const archive = { keep: '1mo' };
+  await writeFile(join(store.folder, 'varve.yaml'), JSON.stringify({ ...config, archive }));
+  const expiring = summary(await varveHere(['expire', '--dry-run', '--json'], { cwd: store.folder }));
+  expect(expiring['archive']).toContainEqual(
+    expect.objectContaining({ reason: expect.stringContaining('past the keep of orders (1mo)') }),
+  );
 });

@@ -61,6 +61,7 @@ export function given(topics: readonly GivenTopic[], more: Partial<PageFacts> = 
         problems: [],
         freeBytes: 2.4e12,
         sharing: [],
+        retired: [],
         topics: topics.map(layeredOf),
         drills: [],
         keySlots: 2,
