@@ -65,9 +65,13 @@ function topicLines(topic: TopicPlan): string[] {
     lines.push(
       `  NOT restored, and not looked at: up to ${countText(notLookedAt)} more outside of the times asked for`,
     );
-  for (const { partition, gaps, missing } of partitions) {
+  for (const { partition, gaps, missing, expired } of partitions) {
     for (const { from: first, to } of gaps)
       lines.push(`  gap in partition ${partition}: offsets ${first} to ${to - 1n} were never saved`);
+    for (const { from: first, to } of expired)
+      lines.push(
+        `  NOT restored of partition ${partition}: offsets ${first} to ${to - 1n}, let go of by archive.keep`,
+      );
     for (const { from: first, to } of missing)
       lines.push(`  MISSING in partition ${partition}: offsets ${first} to ${to - 1n}, no source has them`);
   }
@@ -118,6 +122,7 @@ export function planDocument(plan: RestorePlan, goesOn: Journal | undefined): ob
         cluster: cluster ?? null,
       })),
       missing: rangesOf(topic, 'missing'),
+      expired: rangesOf(topic, 'expired'),
       gaps: rangesOf(topic, 'gaps'),
       warnings: topic.warnings,
     })),
@@ -136,7 +141,7 @@ export function planDocument(plan: RestorePlan, goesOn: Journal | undefined): ob
   };
 }
 
-function rangesOf({ partitions }: TopicPlan, which: 'missing' | 'gaps'): object[] {
+function rangesOf({ partitions }: TopicPlan, which: 'missing' | 'expired' | 'gaps'): object[] {
   return partitions.flatMap((row) =>
     row[which].map(({ from, to }) => ({ partition: row.partition, from: String(from), to: String(to) })),
   );

@@ -79,8 +79,9 @@ export class Picture {
     const isShown = config.observe.page;
     try {
       const memory = await readMemory(host, localFolderOf(config));
+      const known = this.#repository.strata?.layers;
       const strata = isShown
-        ? await gate.run({ order: 'strata', settings, params: { memory }, signal })
+        ? await gate.run({ order: 'strata', settings, params: { memory, known }, signal })
         : undefined;
       const found =
         strata ?? (await gate.run({ order: 'list', settings, params: { instance, memory }, signal }));

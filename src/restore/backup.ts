@@ -23,6 +23,8 @@ export interface Copy {
   readonly coverage: Coverage;
   /** What is covered and cannot be read here: freed, or expired. */
   readonly absent: readonly Range[];
+  /** Of these, what policy has let go of. */
+  readonly expired?: readonly Range[];
   /** In offset order. A batch stays as it is until the next one is asked for. Throws damage. */
   read(range: ReadRange): AsyncGenerator<CoveredBatch, void, undefined>;
 }

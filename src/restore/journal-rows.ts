@@ -91,6 +91,7 @@ export function planAgain(topic: JournalTopic, { life, others, partitions }: Sou
       partition,
       ranges: plan.stretches.map(({ from, to }) => ({ from, to })),
       missing: [],
+      expired: plan.expired,
       gaps: plan.gaps,
       recordsMax: plan.stretches.reduce((sum, { from, to }) => sum + Number(to - from), 0),
     })),

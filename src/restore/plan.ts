@@ -60,6 +60,8 @@ export interface PartitionPlan {
   readonly partition: number;
   readonly ranges: readonly Range[];
   readonly missing: readonly Range[];
+  /** What policy has let go of. */
+  readonly expired: readonly Range[];
   readonly gaps: readonly Range[];
   /** At most so many. */
   readonly recordsMax: number;
@@ -235,7 +237,8 @@ export function partitionCountOf({ settings, partitions }: Life): number {
 
 function partitionPlan({ partition, plan }: SourcePartition): PartitionPlan {
   const ranges = plan.stretches.map(({ from, to }) => ({ from, to }));
-  return { partition, ranges, missing: plan.missing, gaps: plan.gaps, recordsMax: Number(lengthOf(ranges)) };
+  const { missing, expired, gaps } = plan;
+  return { partition, ranges, missing, expired, gaps, recordsMax: Number(lengthOf(ranges)) };
 }
 
 function actionFor(

@@ -5,6 +5,8 @@ import type { Range } from './backup.ts';
 export interface CopyFacts {
   readonly coverage: Coverage;
   readonly absent: readonly Range[];
+  /** Of these, what policy has let go of: whatever copy had it, nobody waits for it. */
+  readonly expired?: readonly Range[];
 }
 
 /** A piece of the log, and the copies that have it, the one to take first. */
@@ -16,6 +18,8 @@ export interface Stretches {
   readonly stretches: readonly Stretch[];
   /** Some copy covers it, and none has it any more. */
   readonly missing: readonly Range[];
+  /** Likewise, and a copy says that policy has let go of it. */
+  readonly expired: readonly Range[];
   /** The cluster had deleted it before it could be saved, as every copy tells. */
   readonly gaps: readonly Range[];
 }
@@ -27,13 +31,14 @@ export interface Stretches {
 export function planStretches(copies: readonly CopyFacts[]): Stretches {
   const begins = beginsOfEpochs(copies);
   const marks = new Set<bigint>(begins.values());
-  for (const { coverage, absent } of copies) {
-    for (const { from, to } of [...coverage.ranges, ...absent]) marks.add(from).add(to);
+  for (const { coverage, absent, expired = [] } of copies) {
+    for (const { from, to } of [...coverage.ranges, ...absent, ...expired]) marks.add(from).add(to);
     for (const { from } of coverage.epochs) marks.add(from);
   }
   const sorted = [...marks].toSorted((a, b) => (a < b ? -1 : 1));
   const stretches: Stretch[] = [];
   const missing: Range[] = [];
+  const expired: Range[] = [];
   for (const [index, from] of sorted.entries()) {
     const to = sorted[index + 1];
     if (to === undefined) break;
@@ -41,10 +46,11 @@ export function planStretches(copies: readonly CopyFacts[]): Stretches {
     if (held.length === 0) continue;
     const best = held.reduce((most, { epoch }) => Math.max(most, epoch), -1);
     const chosen = held.filter(({ epoch, isThere }) => isThere && (epoch === best || epoch < 0));
-    if (chosen.length === 0) addRange(missing, { from, to });
+    const isExpired = copies.some((copy) => isWithin(copy.expired ?? [], from));
+    if (chosen.length === 0) addRange(isExpired ? expired : missing, { from, to });
     else addStretch(stretches, { from, to, copies: chosen.map(({ copy }) => copy) });
   }
-  return { stretches, missing, gaps: gapsOf(copies, stretches, missing) };
+  return { stretches, missing, expired, gaps: gapsOf(copies, stretches, [...missing, ...expired]) };
 }
 
 /** Where each epoch began, over all copies. */

@@ -27,7 +27,7 @@ export {
 } from './overview.ts';
 export { repackSnapshot, type RepackReport, type RepackRequest } from './repack.ts';
 export { SnapshotSource } from './source.ts';
-export { strataOf, type LayeredSnapshot, type LayeredTopic, type Strata } from './strata.ts';
+export { strataOf, type LayeredSnapshot, type LayeredTopic, type Layers, type Strata } from './strata.ts';
 export {
   verifyRepository,
   type Subset,

@@ -22,6 +22,8 @@ export interface Strata extends Omit<Overview, 'snapshots' | 'clusters' | 'creat
   readonly topics: readonly LayeredTopic[];
   /** What of it could not be had, in words. */
   readonly unread: readonly string[];
+  /** For the next look. */
+  readonly layers: Layers;
 }
 
 export interface LayeredSnapshot extends SnapshotRow {
@@ -43,7 +45,7 @@ export interface LayeredTopic extends Omit<TopicRow, 'gaps' | 'partitions'> {
 export async function strataOf(
   host: Host,
   settings: SnapshotSettings,
-  o: { memory: Memory | undefined; repository: Repository },
+  o: { memory: Memory | undefined; repository: Repository; known?: Layers | undefined },
 ): Promise<Strata> {
   const { repository, memory } = o;
   const { instance } = settings;
@@ -59,47 +61,69 @@ export async function strataOf(
     plan.decisions.map((decision) => [decision.id, decision.reasons.map(({ text }) => text)]),
   );
   const newest = catalog.opened.at(-1);
-  const layers = newest === undefined ? undefined : await layersOf(host, repository, newest);
+  const found =
+    newest === undefined
+      ? { layers: new Map(), unread: [] }
+      : await layersOf(host, repository, newest, o.known ?? new Map());
   return {
     ...overview,
     snapshots: overview.snapshots.map((row) => ({ ...row, reasons: reasons.get(row.id) ?? [] })),
-    topics: newest === undefined ? [] : layered(newest.manifest, layers?.bytes ?? new Map()),
-    unread: layers?.unread ?? [],
+    topics: newest === undefined ? [] : layered(newest.manifest, found.layers),
+    ...found,
   };
 }
 
-/** Bytes of each topic id in each month, pack by pack: one index at a time is in memory. */
+/** What the indexes of a month's packs say together. */
+interface Layer {
+  /** By their digests. */
+  readonly packs: ReadonlySet<string>;
+  /** Of each topic id. */
+  readonly bytes: ReadonlyMap<string, number>;
+}
+
+export type Layers = ReadonlyMap<Month, Layer>;
+
+/** Pack by pack: one index at a time is in memory, and none is read again whose month has only grown since. */
 async function layersOf(
   { disk }: Pick<Host, 'disk'>,
   repository: Repository,
   { manifest }: OpenedManifest,
-): Promise<{ bytes: Map<string, Map<Month, number>>; unread: string[] }> {
+  known: Layers,
+): Promise<{ layers: Layers; unread: string[] }> {
   const snapshot = snapshotFolder(repository.place, manifest.id);
-  const bytes = new Map<string, Map<Month, number>>();
+  const layers = new Map<Month, Layer>();
   const unread: string[] = [];
-  for (const pack of manifest.packs) {
-    const month = parseMonth(pack.path.slice(0, 7));
+  for (const [month, inMonth] of Map.groupBy(manifest.packs, ({ path }) => parseMonth(path.slice(0, 7)))) {
     if (month === undefined) continue;
-    try {
-      const { segments } = await readIndex(disk, repository, { snapshot, pack });
-      for (const { topicId, rawBytes } of segments) {
-        const months = bytes.get(topicId) ?? new Map<Month, number>();
-        bytes.set(topicId, months.set(month, (months.get(month) ?? 0) + rawBytes));
+    const there = new Set(inMonth.map(({ sha256 }) => sha256));
+    const before = known.get(month);
+    const isGrown = before !== undefined && before.packs.isSubsetOf(there);
+    const packs = new Set(isGrown ? before.packs : []);
+    const bytes = new Map(isGrown ? before.bytes : []);
+    for (const pack of inMonth.filter(({ sha256 }) => !packs.has(sha256))) {
+      try {
+        const { segments } = await readIndex(disk, repository, { snapshot, pack });
+        for (const { topicId, rawBytes } of segments)
+          bytes.set(topicId, (bytes.get(topicId) ?? 0) + rawBytes);
+        packs.add(pack.sha256);
+      } catch (error) {
+        unread.push(error instanceof Error ? error.message : String(error)); // a layer less is drawn, and it is said
       }
-    } catch (error) {
-      unread.push(error instanceof Error ? error.message : String(error)); // a layer less is drawn, and it is said
     }
+    layers.set(month, { packs, bytes });
   }
-  return { bytes, unread };
+  return { layers, unread };
 }
 
-function layered(manifest: Manifest, bytes: ReadonlyMap<string, ReadonlyMap<Month, number>>): LayeredTopic[] {
+function layered(manifest: Manifest, layers: Layers): LayeredTopic[] {
+  const months = [...layers].toSorted(([a], [b]) => a - b);
   const rows = new Map(manifest.incarnations.map((row) => [row.topicId, row.partitions]));
   return topicsOf(manifest).map((topic) => ({
     ...topic,
-    months: [...(bytes.get(topic.topicId) ?? [])]
-      .map(([month, inMonth]) => ({ month, bytes: inMonth }))
-      .toSorted((a, b) => a.month - b.month),
+    months: months.flatMap(([month, layer]) => {
+      const bytes = layer.bytes.get(topic.topicId);
+      return bytes === undefined ? [] : { month, bytes };
+    }),
     partitions: (rows.get(topic.topicId) ?? []).map(({ partition, coverage }) => ({
       partition,
       from: coverage.ranges[0]?.from ?? 0n,

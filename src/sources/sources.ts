@@ -164,13 +164,14 @@ export class OpenBackup implements Backup {
     const found = manifest.incarnations
       .find(({ topicId }) => topicId === key.topicId)
       ?.partitions.find(({ partition }) => partition === key.partition);
-    const absent = manifest.expired
+    const expired = manifest.expired
       .filter(({ topicId, partition }) => topicId === key.topicId && partition === key.partition)
       .map(({ from, to }) => ({ from, to }));
     return {
       name: `snapshot ${row.id} of instance ${row.instance}`,
       coverage: found?.coverage ?? { ranges: [], epochs: [], gaps: [], truncations: [] },
-      absent,
+      absent: expired,
+      expired,
       read: (range) => reading.read({ ...key, instance: row.instance, snapshot: row.id, ...range }),
     };
   }

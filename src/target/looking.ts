@@ -18,6 +18,7 @@ import {
   strataOf,
   topicsOf,
   verifyRepository,
+  type Layers,
   type Overview,
   type Strata,
   type Subset,
@@ -92,11 +93,11 @@ export async function overview(
 /** What the page shows of the repository. */
 export async function strata(
   context: OrderContext,
-  { memory }: { memory: Memory | undefined },
+  { memory, known }: { memory: Memory | undefined; known: Layers | undefined },
 ): Promise<Strata> {
   const { host, settings } = context;
   const repository = await opener(context)(settings.instance);
-  return await strataOf(host, settings, { memory, repository });
+  return await strataOf(host, settings, { memory, repository, known });
 }
 
 function momentOf({ settings }: OrderContext, found: Overview, choice: SnapshotChoice): number {

@@ -66,6 +66,7 @@ export function given(topics: readonly GivenTopic[], more: Partial<PageFacts> = 
         drills: [],
         keySlots: 2,
         reads: { lastMs: undefined, cleanMs: undefined },
+        layers: new Map(),
         unread: [],
       },
     },

@@ -128,6 +128,25 @@ test('records that were rewritten, and that an older leader brought back, are th
   expect(planStretches([{ coverage, absent: [] }])).toEqual({
     stretches: [{ from: 0n, to: 30n, copies: [0] }],
     missing: [],
+    expired: [],
     gaps: [],
   });
+});
+
+test('what policy let go of is missed by nobody, whichever copy once had it', () => {
+  const coverage = { ranges: [{ from: 0n, to: 30n }], epochs: [], truncations: [], gaps: [] };
+  const sealed = { coverage, absent: [{ from: 0n, to: 10n }], expired: [{ from: 0n, to: 10n }] };
+  const freed = { coverage, absent: [{ from: 0n, to: 20n }] };
+  const held = { coverage: { ...coverage, ranges: [{ from: 5n, to: 10n }] }, absent: [] };
+  expect(planStretches([freed, sealed])).toMatchObject({
+    stretches: [
+      { from: 10n, to: 20n },
+      { from: 20n, to: 30n },
+    ],
+    missing: [],
+    expired: [{ from: 0n, to: 10n }],
+  });
+  expect(planStretches([sealed, held])).toMatchObject({ missing: [], expired: [{ from: 0n, to: 5n }] });
+  const { absent } = sealed;
+  expect(planStretches([{ coverage, absent }])).toMatchObject({ missing: absent, expired: [] });
 });
