@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { varveHere } from '../cli/here.ts';
 import { until } from '../sink/processes.ts';
 import { placeFor, type Place } from './place.ts';
 import { givenRecords, restoreIds, Running } from './process.ts';
@@ -209,4 +210,31 @@ test('a producer that writes after the plan: nothing of it is lost unsaved, and 
   expect(found.configs).toEqual(before.configs);
   const saved = await place.run('cat', '--topic', topic, '--partition', '1');
   expect(saved.stdout.includes('from elsewhere')).toBe(true);
+});
+
+test('what comes between the plan and its answer is not deleted: 6, and the same command takes it along once it is saved', async () => {
+  const topic = 'answered';
+  await givenTopic(topic, { 'retention.ms': '864000000' });
+  await using place = await backedUp(topic);
+  const words = ['restore', '--topic', topic, '--empty'];
+  const changes = {
+    terminal: { stdin: true, stdout: false, stderr: true, columns: 80 },
+    async readLine(prompt: string) {
+      expect(prompt).toContain(`The records of topic ${topic} are deleted. (type ${topic} to go on)`);
+      await write(topic, 1, 'late');
+      return topic;
+    },
+  };
+  const stopped = await varveHere(words, { cwd: place.folder, changes });
+  expect(stopped, stopped.stderr).toMatchObject({ status: 6, stdout: isStopped });
+  expect(stopped.stdout).toContain('partition 1 ends at 3, expected 2');
+  expect(await recordsOf(topic)).toEqual([...asBefore, '1@2 late']);
+  expect(await java.describeConfigs(topic)).toEqual({ 'retention.ms': '864000000' });
+
+  const refused = await place.run(...words, '--yes');
+  expect(refused).toMatchObject({ status: 18, stderr: expect.stringContaining('up to 1 records') });
+  expect(await place.json('backup')).toMatchObject({ status: 0 });
+  const end = await place.run(...words, '--yes');
+  expect(end, end.stderr).toMatchObject({ status: 0, stdout: isRestored });
+  expect(await recordsOf(topic)).toEqual([...behind.slice(0, 5), '1@3 x', '1@4 y']);
 });

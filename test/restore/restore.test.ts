@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { Wire } from '../../src/kafka/wire.ts';
 import { placeFor } from './place.ts';
+import { expectSame, givenRecords } from './process.ts';
 
 let kafka: Kafka;
 beforeAll(async () => {
@@ -53,3 +55,43 @@ test('a deleted topic comes back equal, with its settings and the offsets of its
     expect.objectContaining({ topic, partition: 2, offset: ends[2] }),
   ]);
 });
+
+test('under a quota the broker tells it to wait, and it comes back in order and whole all the same', async () => {
+  const java = await kafka.java();
+  const topic = 'slow';
+  const before = await givenRecords(java, { topic, partitions: 3, count: 1200 });
+  await using place = await placeFor(kafka, { name: topic, include: [topic] });
+  expect(await place.json('backup')).toMatchObject({ status: 0 });
+  await java.deleteTopic(topic);
+  // Ten seconds' worth of it are free: 700 kB are to take some seconds more.
+  const quota = { clientId: 'varve', quota: 'producer_byte_rate' } as const;
+  await java.setQuota({ ...quota, bytesPerSecond: 55_000 });
+  const { waits, watch } = throttlesOf('Produce');
+  try {
+    const end = await place.run('restore', '--topic', topic, '--yes');
+    expect(end, end.stderr).toMatchObject({ status: 0, stdout: expect.stringMatching(/\nRESTORED \S+\n$/) });
+  } finally {
+    watch.mockRestore();
+    await java.setQuota({ ...quota, bytesPerSecond: null });
+  }
+  expect(waits.filter((waitMs) => waitMs > 0).length).toBeGreaterThan(1);
+  await expectSame(java, topic, before);
+});
+
+/** What the brokers' answers to these requests tell their sender to wait. */
+function throttlesOf(name: string): { waits: number[]; watch: { mockRestore(): void } } {
+  const waits: number[] = [];
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with the wire it was asked of
+  const ask = Wire.prototype.ask;
+  const watch = vi.spyOn(Wire.prototype, 'ask').mockImplementation(async function (
+    this: Wire,
+    message,
+    request,
+    options,
+  ) {
+    const answer = await ask.call(this, message, request, options);
+    if (message.name === name) waits.push(answer.throttleMs);
+    return answer;
+  });
+  return { waits, watch };
+}

@@ -2,6 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
+import type { Journal } from '../../src/restore/journal.ts';
+import { planRollback } from '../../src/restore/rollback.ts';
 import { startConsumer } from './consumer.ts';
 import { placeFor, type Place } from './place.ts';
 import { restoreIds } from './process.ts';
@@ -163,4 +165,26 @@ test('a restore that nobody knows, of another cluster, or whose offsets were not
   await writeFile(path, JSON.stringify({ ...journal, cluster: 'another' }));
   const elsewhere = await rollback(id);
   expect(elsewhere).toMatchObject({ status: 17, stderr: expect.stringContaining('into cluster another') });
+});
+
+test.each([
+  { now: 'same', leaderEpoch: 7 },
+  { now: 'another', leaderEpoch: -1 },
+])('the leader epoch of an offset goes back where the topic is the $now one', ({ now, leaderEpoch }) => {
+  const row = { topic: 't', partition: 0, offset: 5n, leaderEpoch: 7, metadata: '' };
+  const topic = { target: 't', action: 'append', oldId: null, topicId: 'same' };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rest of a journal has no say in it
+  const journal = {
+    id: 'r',
+    finishedMs: 1,
+    topics: [topic],
+    before: [{ group: 'g', offsets: [row] }],
+  } as unknown as Journal;
+  const partitions = [{ partition: 0, start: 0n, end: 9n }];
+  const plan = planRollback(
+    journal,
+    { topics: new Map([['t', { topicId: now, partitions }]]), committed: new Map(), states: [] },
+    { groups: undefined, skipActiveGroups: false },
+  );
+  expect(plan.groups).toMatchObject([{ offsets: [{ now: null, back: 5n, leaderEpoch }] }]);
 });
