@@ -18,11 +18,16 @@ export const command: Command = {
     ['varve verify', 'digests, documents and chains'],
     ['varve verify --fast', 'digests alone, without a key'],
     ['varve verify --deep --subset 1/7', 'everything of a seventh of the packs: a week of nights reads all'],
+    ['varve verify --deep --second-opener', 'opened by two implementations of the cipher, and compared'],
     ['varve verify --json', 'for programs: progress and the result as lines of JSON'],
   ],
   options: {
     fast: { type: 'flag', summary: 'Digests only; needs no key' },
     deep: { type: 'flag', summary: 'Every block and every batch, too' },
+    'second-opener': {
+      type: 'flag',
+      summary: 'With --deep: open every block by libsodium, too, and compare',
+    },
     subset: { type: 'string', value: 'N/T', summary: 'Only the n-th of t parts of the packs' },
     instance: { type: 'string', value: 'NAME', summary: 'Only this instance (else all)' },
   },
@@ -31,6 +36,12 @@ export const command: Command = {
     const { args } = context;
     const level = levelOf(args.flag('fast'), args.flag('deep'));
     const subset = subsetOf(args.string('subset'));
+    const secondOpener = args.flag('second-opener');
+    if (secondOpener && level !== 'deep') {
+      throw new VarveError('usage', 'verify: --second-opener opens again what --deep opens', {
+        hint: 'add --deep',
+      });
+    }
     const { config } = await context.loadedConfig([level === 'fast' ? 'repository.dir' : 'repository']);
     const status = new StatusLine(context.errText, context.terminal.columns);
     const progress = new CycleProgress(context, status, 'varve.verify/1');
@@ -45,6 +56,7 @@ export const command: Command = {
           subset,
           memory: await recall(context, config),
           localFolder: config.local.dir,
+          secondOpener,
         },
         onEvent: (event) => progress.event(event),
       });
@@ -77,16 +89,17 @@ function subsetOf(text: string | undefined): Subset | undefined {
 }
 
 async function print(context: CommandContext, report: VerifyReport): Promise<void> {
-  const { level, snapshots, packs, readBytes, records, findings } = report;
+  const { level, snapshots, packs, readBytes, records, openedTwice, findings } = report;
   if (context.json) {
     const ok = findings.length === 0;
     await context.out(JSON.stringify({ schema: 'varve.verify/1', type: 'summary', ok, ...report }));
     return;
   }
   const deep = level === 'deep' ? `, ${countText(records)} records opened` : '';
+  const twice = openedTwice === 0 ? '' : `, ${plural(openedTwice, 'block')} by libsodium, too`;
   const verdict = findings.length === 0 ? 'whole' : `DAMAGED: ${plural(findings.length, 'finding')}`;
   await context.out(
-    `${verdict}: ${plural(snapshots, 'snapshot')}, ${plural(packs, 'pack')}, ${bytesText(readBytes)} read${deep}`,
+    `${verdict}: ${plural(snapshots, 'snapshot')}, ${plural(packs, 'pack')}, ${bytesText(readBytes)} read${deep}${twice}`,
   );
   for (const { instance, snapshot, file, problem } of findings)
     await context.out(

@@ -23,6 +23,7 @@ export { encodeIdentity, nameOfObject, type ObjectIdentity, type ObjectKind } fr
 export { Key, keyBytes } from './key.ts';
 export { createKeyring, Keyring, openKeyring, rotateKeyring, sealKeyring } from './keyring.ts';
 export { openBlocks, ObjectOpener, openStream, openWhole, type BlockOpener, type Opening } from './open.ts';
+export { SecondOpener } from './second-opener.ts';
 export { ObjectSealer, sealStream, sealWhole, type Sealing } from './seal.ts';
 export { BlockPool, type SealedBlock } from './pool.ts';
 export { formatSheet, parseSheet, type Sheet } from './sheet.ts';

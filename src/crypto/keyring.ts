@@ -10,6 +10,7 @@ import { nameOfObject, type ObjectIdentity } from './identity.ts';
 import { Key, keyBytes } from './key.ts';
 import { openWhole } from './open.ts';
 import { sealWhole, type Sealing } from './seal.ts';
+import type { SecondOpener } from './second-opener.ts';
 
 /** One for each rotation; a rotation a day lasts for decades. */
 const keysMax = 10_000;
@@ -101,16 +102,18 @@ export function openKeyring(
     root,
     number,
     codec,
+    second,
   }: {
     readonly repository: string;
     readonly root: Key;
     readonly number: number;
     readonly codec: FrameCodec;
+    readonly second?: SecondOpener | undefined;
   },
 ): Keyring {
   const identity: ObjectIdentity = { kind: 'keyring', repository, number };
   const findKey = (id: Buffer): Key | undefined => (id.equals(root.id) ? root : undefined);
-  const payload = parsePayload(openWhole(sealed, { identity, findKey, codec }), identity);
+  const payload = parsePayload(openWhole(sealed, { identity, findKey, codec, second }), identity);
   if (payload.keyring !== number)
     throw new SealedDamage('foreign-object', `${nameOfObject(identity)}: says that it is ${payload.keyring}`);
   return new Keyring(

@@ -8,12 +8,15 @@ import { checkMagic, headerBytes, openHead } from './header.ts';
 import { nameOfObject, type ObjectIdentity } from './identity.ts';
 import type { Key } from './key.ts';
 import type { BlockPool } from './pool.ts';
+import type { SecondOpener } from './second-opener.ts';
 
 export interface Opening {
   readonly identity: ObjectIdentity;
   /** Undefined where the keyring has no such key. */
   readonly findKey: (id: Buffer) => Key | undefined;
   readonly codec: FrameCodec;
+  /** Opens each block again, by other libraries. */
+  readonly second?: SecondOpener | undefined;
 }
 
 export interface BlockOpener {
@@ -27,14 +30,16 @@ export interface BlockOpener {
 }
 
 /** Checks the head; the blocks then open in any order. */
-export function openBlocks(header: Buffer, { identity, findKey, codec }: Opening): BlockOpener {
+export function openBlocks(header: Buffer, { identity, findKey, codec, second }: Opening): BlockOpener {
   const objectKey = openHead(header, identity, findKey);
+  const compare = second?.begin(header, identity, findKey);
   return {
     open(sealed, { number, last }, into) {
       const frame = unsealBlock(objectKey, { number, last }, sealed);
       if (frame === undefined) throw wrongBlock(objectKey, identity, { number, last }, sealed);
       const raw = codec.decompress(frame, last ? Math.min(number, 1) : blockBytes, into);
       if (raw === undefined) throw notAFrame(identity, number);
+      compare?.(sealed, { number, last }, raw);
       return raw;
     },
     async openIn(pool, sealed, { number, last }) {
@@ -42,6 +47,7 @@ export function openBlocks(header: Buffer, { identity, findKey, codec }: Opening
       const raw = await pool.open(objectKey, { number, last }, { sealed, rawBytesMin });
       if (raw === 'sealed') throw wrongBlock(objectKey, identity, { number, last }, sealed);
       if (raw === 'frame') throw notAFrame(identity, number);
+      compare?.(sealed, { number, last }, raw);
       return raw;
     },
   };

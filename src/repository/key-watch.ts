@@ -139,7 +139,7 @@ function problemOfSlot(
   }
 }
 
-type Opened = Pick<Repository, 'root' | 'codec' | 'identity' | 'keyring'>;
+type Opened = Pick<Repository, 'root' | 'codec' | 'identity' | 'keyring' | 'second'>;
 
 /** Whatever an older one holds has to be in the newest, too. */
 function problemOfKeyring(
@@ -154,9 +154,9 @@ function problemOfKeyring(
 }
 
 function opensAs(bytes: Buffer, { number, opened }: { number: number; opened: Opened }): Keyring | string {
-  const { root, codec, identity } = opened;
+  const { root, codec, identity, second } = opened;
   try {
-    return openKeyring(bytes, { repository: identity.repository, root, number, codec });
+    return openKeyring(bytes, { repository: identity.repository, root, number, codec, second });
   } catch (error) {
     return damageIn(error);
   }

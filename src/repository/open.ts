@@ -1,6 +1,7 @@
 import {
   FrameCodec,
   openWhole,
+  SecondOpener,
   sealWhole,
   type Key,
   type Keyring,
@@ -20,6 +21,8 @@ export class Repository {
   readonly root: Key;
   #keyring: Keyring;
   readonly codec: FrameCodec;
+  /** Opens again what is opened, where somebody asked for that. */
+  second: SecondOpener | undefined;
   /** By which the secret opened it. */
   readonly slot: string;
   readonly #random: Random;
@@ -72,6 +75,12 @@ export class Repository {
     this.#keyring = await openNewestKeyring(disk, { folder, repository: identity.repository, root, codec });
   }
 
+  /** From now on everything is opened twice. */
+  useSecondOpener(): SecondOpener {
+    this.second ??= new SecondOpener();
+    return this.second;
+  }
+
   findKey(id: Buffer): Key | undefined {
     return this.keyring.find(id);
   }
@@ -82,8 +91,8 @@ export class Repository {
   }
 
   openSealed(identity: ObjectIdentity, sealed: Buffer): Buffer {
-    const { codec } = this;
-    return openWhole(sealed, { identity, findKey: (id) => this.findKey(id), codec });
+    const { codec, second } = this;
+    return openWhole(sealed, { identity, findKey: (id) => this.findKey(id), codec, second });
   }
 
   /** Notes that the repository holds records of this cluster, too. */

@@ -105,8 +105,8 @@ export async function* openSegmentBlocks(
   };
   const header = Buffer.allocUnsafe(headerBytes);
   await fill(file, header, { position: segment.position, pack: o.pack });
-  const { codec } = repository;
-  const opener = openBlocks(header, { identity, findKey: (id) => repository.findKey(id), codec });
+  const { codec, second } = repository;
+  const opener = openBlocks(header, { identity, findKey: (id) => repository.findKey(id), codec, second });
   let position = segment.position + headerBytes;
   const ahead: Promise<Buffer>[] = [];
   let memory: Buffer = Buffer.alloc(0);

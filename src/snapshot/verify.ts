@@ -10,6 +10,7 @@ import {
   openManifest,
   packName,
   readIndex,
+  readMarks,
   readPastCache,
   readWhole,
   sharedPrefix,
@@ -43,6 +44,8 @@ export interface VerifyReport {
   readonly packs: number;
   readonly readBytes: number;
   readonly records: number;
+  /** Blocks that libsodium opened again, to the same bytes; 0 unless that was asked for. */
+  readonly openedTwice: number;
   readonly findings: readonly VerifyFinding[];
 }
 
@@ -142,6 +145,11 @@ export class Verification {
         before = opened;
       });
     }
+  }
+
+  async marks(repository: Repository): Promise<void> {
+    const { problems } = await readMarks(this.#ports.host, repository);
+    for (const problem of problems) this.#found('', 'marks', problem);
   }
 
   /** What this installation published last is there, or something that came after it. */
@@ -303,6 +311,7 @@ export async function verifyRepository(
     /** Beside whose files a copy of the keys is, if there is one. */
     localFolder: string | undefined;
     level: VerifyLevel;
+    secondOpener?: boolean | undefined;
     subset: Subset | undefined;
     open: (instance: string) => Promise<Repository>;
     /** What was read of each instance, to be noted in its marks. */
@@ -314,19 +323,22 @@ export async function verifyRepository(
   const instances =
     o.instance === undefined ? [...new Set([...there, ...remembered])].toSorted() : [o.instance];
   const done: Verification[] = [];
-  let opened: Repository | undefined;
+  const opened: Repository[] = [];
   for (const instance of instances) {
     const verification = new Verification(ports, { folder: o.folder, instance });
     const repository = o.level === 'fast' ? undefined : await o.open(instance);
-    opened ??= repository;
+    if (o.secondOpener === true) repository?.useSecondOpener();
     await verification.digests(o.subset);
     verification.remembered(o.memory, o.repository);
     if (repository !== undefined) {
+      opened.push(repository);
       await verification.documents(repository, { deep: o.level === 'deep', subset: o.subset });
+      if (o.secondOpener === true) await verification.marks(repository);
       await o.onRead(repository, verification);
     }
     done.push(verification);
   }
+  const ofKeys = await keyFindings(ports.host.disk, { ...o, opened: opened[0] });
   const sumOf = (valueOf: (of: Verification) => number): number =>
     done.reduce((sum, of) => sum + valueOf(of), 0);
   return {
@@ -336,10 +348,8 @@ export async function verifyRepository(
     packs: sumOf((of) => of.packs),
     readBytes: sumOf((of) => of.readBytes),
     records: sumOf((of) => of.records),
-    findings: [
-      ...(await keyFindings(ports.host.disk, { ...o, opened })),
-      ...done.flatMap((of) => of.findings),
-    ],
+    openedTwice: opened.reduce((sum, { second }) => sum + (second?.blocks ?? 0), 0),
+    findings: [...ofKeys, ...done.flatMap((of) => of.findings)],
   };
 }
 

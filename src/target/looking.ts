@@ -125,6 +125,7 @@ export async function verify(
     subset: Subset | undefined;
     memory: Memory | undefined;
     localFolder: string | undefined;
+    secondOpener: boolean;
   },
 ): Promise<VerifyReport> {
   const { host, settings, emit, signal } = context;

@@ -33,7 +33,7 @@ async function run(store: Store, line: string, changes: Partial<Surroundings> = 
 
 async function json(store: Store, line: string): Promise<Record<string, unknown>> {
   const { status, stdout } = await run(store, `${line} --json`);
-  const document: Record<string, unknown> = JSON.parse(stdout);
+  const document: Record<string, unknown> = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
   return { ...document, status };
 }
 
@@ -128,7 +128,11 @@ test('a recovery sheet opens the repository again without a slot, and without an
     status: 0,
     stdout: expect.stringMatching(/^made keyring\.1 again[^\n]*\nadded/),
   });
-  expect(await run(store, 'verify --deep')).toMatchObject({ status: 0 });
+  expect(await run(store, 'verify --second-opener')).toMatchObject({ status: 2 });
+  // Two manifests, indexes, segments and keyrings, one block each, and what is in marks and notes.
+  const twice = await json(store, 'verify --deep --second-opener');
+  expect(twice).toMatchObject({ status: 0, openedTwice: expect.any(Number) });
+  expect(Number(twice['openedTwice'])).toBeGreaterThanOrEqual(8);
 });
 
 test('a sheet that was mistyped, is of another repository or is none ends with what is wrong, and tells no letter', async () => {

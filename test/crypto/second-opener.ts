@@ -35,8 +35,8 @@ export function openByOtherMeans(file: Buffer, contentKey: Buffer, identity: Buf
   return { objectKey, commit, raw: Buffer.concat(raw) };
 }
 
-/** The root key, from a slot that a key file opens. */
-export function openSlotByOtherMeans(file: Buffer, keyFile: Buffer): Buffer {
+/** The root key, from a slot, by a key file, or by what Argon2id made of a passphrase, which libsodium-wrappers lacks. */
+export function openSlotByOtherMeans(file: Buffer, secret: { keyFile?: Buffer; stretched?: Buffer }): Buffer {
   const text = file.toString('latin1');
   const member = (name: string): Buffer =>
     Buffer.from(new RegExp(`"${name}":"([0-9a-f]+)"`).exec(text)?.[1] ?? '', 'hex');
@@ -47,7 +47,8 @@ export function openSlotByOtherMeans(file: Buffer, keyFile: Buffer): Buffer {
     null,
   );
   if (!member('checksum').equals(checksum)) throw new Error('checksum');
-  const stretched = generichash(32, Buffer.concat([Buffer.from('varve1 key file'), member('salt')]), keyFile);
+  const salted = Buffer.concat([Buffer.from('varve1 key file'), member('salt')]);
+  const stretched = secret.stretched ?? generichash(32, salted, secret.keyFile ?? null);
   const slotKey = generichash(32, Buffer.concat([Buffer.from('varve1 slot'), before('box')]), stretched);
   return Buffer.from(decrypt(null, member('box'), null, Buffer.alloc(12), slotKey));
 }

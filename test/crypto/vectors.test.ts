@@ -165,7 +165,7 @@ describe('a second opener, of other libraries', () => {
   it('agrees on the slot of a key file', () => {
     const known = slots.find((candidate) => 'keyFile' in candidate);
     if (known === undefined || !('keyFile' in known)) throw new Error('no such slot among the vectors');
-    const opened = openSlotByOtherMeans(fileOf(known.file), known.keyFile);
+    const opened = openSlotByOtherMeans(fileOf(known.file), { keyFile: known.keyFile });
     expect(opened.toString('hex')).toBe(vectors.rootKey.toString('hex'));
   });
 });
