@@ -4,8 +4,11 @@ import { writeSlot } from '../../src/repository/repository.ts';
 import type { OrderContext } from '../../src/target/context.ts';
 import type { Store } from '../snapshot/given.ts';
 
+async function nothing(): Promise<void> {
+  // nobody listens
+}
+
 export function contextOf(store: Store): OrderContext {
-  const nothing = async (): Promise<void> => undefined;
   return {
     host: store.host,
     settings: store.settings,
