@@ -1,6 +1,6 @@
 import { VarveError } from '../errors.ts';
 import type { Config, KafkaConfig, SaslConfig } from '../config/config.ts';
-import type { Host } from '../host/host.ts';
+import { steadyMs, type Host } from '../host/host.ts';
 import type { KafkaPorts, KafkaSettings, SaslSettings } from '../kafka/kafka.ts';
 import { tokenSource } from './tokens.ts';
 
@@ -25,7 +25,7 @@ function saslSettings(sasl: SaslConfig, host: Host): SaslSettings {
 
 export function kafkaPorts(host: Host): KafkaPorts {
   return {
-    nowMs: () => host.clock.nowMs(),
+    nowMs: () => steadyMs(host.clock),
     after: (delayMs, run) => host.clock.after(delayMs, run),
     async readFile(path) {
       const bytes = await host.disk.readFile(path);

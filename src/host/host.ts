@@ -9,7 +9,7 @@ import { systemDisk, type Disk } from './disk.ts';
 import { systemRandom, type Random } from './random.ts';
 import { openSocketFolder, type SocketFolder } from './socket.ts';
 
-export { pause, type Clock, type Timer } from './clock.ts';
+export { pause, steadyMs, type Clock, type Timer } from './clock.ts';
 export {
   codeOf,
   isDiskFull,

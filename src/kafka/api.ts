@@ -3,6 +3,7 @@ import type { Access } from './access.ts';
 
 /** What is not deterministic, passed in: time and the files that hold certificates and passwords. */
 export interface KafkaPorts {
+  /** For what lasts; no date. */
   nowMs(): number;
   readFile(path: string): Promise<Buffer>;
   after(delayMs: number, run: () => void): { cancel(): void };

@@ -2,7 +2,7 @@
 import { crc32, crc32c } from '@node-rs/crc32';
 import { createHash, type Hash } from 'node:crypto';
 import { VarveError } from '../errors.ts';
-import { pause, type Clock } from '../host/host.ts';
+import { pause, steadyMs, type Clock } from '../host/host.ts';
 import { kafkaError, type Cluster, type Fetcher } from '../kafka/kafka.ts';
 import {
   batchHeaderBytes,
@@ -98,7 +98,7 @@ export async function readBack(place: PartitionPlace, o: ReadBackOptions): Promi
   const { topicId, partition } = place;
   let next = o.from;
   let fetcher: Fetcher | undefined;
-  let heardMs = clock.nowMs();
+  let heardMs = steadyMs(clock);
   try {
     for (;;) {
       signal.throwIfAborted();
@@ -106,7 +106,7 @@ export async function readBack(place: PartitionPlace, o: ReadBackOptions): Promi
       if (next >= end) {
         if (isFinal) return;
         await pause(clock, idlePauseMs, signal);
-        heardMs = clock.nowMs();
+        heardMs = steadyMs(clock);
         continue;
       }
       try {
@@ -128,13 +128,13 @@ export async function readBack(place: PartitionPlace, o: ReadBackOptions): Promi
           if (errorCode !== 0) throw fetchError(place, errorCode);
           const before = next;
           next = take(row?.records ?? Buffer.alloc(0), { place, next, onBatch: o.onBatch });
-          if (next > before) heardMs = clock.nowMs();
+          if (next > before) heardMs = steadyMs(clock);
         } finally {
           response.release();
         }
       } catch (error) {
         if (signal.aborted || !(error instanceof VarveError) || !error.retryable) throw error;
-        if (clock.nowMs() - heardMs > stuckMs) throw error;
+        if (steadyMs(clock) - heardMs > stuckMs) throw error;
         await fetcher?.[Symbol.asyncDispose]();
         fetcher = undefined;
         await pause(clock, retryPauseMs, signal);

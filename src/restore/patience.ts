@@ -1,5 +1,5 @@
 import { VarveError } from '../errors.ts';
-import { pause, type Clock } from '../host/host.ts';
+import { pause, steadyMs, type Clock } from '../host/host.ts';
 
 const patienceMs = 60_000;
 const againAfterMs = 250;
@@ -9,12 +9,12 @@ export async function patiently<T>(
   act: () => Promise<T>,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<T> {
-  const untilMs = clock.nowMs() + patienceMs;
+  const untilMs = steadyMs(clock) + patienceMs;
   for (;;) {
     try {
       return await act();
     } catch (error) {
-      const mayPass = error instanceof VarveError && error.retryable && clock.nowMs() < untilMs;
+      const mayPass = error instanceof VarveError && error.retryable && steadyMs(clock) < untilMs;
       if (!mayPass || signal.aborted) throw error;
     }
     await pause(clock, againAfterMs, signal);

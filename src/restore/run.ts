@@ -1,5 +1,5 @@
 import { VarveError } from '../errors.ts';
-import type { Host } from '../host/host.ts';
+import { steadyMs, type Host } from '../host/host.ts';
 import type { Cluster, ProducerIdentity } from '../kafka/kafka.ts';
 import type { Backup } from './backup.ts';
 import {
@@ -69,7 +69,7 @@ class Restore {
     this.#request = request;
     this.#options = options;
     this.#ports = ports;
-    this.#beganMs = ports.host.clock.nowMs();
+    this.#beganMs = steadyMs(ports.host.clock);
   }
 
   async run(): Promise<RestoreReport | undefined> {
@@ -322,7 +322,7 @@ class Restore {
   }
 
   get #elapsedMs(): number {
-    return this.#ports.host.clock.nowMs() - this.#beganMs;
+    return steadyMs(this.#ports.host.clock) - this.#beganMs;
   }
 
   #topicPorts(): { cluster: Cluster; clock: Host['clock']; signal: AbortSignal } {

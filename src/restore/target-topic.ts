@@ -1,6 +1,6 @@
 /** Making the topic that is restored into, and giving it its own settings in the end. */
 import { VarveError } from '../errors.ts';
-import { pause, type Clock } from '../host/host.ts';
+import { pause, steadyMs, type Clock } from '../host/host.ts';
 import { noAnswer, type Cluster, type TopicMetadata } from '../kafka/kafka.ts';
 import { topicError } from './target-facts.ts';
 import type { ConfigPairs } from './topic-settings.ts';
@@ -153,7 +153,7 @@ export async function until(
   what: string,
   isDone: () => Promise<boolean>,
 ): Promise<void> {
-  const sinceMs = clock.nowMs();
+  const sinceMs = steadyMs(clock);
   let trouble: unknown;
   for (;;) {
     signal.throwIfAborted();
@@ -163,7 +163,7 @@ export async function until(
       if (!(error instanceof VarveError) || !error.retryable) throw error;
       trouble = error;
     }
-    if (clock.nowMs() - sinceMs > waitMsMax) {
+    if (steadyMs(clock) - sinceMs > waitMsMax) {
       throw new VarveError('interrupted', `waited ${waitMsMax / 1000} s for ${what}`, {
         hint: 'look at the controller and the brokers, then run the same command again',
         cause: trouble,

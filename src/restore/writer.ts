@@ -1,5 +1,5 @@
 import { VarveError } from '../errors.ts';
-import { pause, type Clock } from '../host/host.ts';
+import { pause, steadyMs, type Clock } from '../host/host.ts';
 import {
   latestOffset,
   type Cluster,
@@ -133,7 +133,7 @@ export class TargetWriter implements AsyncDisposable {
   #mustWait(brokerId: number): boolean {
     const { throttle, clock } = this.#ports;
     if (throttle === undefined) return false;
-    const waitMs = this.#openMs - clock.nowMs();
+    const waitMs = this.#openMs - steadyMs(clock);
     if (waitMs <= 0) return false;
     if (!this.#isWaking) {
       this.#isWaking = true;
@@ -161,7 +161,7 @@ export class TargetWriter implements AsyncDisposable {
     if (count > 0) lane.turn = (lane.turn + 1) % count;
     const { throttle, clock } = this.#ports;
     if (throttle !== undefined && bytes > 0)
-      this.#openMs = Math.max(this.#openMs, clock.nowMs()) + (bytes / throttle) * 1000;
+      this.#openMs = Math.max(this.#openMs, steadyMs(clock)) + (bytes / throttle) * 1000;
     return rows;
   }
 
@@ -196,12 +196,12 @@ export class TargetWriter implements AsyncDisposable {
   /** Something could not be sent: asks again who leads, and goes on from the first batch that is not acknowledged. */
   async #recover(writer: PartitionWriter): Promise<void> {
     const { clock, signal } = this.#ports;
-    const stalledMs = (writer.stalledSinceMs ??= clock.nowMs());
+    const stalledMs = (writer.stalledSinceMs ??= steadyMs(clock));
     const delayMs = Math.min(pauseMsMax, firstPauseMs * 2 ** writer.attempts);
     writer.attempts += 1;
     await pause(clock, delayMs, signal);
     if (signal.aborted || writer.failure !== undefined) return;
-    if (clock.nowMs() - stalledMs > giveUpMs) {
+    if (steadyMs(clock) - stalledMs > giveUpMs) {
       writer.fail(givenUp(writer.place, writer.trouble));
       return;
     }

@@ -1,6 +1,6 @@
 import { VarveError, messageOf } from '../errors.ts';
 import { kafkaError, type Fetcher, type FetchedPartition, type FetchResponse } from '../kafka/kafka.ts';
-import { pause, type Clock } from '../host/host.ts';
+import { pause, steadyMs, type Clock } from '../host/host.ts';
 import { judge, locate, type Located } from './accept.ts';
 import type { Budget } from './budget.ts';
 import type { Emit } from './events.ts';
@@ -127,7 +127,7 @@ export class BrokerLoop {
       const before = this.#questions;
       const questions = askable.map((stream) => questionOf(stream, before.get(stream)));
       this.#questions = new Map(questions.map((question) => [question.stream, question]));
-      const nowMs = this.#ports.clock.nowMs();
+      const nowMs = steadyMs(this.#ports.clock);
       const mayLeave = askable.every((stream) => stream.mayAskReplica(nowMs));
       const rackId = mayLeave ? this.#ports.rack : undefined;
       const answer = this.#fetcher.fetch(
@@ -157,7 +157,7 @@ export class BrokerLoop {
   }
 
   #askable(): PartitionStream[] {
-    const nowMs = this.#ports.clock.nowMs();
+    const nowMs = steadyMs(this.#ports.clock);
     const mine = [...this.#ports.streams()].filter((stream) => stream.isAskable(this.brokerId, nowMs));
     this.#turn += 1;
     const first = mine.length === 0 ? 0 : this.#turn % mine.length;
@@ -180,7 +180,7 @@ export class BrokerLoop {
   }
 
   async #breathe({ noNewsMs }: Asked, signal: AbortSignal): Promise<void> {
-    const restMs = noNewsMs - this.#ports.clock.nowMs();
+    const restMs = noNewsMs - steadyMs(this.#ports.clock);
     if (restMs > 0) await pause(this.#ports.clock, Math.min(restMs, noNewsAfterMs), signal);
   }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../host/host.ts';
+import { steadyMs, type Clock } from '../host/host.ts';
 import { kafkaError, type Cluster, type FetchedPartition } from '../kafka/kafka.ts';
 import { BrokerLoop } from './broker.ts';
 import { Budget } from './budget.ts';
@@ -45,7 +45,7 @@ export class Fetching {
 
   /** Sees to it that every leader is asked, and nobody who has nothing to give any more. */
   follow(): void {
-    const nowMs = this.#o.clock.nowMs();
+    const nowMs = steadyMs(this.#o.clock);
     const wanted = new Set<number>();
     for (const stream of this.#o.streams()) wanted.add(stream.leader.brokerId).add(stream.sourceAt(nowMs));
     for (const id of wanted) this.#ensureLoop(id);

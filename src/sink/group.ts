@@ -1,5 +1,5 @@
 import { VarveError, messageOf } from '../errors.ts';
-import { pause, type Clock } from '../host/host.ts';
+import { pause, steadyMs, type Clock } from '../host/host.ts';
 import { kafkaError, type Cluster, type CommittedOffset } from '../kafka/kafka.ts';
 import type { Identity, PartitionKey, Position } from '../local/local.ts';
 import type { Emit } from './events.ts';
@@ -82,7 +82,7 @@ async function positionsOf(
   group: string,
   o: { clock: Clock; emit: Emit },
 ): Promise<CommittedOffset[]> {
-  const giveUpMs = o.clock.nowMs() + coordinatorWaitMs.atMost;
+  const giveUpMs = steadyMs(o.clock) + coordinatorWaitMs.atMost;
   for (;;) {
     try {
       return await cluster.committedOffsets(group);
@@ -92,7 +92,7 @@ async function positionsOf(
         o.emit({ type: 'commit-failed', message: error.message });
         return [];
       }
-      if (!error.retryable || o.clock.nowMs() >= giveUpMs) throw error;
+      if (!error.retryable || steadyMs(o.clock) >= giveUpMs) throw error;
     }
     await pause(o.clock, coordinatorWaitMs.each);
   }
@@ -126,19 +126,19 @@ function parseNote(metadata: string): KnownNote | undefined {
 
 interface Committed {
   readonly offset: bigint;
-  readonly atMs: number;
+  readonly steadyMs: number;
 }
 
 export class Commits {
   readonly #cluster: Pick<Cluster, 'commitOffsets'>;
-  readonly #o: { group: string; identity: () => Identity; emit: Emit; nowMs: () => number };
+  readonly #o: { group: string; identity: () => Identity; emit: Emit; clock: Clock };
   #committed = new Map<PartitionStream, Committed>();
   #isFailing = false;
   #durable: DurableOffsets = new Map();
 
   constructor(
     cluster: Pick<Cluster, 'commitOffsets'>,
-    o: { group: string; identity: () => Identity; emit: Emit; nowMs: () => number },
+    o: { group: string; identity: () => Identity; emit: Emit; clock: Clock },
   ) {
     this.#cluster = cluster;
     this.#o = o;
@@ -155,23 +155,24 @@ export class Commits {
     streams: Iterable<PartitionStream>,
     o: { isLast: boolean; signal: AbortSignal },
   ): Promise<void> {
-    const nowMs = this.#o.nowMs();
+    const steadyNowMs = steadyMs(this.#o.clock);
     const committed = this.#committed;
     const due: { stream: PartitionStream; position: Position }[] = [];
     for (const stream of streams) {
       const position = stream.log.durable;
       if (position === undefined || stream.state.kind === 'gone') continue;
       const last = committed.get(stream);
-      const isNew = last?.offset !== position.offset || nowMs - last.atMs >= commitAgainMs;
+      const isNew = last?.offset !== position.offset || steadyNowMs - last.steadyMs >= commitAgainMs;
       if (isNew || o.isLast) due.push({ stream, position });
     }
     if (due.length === 0) return;
-    const at = o.isLast ? 0 : nowMs;
+    const at = o.isLast ? 0 : this.#o.clock.nowMs();
     const rows = due.map(({ stream, position }) => this.#rowOf(stream, position, at));
     try {
       const answers = await this.#cluster.commitOffsets(this.#o.group, rows, { signal: o.signal });
       this.#judge(answers);
-      for (const { stream, position } of due) committed.set(stream, { offset: position.offset, atMs: nowMs });
+      for (const { stream, position } of due)
+        committed.set(stream, { offset: position.offset, steadyMs: steadyNowMs });
       this.#o.emit({ type: 'committed', partitions: due.length });
     } catch (error) {
       if (error instanceof VarveError && error.code === 'foreign-installation') throw error;

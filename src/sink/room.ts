@@ -1,5 +1,5 @@
 import { VarveError, messageOf } from '../errors.ts';
-import { isDiskFull, pause, type Clock, type Disk } from '../host/host.ts';
+import { isDiskFull, pause, steadyMs, type Clock, type Disk } from '../host/host.ts';
 import type { Emit } from './events.ts';
 
 export interface RoomOptions {
@@ -53,7 +53,7 @@ export class DiskRoom {
       return;
     }
     if (this.#lowSinceMs === undefined) this.#ports.emit({ type: 'space-low', freeBytes, minFreeBytes });
-    this.#lowSinceMs ??= this.#ports.clock.nowMs();
+    this.#lowSinceMs ??= steadyMs(this.#ports.clock);
     this.#judgePatience(this.#lowSinceMs, 'no-space', lowMessage(folder, freeBytes, minFreeBytes));
   }
 
@@ -76,7 +76,7 @@ export class DiskRoom {
   /** A write failed, and nobody waits until it is tried again. */
   noteRefused(error: unknown): void {
     if (this.#refusedSinceMs === undefined) this.#tell(error);
-    this.#refusedSinceMs ??= this.#ports.clock.nowMs();
+    this.#refusedSinceMs ??= steadyMs(this.#ports.clock);
     const message = `local folder ${this.#options.folder}: ${messageOf(error)}`;
     this.#judgePatience(this.#refusedSinceMs, isDiskFull(error) ? 'no-space' : 'target-unusable', message);
   }
@@ -100,7 +100,7 @@ export class DiskRoom {
 
   #judgePatience(sinceMs: number, code: 'no-space' | 'target-unusable', message: string): void {
     const { patienceMs } = this.#options;
-    if (patienceMs === undefined || this.#ports.clock.nowMs() - sinceMs < patienceMs) return;
+    if (patienceMs === undefined || steadyMs(this.#ports.clock) - sinceMs < patienceMs) return;
     const hint =
       code === 'no-space'
         ? 'make room on the disk of local.dir, or lower local.minFree; what was read so far is safe: run it again then'

@@ -7,7 +7,7 @@
  * cluster but the positions of its own group, and logs nothing.
  */
 import { VarveError, messageOf } from '../errors.ts';
-import { codeOf, isDiskFull, pause } from '../host/host.ts';
+import { codeOf, isDiskFull, pause, steadyMs } from '../host/host.ts';
 import type { LocalFolder } from '../local/local.ts';
 import { Beside } from './beside.ts';
 import {
@@ -89,7 +89,7 @@ export class Sink implements AsyncDisposable {
     this.#room = new DiskRoom({ disk: host.disk, clock: host.clock, emit }, folder);
     const nowMs = (): number => host.clock.nowMs();
     const identity = (): LocalFolder['identity'] => local.identity;
-    this.#commits = new Commits(options.cluster, { group: options.group, identity, emit, nowMs });
+    this.#commits = new Commits(options.cluster, { group: options.group, identity, emit, clock: host.clock });
     const onRefusal = async (error: unknown): Promise<void> => this.#room.refused(error);
     const partitionOptions = {
       segmentBytes: options.segmentBytes,
@@ -105,6 +105,7 @@ export class Sink implements AsyncDisposable {
       onRefusal,
       emit,
       nowMs,
+      steadyMs: () => steadyMs(host.clock),
       signal: this.#stop.signal,
       startOf: (key) => startOf(key, { saved: options.saved, committed }),
     });
@@ -157,7 +158,7 @@ export class Sink implements AsyncDisposable {
     const { lastMs: lastSyncMs, behindSinceMs: unsyncedSinceMs } = this.#syncing;
     const { inFlightBytes } = this.#fetching;
     const { left, missing } = this.#streams;
-    const nowMs = this.#o.host.clock.nowMs();
+    const nowMs = steadyMs(this.#o.host.clock);
     return metricsOf(this.#streams.all(), {
       lastSyncMs,
       unsyncedSinceMs,
@@ -207,7 +208,7 @@ export class Sink implements AsyncDisposable {
     await this.#discover();
     // Reading began with the start: a sink that lives for one catch-up has read for it from then on.
     const countsFromStart = this.#o.mode === 'catch-up';
-    const nowMs = (): number => this.#o.host.clock.nowMs();
+    const nowMs = (): number => steadyMs(this.#o.host.clock);
     const frozen = await freezeEnds([...this.#streams.all()], this.#o.cluster, { countsFromStart, nowMs });
     this.#frozen = frozen;
     for (const open of frozen.openTransactions) this.#emit({ type: 'open-transaction', ...open });
@@ -233,7 +234,7 @@ export class Sink implements AsyncDisposable {
   /** From here on every partition writes to a new segment; the old ones are durable and closed when it resolves. */
   async cut(): Promise<Cut> {
     return await cutAll([...this.#streams.all()], {
-      nowMs: () => this.#o.host.clock.nowMs(),
+      nowMs: () => steadyMs(this.#o.host.clock),
       emit: (event) => this.#emit(event),
       sync: async () => this.#syncing.all(),
     });
@@ -268,7 +269,7 @@ export class Sink implements AsyncDisposable {
   /** The disk's turn, about once a second. A broker that hangs must not hold it up, so Kafka is asked beside it. */
   async #tick(): Promise<void> {
     const { clock } = this.#o.host;
-    let discoveredMs = clock.nowMs();
+    let discoveredMs = steadyMs(clock);
     while (!this.#stop.signal.aborted && this.#failure === undefined) {
       await this.#nextTick();
       await this.#judged(async () => {
@@ -278,8 +279,8 @@ export class Sink implements AsyncDisposable {
       });
       if (this.#failure !== undefined) break;
       this.#committing.begin(async () => this.#judged(async () => this.#commit()));
-      if (this.#mustDiscover || clock.nowMs() - discoveredMs >= discoverEveryMs) {
-        discoveredMs = clock.nowMs();
+      if (this.#mustDiscover || steadyMs(clock) - discoveredMs >= discoverEveryMs) {
+        discoveredMs = steadyMs(clock);
         this.#discovering.begin(async () => this.#judged(async () => this.#discover()));
       }
       this.#progress();
@@ -352,7 +353,7 @@ export class Sink implements AsyncDisposable {
 
   /** Trouble that began before this moment has lasted too long for a catch-up. */
   #giveUpBefore(): number {
-    return this.#o.host.clock.nowMs() - catchUpPatienceMs;
+    return steadyMs(this.#o.host.clock) - catchUpPatienceMs;
   }
 }
 

@@ -58,6 +58,8 @@ export interface StreamPorts {
   /** Aborted when the sink stops. */
   readonly signal: AbortSignal;
   nowMs(): number;
+  /** For what lasts. */
+  steadyMs(): number;
 }
 
 const retryFirstMs = 200;
@@ -154,12 +156,12 @@ export class PartitionStream {
 
   /** The leader would rather have us ask a replica. */
   askReplica(brokerId: number): void {
-    this.#source.prefer(brokerId, this.#ports.nowMs());
+    this.#source.prefer(brokerId, this.#ports.steadyMs());
   }
 
   /** Back to the leader, where it was a replica that was asked: its trouble is not the partition's. */
   askLeader(): boolean {
-    return this.#source.leave(this.#ports.nowMs());
+    return this.#source.leave(this.#ports.steadyMs());
   }
 
   /** False after a replica failed: the leader is asked without being told where we are. */
@@ -212,7 +214,7 @@ export class PartitionStream {
   /** Something that may pass: ask again a little later, later each time. */
   retryLater(message: string, isBrokerLost = false): void {
     if (this.state.kind === 'stopped' || this.state.kind === 'gone') return;
-    const nowMs = this.#ports.nowMs();
+    const nowMs = this.#ports.steadyMs();
     const delayMs = Math.min(retryFirstMs * retryMs.growth ** this.#retries, retryMs.max);
     this.#retries += 1;
     const sinceMs = this.state.kind === 'waiting' ? this.state.sinceMs : nowMs;
@@ -231,17 +233,17 @@ export class PartitionStream {
 
   /** Notes how far transactions have ended; one that stays open is named once. */
   noteStable(lastStableOffset: bigint, highWatermark: bigint): void {
-    const nowMs = this.#ports.nowMs();
+    const nowMs = this.#ports.steadyMs();
     const sinceMs = this.ends?.stable === lastStableOffset ? this.ends.sinceMs : nowMs;
     this.ends = { stable: lastStableOffset, highWatermark, atMs: nowMs, sinceMs };
     if (this.#open?.from !== lastStableOffset || highWatermark <= lastStableOffset) {
       const isOpen = highWatermark > lastStableOffset;
       this.#open = isOpen
-        ? { from: lastStableOffset, sinceMs: this.#ports.nowMs(), isTold: false }
+        ? { from: lastStableOffset, sinceMs: this.#ports.steadyMs(), isTold: false }
         : undefined;
       return;
     }
-    if (this.#open.isTold || this.#ports.nowMs() - this.#open.sinceMs < openTransactionToldMs) return;
+    if (this.#open.isTold || this.#ports.steadyMs() - this.#open.sinceMs < openTransactionToldMs) return;
     this.#open = { ...this.#open, isTold: true };
     this.#ports.emit({ type: 'open-transaction', ...this.key, from: lastStableOffset, to: highWatermark });
   }

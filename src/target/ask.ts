@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { VarveError } from '../errors.ts';
-import type { Host, Timer } from '../host/host.ts';
+import { steadyMs, type Host, type Timer } from '../host/host.ts';
 import type { SnapshotSettings } from '../snapshot/snapshot.ts';
 import type { TargetEvent } from './context.ts';
 import { pouredFds, type FromChild, type ToChild } from './messages.ts';
@@ -79,7 +79,7 @@ class Asking<Name extends OrderName> {
     this.#host = host;
     this.#child = child;
     this.#order = order;
-    this.#heardMs = host.clock.nowMs();
+    this.#heardMs = steadyMs(host.clock);
   }
 
   async answer(): Promise<unknown> {
@@ -116,7 +116,7 @@ class Asking<Name extends OrderName> {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- no order takes a function
     const ready = typeof params === 'function' ? await (params as () => Promise<unknown>)() : params;
     if (!this.#child.connected) return; // its end has been told
-    this.#heardMs = this.#host.clock.nowMs();
+    this.#heardMs = steadyMs(this.#host.clock);
     this.#watch(reject);
     this.#send({ kind: 'order', order, params: ready, settings });
     this.#order.onBegun?.((told) => this.#send({ kind: 'tell', told }));
@@ -126,7 +126,7 @@ class Asking<Name extends OrderName> {
     message: FromChild,
     { resolve, reject }: { resolve: (result: unknown) => void; reject: (error: unknown) => void },
   ): void {
-    const nowMs = this.#host.clock.nowMs();
+    const nowMs = steadyMs(this.#host.clock);
     this.#heardMs = nowMs;
     switch (message.kind) {
       case 'event':
@@ -158,7 +158,7 @@ class Asking<Name extends OrderName> {
 
   #watch(reject: (error: unknown) => void): void {
     this.#looking = this.#host.clock.after(lookEveryMs, () => {
-      const silentMs = this.#host.clock.nowMs() - this.#heardMs;
+      const silentMs = steadyMs(this.#host.clock) - this.#heardMs;
       if (silentMs > this.#stuckMs)
         reject(this.#stuck(`the child process has said nothing for ${seconds(silentMs)} s`));
       else this.#watch(reject);

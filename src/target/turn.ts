@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { pause, type Clock } from '../host/host.ts';
+import { pause, steadyMs, type Clock } from '../host/host.ts';
 
 const againAfterMs = 100;
 
@@ -12,11 +12,11 @@ export async function takeTurn(
   name: string,
   { clock, waitMaxMs }: { clock: Clock; waitMaxMs: number },
 ): Promise<() => void> {
-  const untilMs = clock.nowMs() + waitMaxMs;
+  const untilMs = steadyMs(clock) + waitMaxMs;
   for (;;) {
     const end = await listen(name);
     if (end !== undefined) return end;
-    if (clock.nowMs() >= untilMs) return () => undefined;
+    if (steadyMs(clock) >= untilMs) return () => undefined;
     await pause(clock, againAfterMs);
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock, Disk, DiskFile } from '../host/host.ts';
+import { steadyMs, type Clock, type Disk, type DiskFile } from '../host/host.ts';
 
 /** Knows how long the oldest call to the disk has not returned: the event loop lives on while a mount hangs. */
 export class WatchedDisk {
@@ -14,12 +14,12 @@ export class WatchedDisk {
   get oldest(): { readonly pendingMs: number; readonly call: string | undefined } {
     const [first] = this.#pending.values();
     if (first === undefined) return { pendingMs: 0, call: undefined };
-    return { pendingMs: this.#clock.nowMs() - first.sinceMs, call: first.call };
+    return { pendingMs: steadyMs(this.#clock) - first.sinceMs, call: first.call };
   }
 
   async #call<T>(call: string, run: () => Promise<T>): Promise<T> {
     const key = Symbol(call);
-    this.#pending.set(key, { call, sinceMs: this.#clock.nowMs() });
+    this.#pending.set(key, { call, sinceMs: steadyMs(this.#clock) });
     try {
       return await run();
     } finally {

@@ -18,7 +18,7 @@ export interface Fault {
 /** It went as it does when something cannot be had: told, and tried again. */
 class NotYet extends Error {}
 
-const folder = '/data';
+export const folder = '/data';
 const october = Date.UTC(2026, 9, 31, 12);
 const dayMs = 86_400_000;
 const livesMax = 8;

@@ -21,6 +21,7 @@ import { numbersFrom } from '../local/simulation.ts';
 /** Time that goes on to the next thing that waits for it as soon as nothing else is left to do. */
 export class QuickClock implements Clock {
   #nowMs: number;
+  #setMs = 0;
   #isPumping = false;
   readonly #waiting = new Set<{ readonly atMs: number; readonly run: () => void }>();
 
@@ -29,7 +30,16 @@ export class QuickClock implements Clock {
   }
 
   nowMs(): number {
+    return this.#nowMs + this.#setMs;
+  }
+
+  steadyMs(): number {
     return this.#nowMs;
+  }
+
+  /** Somebody sets the wall clock: what waits goes on waiting as it did. */
+  set(byMs: number): void {
+    this.#setMs += byMs;
   }
 
   move(byMs: number): void {
@@ -100,6 +110,8 @@ export class StoredLog {
   start = 0n;
   end = 0n;
   epoch = 0;
+  /** What the leader answers instead, for as long as it is not 0. */
+  errorCode = 0;
 
   produce(batches: number, atMs: number): void {
     for (let count = 0; count < batches; count += 1) this.#add(atMs, true);
@@ -266,6 +278,7 @@ export class MemoryCluster implements Cluster {
         records: Buffer.alloc(0),
       };
       const shared = lastEpoch < 0 ? undefined : log.endOf(lastEpoch);
+      if (log.errorCode !== 0) return { ...row, errorCode: log.errorCode };
       if (offset < log.start) return { ...row, errorCode: 1 };
       if (shared !== undefined && (shared.epoch < lastEpoch || shared.endOffset < offset))
         return { ...row, diverging: shared };
