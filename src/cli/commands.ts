@@ -41,7 +41,7 @@ export const commandRows: readonly CommandRow[] = [
   },
   {
     name: 'export',
-    summary: 'Write topics into one plain file, for other places',
+    summary: 'Write topics into a plain file, or a snapshot into a folder',
     group: 'Restore',
     load: async () => (await import('./export.ts')).command,
   },

@@ -1,16 +1,26 @@
 import type { Command } from './command.ts';
+import { exportSnapshot } from './export-snapshot.ts';
 import { exportTopics } from './export-topics.ts';
 
 export const command: Command = {
   name: 'export',
-  summary: 'Write topics into one plain file, for other places',
+  positionals: [
+    { name: 'snapshot', summary: 'An id, a view, latest, or a time' },
+    { name: 'dir', summary: 'A folder that is empty, or not there yet' },
+  ],
+  summary: 'Write topics into a plain file, or a snapshot into a folder',
   description:
     "Reads what restore reads, and writes Kafka's own log segments, the settings of the topics and the offsets of their " +
     'groups into a tar, which any tar unpacks and varve import restores. With --format jsonl it writes the lines of ' +
     'varve cat --json instead, without --out on stdout. A name that ends in .zst is compressed.\n' +
     'The file is not encrypted. It appears whole or not at all, and never over another. Records that are left out ' +
     'by --from-time, --to-time or --key are left out of their batches; all others stay byte for byte. What the cluster ' +
-    'has and the backup has not is not in it: varve backup saves it first.',
+    'has and the backup has not is not in it: varve backup saves it first.\n' +
+    'With SNAPSHOT and DIR it copies that snapshot with everything that its restore needs (packs, manifest, sums, keys/ ' +
+    'and varve.json) into a folder that is then a repository of one snapshot, encrypted as it is: set repository.dir to ' +
+    'it, and list, verify, cat and restore work with the same key. Every file is read back and held against its sum, ' +
+    'and the copy is opened; what was cut off has no varve.json. A folder that is not empty is refused (18). Needs no ' +
+    'broker and no local folder, takes no lock, and changes nothing in the repository.',
   examples: [
     ['varve export --topic orders --out orders.tar.zst', 'everything that is saved of a topic'],
     [
@@ -22,6 +32,7 @@ export const command: Command = {
       'one day of it',
     ],
     ['varve export --topic orders --key customer-17 --format jsonl', 'what there is of one key, as lines'],
+    ['varve export latest /mnt/usb/varve', 'the newest snapshot, complete by itself'],
   ],
   options: {
     topic: { type: 'strings', value: 'T,GLOB', summary: 'These topics; repeatable' },
@@ -48,5 +59,5 @@ export const command: Command = {
   },
   needs: [],
   drains: true,
-  run: exportTopics,
+  run: async (context) => (context.args.words.length > 0 ? exportSnapshot(context) : exportTopics(context)),
 };

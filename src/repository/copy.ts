@@ -4,6 +4,8 @@ import type { Disk } from '../host/host.ts';
 import { readPastCache } from './steps.ts';
 
 const pieceBytes = 4 * 1024 * 1024;
+/** So that the sync at the end is a short one: a call that takes long is taken for one that hangs. */
+const syncEveryBytes = 64 * 1024 * 1024;
 const mode = 0o440;
 
 export interface FileCopy {
@@ -56,6 +58,7 @@ async function writeCopy(disk: Disk, { from, to, signal, onBytes }: FileCopy): P
         await copy.write([piece], at);
         at += filled;
         onBytes?.(filled);
+        if (at % syncEveryBytes === 0) await copy.sync();
       }
       await copy.sync();
     } catch (error) {

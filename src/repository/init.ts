@@ -22,6 +22,7 @@ import {
   snapshotsFolder,
   type RepositoryPlace,
 } from './layout.ts';
+import { withOwners } from './owners.ts';
 import { readSecret, type RepositorySecret } from './secret.ts';
 import { linkObstacle, placeFile } from './links.ts';
 import { ignoring, syncFolder } from './steps.ts';
@@ -183,7 +184,7 @@ async function probeFolder(host: Host, folder: string): Promise<void> {
   try {
     await linkObstacle(host, folder);
   } catch (error) {
-    throw unusable(folder, error);
+    throw unusable(folder, await withOwners(error, host.disk));
   }
 }
 
@@ -191,7 +192,7 @@ async function makeFolderItself(disk: Disk, folder: string): Promise<void> {
   try {
     if ((await disk.stat(folder)) === undefined) await ensureFolder(disk, folder);
   } catch (error) {
-    throw unusable(folder, error);
+    throw unusable(folder, await withOwners(error, disk));
   }
 }
 

@@ -44,7 +44,7 @@ const attemptsMax = 20;
 const leftOver =
   /^(\.[0-9a-f]{32}|\.aside\.[0-9a-f]{12}|\.[0-9a-f]{12}\.(now|tmp)|beat\.[0-9a-f]{32}|\.holder\.placing)$/;
 
-const holderPath = (place: RepositoryPlace): string => join(lockFolder(place), 'holder');
+export const holderPath = (place: RepositoryPlace): string => join(lockFolder(place), 'holder');
 const beatPath = (place: RepositoryPlace, nonce: string): string => join(lockFolder(place), `beat.${nonce}`);
 
 export async function acquireLock(

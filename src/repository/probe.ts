@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { codeOf, type Disk, type Host } from '../host/host.ts';
 import { isLinkRefused, linkObstacleIn, sharedPacksHint } from './links.ts';
+import { withOwners } from './owners.ts';
 import { createFile, readPastCache, removeTree, targetTimeIn } from './steps.ts';
 
 export interface ProbeFinding {
@@ -43,7 +44,7 @@ export async function probeTarget(host: Host, folder: string): Promise<ProbeFind
     findings.push(
       failed(
         'write',
-        error,
+        await withOwners(error, disk),
         'this user must be able to write in repository.dir: check owner, mode and mount',
       ),
     );

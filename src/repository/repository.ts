@@ -8,7 +8,12 @@
  * about what is sealed, kept or let go of.
  */
 export { listSnapshots, openManifest, type OpenedManifest } from './catalog.ts';
-export { findRepository, readRepositoryIdentity, type RepositoryIdentity } from './identity.ts';
+export {
+  findRepository,
+  readRepositoryIdentity,
+  writeRepositoryIdentity,
+  type RepositoryIdentity,
+} from './identity.ts';
 export {
   ensureInstance,
   firstSlot,
@@ -23,9 +28,11 @@ export { recoverKeys } from './key-recovery.ts';
 export { lookAtKeys, readCopies, type KeyProblem } from './key-watch.ts';
 export { listSlots, slotFiles, type SlotFile } from './keys.ts';
 export {
+  keysFolder,
   packName,
   packPath,
   packsFolder,
+  repositoryFileName,
   sharedPrefix,
   snapshotFolder,
   snapshotIdAt,
@@ -64,6 +71,7 @@ export { openPack, openSegmentBlocks, readIndex } from './pack-reader.ts';
 export { PackWriter, SentCheck, type WrittenPack } from './pack-writer.ts';
 export { probeTarget, type ProbeFinding } from './probe.ts';
 export { listSharedPacks, sweepPacks } from './shared-packs.ts';
+export { assertOwned, withOwners } from './owners.ts';
 export { parseKeyFile, readSecret, secretOf, type RepositorySecret } from './secret.ts';
 export {
   createFile,
@@ -71,6 +79,7 @@ export {
   readPastCache,
   readWhole,
   type ReadBack,
+  removeTree,
   renameSettled,
   syncFolder,
 } from './steps.ts';

@@ -5,6 +5,7 @@ import { messageOf, VarveError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import {
   acquireLock,
+  assertOwned,
   copyKeys,
   ensureInstance,
   lookAtKeys,
@@ -80,6 +81,7 @@ export async function openGround(
   await bindCluster(host, repository, request);
   await ensureInstance(host, place);
   const lock = opened.use(await acquireLock(host, place, { installation: request.installation }));
+  await assertOwned(host, place);
   await sweepStaging(host, place);
   const nowMs = await targetNowMs(host, place);
   await purgeTrash(host, place, { nowMs });

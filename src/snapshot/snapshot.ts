@@ -8,6 +8,7 @@
 export { runCycle } from './cycle.ts';
 export { carryPacks } from './carry.ts';
 export { findRollback, openCatalog, type Catalog } from './base.ts';
+export { exportSnapshot, type ExportReport } from './export.ts';
 export type { CycleEvent, CyclePhase, CyclesEvent, EmitCycle, Trigger } from './events.ts';
 export type { CyclePorts } from './ground.ts';
 export type { CutPartition } from './plan.ts';

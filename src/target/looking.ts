@@ -175,7 +175,10 @@ export function opener({ host, settings, stretch }: OrderContext): OpenInstance 
   };
 }
 
-function chosen({ snapshots, problems }: Overview, choice: SnapshotChoice): Overview['snapshots'][number] {
+export function chosen(
+  { snapshots, problems }: Overview,
+  choice: SnapshotChoice,
+): Overview['snapshots'][number] {
   const row = chooseSnapshot(snapshots, choice);
   if (row !== undefined) return row;
   const damaged = problems.find(({ id }) => id === choice.text);

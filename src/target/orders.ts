@@ -2,6 +2,7 @@
 import type * as Changes from './changing.ts';
 import type { OrderContext } from './context.ts';
 import type * as Keeps from './keeping.ts';
+import type * as Exports from './exporting.ts';
 import type * as Looks from './looking.ts';
 import type * as Retires from './retiring.ts';
 import type * as Serves from './serving.ts';
@@ -36,6 +37,7 @@ const rooms = {
   probe: looking,
   strata: looking,
   verify: looking,
+  exportSnapshot: async (): Promise<typeof Exports> => import('./exporting.ts'),
   serve: async (): Promise<typeof Serves> => import('./serving.ts'),
 };
 

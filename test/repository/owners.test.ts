@@ -1,0 +1,104 @@
+import { spawnSync } from 'node:child_process';
+import { chmod, cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Disk } from '../../src/host/host.ts';
+import { withOwners } from '../../src/repository/repository.ts';
+import { keyOf, Store } from '../snapshot/given.ts';
+
+const own = process.geteuid?.() ?? 0;
+
+/** Lets a path, and what is below it, belong to somebody else. */
+function ownedBy(uid: () => number, isMeant: (path: string) => boolean) {
+  return (disk: Disk): Disk => ({
+    ...disk,
+    async stat(path) {
+      const stat = await disk.stat(path);
+      return stat && isMeant(path) ? { ...stat, owner: uid() } : stat;
+    },
+  });
+}
+
+test('a cycle in a repository of another user ends with both uids before anything is made there', async () => {
+  let uid = own;
+  const over = ownedBy(
+    () => uid,
+    (path) => path.endsWith('/snapshots'),
+  );
+  await using store = await Store.make({ over });
+  await store.append(keyOf('orders'), 10);
+  uid = 4711;
+  await expect(store.cycle()).rejects.toMatchObject({
+    code: 'target-unusable',
+    message: expect.stringMatching(new RegExp(`uid 4711, .* uid ${own}$`)),
+    hint: expect.stringContaining('runAsUser'),
+  });
+  expect(await store.host.disk.list(join(store.target, 'main', 'staging'))).toEqual([]);
+  uid = own;
+  expect(await store.cycle()).toMatchObject({ finding: null });
+});
+
+test('a pack of another user that the kernel lets nobody else link ends the cycle with both uids, and is not copied', async () => {
+  let uid = own;
+  const over = (disk: Disk): Disk => ({
+    ...ownedBy(
+      () => uid,
+      (path) => path.endsWith('.tar'),
+    )(disk),
+    async link(existing, fresh) {
+      if (uid !== own && existing.endsWith('.tar'))
+        throw Object.assign(new Error(`EPERM: link ${existing}`), { code: 'EPERM' });
+      await disk.link(existing, fresh);
+    },
+  });
+  await using store = await Store.make({ over });
+  await store.append(keyOf('orders'), 10);
+  await store.cycle();
+  uid = 4711;
+  await expect(store.cycle()).rejects.toMatchObject({
+    code: 'target-unusable',
+    message: expect.stringContaining(`belongs to uid 4711, and this process runs as uid ${own}`),
+  });
+  expect(await store.host.disk.list(join(store.target, 'main', 'packs'))).toBeUndefined();
+});
+
+test('what the operating system refuses is told with the owner of what is nearest to it', async () => {
+  const refused = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES', path: '/a/b/c' });
+  const stat = async (path: string): ReturnType<Disk['stat']> => {
+    if (path === '/a/b/c') throw refused;
+    const known = { kind: 'folder', byteLength: 0, inode: 1n, device: 1n, links: 1, modifiedMs: 0 } as const;
+    return path === '/a' ? { ...known, owner: 4711 } : undefined;
+  };
+  const told = await withOwners(refused, { stat });
+  expect(String(told)).toContain(`/a belongs to uid 4711, and this process runs as uid ${own}`);
+  expect(told).toMatchObject({ code: 'EACCES' });
+});
+
+const isRoot = own === 0;
+
+test.runIf(isRoot)('another user than the one that made it is told who they both are, really', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'varve-owners-'));
+  try {
+    await using store = await Store.make();
+    await store.append(keyOf('orders'), 10);
+    await store.cycle();
+    await cp(store.target, join(folder, 'target'), { recursive: true });
+    await cp(store.keyFile, join(folder, 'key'));
+    for (const name of ['', 'key']) await chmod(join(folder, name), 0o755);
+    await chmod(join(folder, 'target'), 0o700);
+    const program = `
+      const { systemHost } = await import('${new URL('../../src/host/host.ts', import.meta.url).href}');
+      const { initRepository, withOwners } = await import('${new URL('../../src/repository/repository.ts', import.meta.url).href}');
+      process.seteuid(4711);
+      const place = { folder: '${folder}/target', instance: 'main' };
+      await initRepository(systemHost, place, { secret: { keyFile: '${folder}/key' }, stretch: undefined })
+        .catch(async (error) => console.log((await withOwners(error, systemHost.disk)).message));`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+    });
+    expect(stdout).toContain('target belongs to uid 0, and this process runs as uid 4711');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
