@@ -1,7 +1,7 @@
 import { messageOf, VarveError } from '../errors.ts';
 import { pause, type Host } from '../host/host.ts';
 import type { CycleFacts, LastCycle } from '../observe/observe.ts';
-import { dueState, nextDue, type Timetable } from '../schedule/schedule.ts';
+import { dueState, nextDue, settledAt, type Timetable } from '../schedule/schedule.ts';
 import type { CycleReport, CyclesEvent, Trigger } from '../snapshot/snapshot.ts';
 import type { Ping } from './ping.ts';
 import { nothingAccepted, type Accepted } from './snapshots.ts';
@@ -50,8 +50,6 @@ interface Wanted {
 
 /** The clock may jump, and a machine may sleep: the schedule is looked at this often whatever a timer says. */
 const lookEveryMs = 20_000;
-/** A clock set back by less than this reaches its old time soon: waiting is better than running a time twice. */
-const setBackSlackMs = 3_600_000;
 
 /**
  * When cycles run: at their times, once for all times that were missed, and on demand; never two at once.
@@ -63,6 +61,7 @@ export class Cycles {
   readonly #o: CyclesOptions;
   #lastAttemptMs: number | undefined;
   #lastSuccessMs: number | undefined;
+  #sinceMs: number;
   /** Scheduled times up to here are dealt with. */
   #settledMs: number;
   #running: { readonly sinceMs: number } | undefined;
@@ -82,6 +81,7 @@ export class Cycles {
     this.#isPublished = options.record.isPublished;
     this.#newestSeq = options.record.newestSeq;
     const { sinceMs, lastAttemptMs = sinceMs, lastSuccessMs = sinceMs } = options.record;
+    this.#sinceMs = sinceMs;
     this.#settledMs = Math.max(lastAttemptMs, lastSuccessMs);
   }
 
@@ -219,11 +219,11 @@ export class Cycles {
   }
 
   #scheduled(): Pick<CycleFacts, 'nextMs' | 'intervalMs' | 'overdueSinceMs'> {
-    const { timetable, host, record } = this.#o;
+    const { timetable, host } = this.#o;
     const lastSuccessMs = this.#lastSuccessMs;
     const { nextMs, overdueMs } = dueState(timetable, {
       nowMs: host.clock.nowMs(),
-      sinceMs: record.sinceMs,
+      sinceMs: this.#sinceMs,
       ...(lastSuccessMs === undefined ? {} : { lastSuccessMs }),
     });
     const afterMs = nextMs === undefined ? undefined : nextDue(timetable, nextMs);
@@ -231,10 +231,16 @@ export class Cycles {
     return { nextMs, intervalMs, overdueSinceMs: overdueMs };
   }
 
-  /** A scheduled time that has passed without an attempt. A clock that was set back a long way begins anew. */
+  /** A scheduled time that has passed without an attempt. */
   #missed(): number | undefined {
     const nowMs = this.#o.host.clock.nowMs();
-    if (this.#settledMs > nowMs + setBackSlackMs) this.#settledMs = nowMs;
+    const settledMs = settledAt(this.#settledMs, nowMs);
+    if (settledMs !== this.#settledMs) {
+      // What was noted in the future would not be overdue before that comes.
+      this.#settledMs = settledMs;
+      this.#sinceMs = Math.min(this.#sinceMs, nowMs);
+      if (this.#lastSuccessMs !== undefined) this.#lastSuccessMs = Math.min(this.#lastSuccessMs, nowMs);
+    }
     return dueState(this.#o.timetable, { nowMs, sinceMs: this.#settledMs }).missedMs;
   }
 

@@ -2,7 +2,7 @@ import { messageOf, VarveError } from '../errors.ts';
 import type { DrillReport } from '../drill/drill.ts';
 import { pause, type Host } from '../host/host.ts';
 import type { DrillEvent, DrillFacts } from '../observe/observe.ts';
-import { dueState, nextDue, type Timetable } from '../schedule/schedule.ts';
+import { dueState, nextDue, settledAt, type Timetable } from '../schedule/schedule.ts';
 
 export interface DrillsOptions {
   readonly host: Host;
@@ -44,6 +44,7 @@ export class Drills {
     const { host, timetable, signal, isCycleAhead } = this.#o;
     while (!signal.aborted) {
       const nowMs = host.clock.nowMs();
+      this.#settledMs = settledAt(this.#settledMs, nowMs);
       const { missedMs, nextMs } = dueState(timetable, { nowMs, sinceMs: this.#settledMs });
       if (missedMs !== undefined && !isCycleAhead()) await this.#attempt(missedMs);
       else await pause(host.clock, Math.min(lookEveryMs, Math.max(1, (nextMs ?? Infinity) - nowMs)), signal);

@@ -29,6 +29,7 @@ export interface Due {
 }
 
 export const overdueGraceMs = 2 * 3_600_000;
+const setBackSlackMs = 3_600_000;
 
 const dayMs = 86_400_000;
 /** East of this there is no zone; west there is less. */
@@ -47,8 +48,16 @@ export function dueState(timetable: Timetable, facts: DueFacts): Due {
     nextMs: next(nowMs),
     missedMs: unattempted !== undefined && unattempted <= nowMs ? unattempted : undefined,
     overdueMs: expected !== undefined && expected + overdueGraceMs <= nowMs ? expected : undefined,
-    clockBack: Math.max(lastSuccessMs ?? nowMs, lastAttemptMs ?? nowMs) > nowMs,
+    clockBack: Math.max(sinceMs, lastSuccessMs ?? nowMs, lastAttemptMs ?? nowMs) > nowMs,
   };
+}
+
+/**
+ * Up to when scheduled times are dealt with. A clock set back by a little reaches its old time soon, and waiting is
+ * better than running a time twice; set back a long way, it begins anew.
+ */
+export function settledAt(settledMs: number, nowMs: number): number {
+  return settledMs > nowMs + setBackSlackMs ? nowMs : settledMs;
 }
 
 /** The first scheduled time after a moment. */

@@ -6,7 +6,15 @@
  * lets something go. It never looks at a clock: the time is always an argument. It never carries a plan out.
  */
 export { planArchive, type ArchivePlan, type ArchivePolicy, type Keep, type KeptPack } from './archive.ts';
-export { dueState, nextDue, overdueGraceMs, type Due, type DueFacts, type Timetable } from './due.ts';
+export {
+  dueState,
+  nextDue,
+  overdueGraceMs,
+  settledAt,
+  type Due,
+  type DueFacts,
+  type Timetable,
+} from './due.ts';
 export { type Hold, type HoldKind, type RotationFacts } from './holds.ts';
 export { monthAt, monthOfBatch, monthText, parseMonth, startOfMonthMs, type Month } from './month.ts';
 export {

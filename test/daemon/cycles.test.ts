@@ -291,6 +291,49 @@ test('a clock set back by seconds runs no time twice', async () => {
   expect(at.began).toEqual(['2026-11-21T02:00:00.000Z']);
 });
 
+test.for([
+  { step: 'back by a minute', byMs: -60_000, began: ['2026-11-22T02:00', '2026-11-23T02:00'] },
+  { step: 'back by 50 minutes', byMs: -50 * 60_000, began: ['2026-11-22T02:00'] },
+  { step: 'back by a day', byMs: -dayMs, began: ['2026-11-21T02:00', '2026-11-22T02:00'] },
+  { step: 'back by a year', byMs: -365 * dayMs, began: ['2025-11-22T02:00', '2025-11-23T02:00'] },
+  {
+    step: 'forward by a day',
+    byMs: dayMs,
+    began: ['2026-11-22T02:10', '2026-11-23T02:00', '2026-11-24T02:00'],
+  },
+  {
+    step: 'forward by a year',
+    byMs: 365 * dayMs,
+    began: ['2027-11-21T02:10', '2027-11-22T02:00', '2027-11-23T02:00'],
+  },
+])(
+  'with the clock set $step behind a cycle, no time is run twice, and none left out',
+  async ({ byMs, began }) => {
+    await using at = new Driven({ now: '2026-11-21T01:59:59Z' });
+    await at.step(1000);
+    at.runs[0]?.publish();
+    await at.pass(10 * 60_000);
+    await at.step(byMs);
+    at.runs.at(-1)?.publish();
+    await at.pass(2 * dayMs);
+
+    expect(at.began.slice(1).map((time) => time.slice(0, 16))).toEqual(began);
+  },
+);
+
+test('after a clock that was a year ahead, cycles that fail are overdue as ever', async () => {
+  const aheadMs = Date.parse('2027-11-21T02:00:00Z');
+  await using at = new Driven({
+    now: '2026-11-21T12:00:00Z',
+    record: { sinceMs: aheadMs, lastAttemptMs: aheadMs, lastSuccessMs: aheadMs, isPublished: true },
+  });
+  await at.step(14 * hourMs);
+  at.runs[0]?.fail(new VarveError('target-unusable', 'the target is away'));
+  await at.step(3 * hourMs);
+
+  expect(at.cycles.facts).toMatchObject({ overdueSinceMs: Date.parse('2026-11-22T02:00:00Z') });
+});
+
 test('a daemon that stops begins no cycle, and tells whoever waits for one', async () => {
   const at = new Driven({ now: '2026-11-21T12:00:00Z' });
   const running = at.cycles.request(nothing);

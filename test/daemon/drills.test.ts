@@ -125,3 +125,10 @@ test('a cycle waits for a drill, for ten minutes at most; a drill that was stopp
   await it.to(sunday + 13 * minuteMs);
   expect(it.began).toHaveLength(2);
 });
+
+test('a drill noted in the future, by a clock that was ahead, holds up none that is due', async () => {
+  await using it = new Driven({ nowMs: sunday - minuteMs, settledMs: sunday + 365 * 24 * 60 * minuteMs });
+  expect(it.began).toEqual([]);
+  await it.to(sunday + minuteMs);
+  expect(it.began).toEqual(['2026-11-22T04:01:00.000Z']);
+});

@@ -1,0 +1,148 @@
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { BlockPool } from '../../src/crypto/crypto.ts';
+import { openManifest } from '../../src/repository/repository.ts';
+import { SnapshotSource, type CycleReport } from '../../src/snapshot/snapshot.ts';
+import { FaultyDisk } from '../host/faulty-disk.ts';
+import { dayMs, keyOf, november, Store } from './given.ts';
+
+const pool = new BlockPool({ threads: 1, level: 3 });
+afterAll(async () => pool[Symbol.asyncDispose]());
+
+const minuteMs = 60_000;
+const orders = keyOf('orders');
+
+/** A store whose cycles keep three days, and the clocks of the daemon and of the target. */
+class Timed {
+  readonly disk: FaultyDisk;
+  readonly store: Store;
+  /** The offset behind the last record. */
+  end = 0n;
+
+  private constructor(disk: FaultyDisk, store: Store) {
+    this.disk = disk;
+    this.store = store;
+    store.pool = pool;
+    store.settings = {
+      ...store.settings,
+      retain: { hourly: 0, daily: 3, weekly: 0, monthly: 0, minimum: 2, minAge: dayMs },
+    };
+  }
+
+  static async at(nowMs: number): Promise<Timed> {
+    const disk = new FaultyDisk();
+    const timed = new Timed(disk, await Store.make({ disk }));
+    timed.set({ here: nowMs - timed.store.nowMs, there: nowMs - disk.nowMs });
+    return timed;
+  }
+
+  set({ here = 0, there = 0 }: { here?: number; there?: number }): void {
+    this.store.nowMs += here;
+    this.disk.nowMs += there;
+  }
+
+  async days(count: number): Promise<CycleReport[]> {
+    const reports: CycleReport[] = [];
+    for (let day = 0; day < count; day += 1) {
+      this.set({ here: dayMs, there: dayMs });
+      reports.push(await this.cycle());
+    }
+    return reports;
+  }
+
+  /** With ten new records, all of which the snapshot then holds, as it does those before. */
+  async cycle(o: Parameters<Store['cycle']>[0] = {}): Promise<CycleReport> {
+    this.end = await this.store.append(orders, 10);
+    const report = await this.store.cycle(o);
+    const repository = await this.store.open();
+    const { manifest } = await openManifest(this.disk, repository, report.id);
+    let next = 0n;
+    for await (const { from, to } of new SnapshotSource(this.disk, repository, manifest).read(orders)) {
+      expect(from).toBe(next);
+      next = to;
+    }
+    expect(next).toBe(this.end);
+    return report;
+  }
+
+  async ids(): Promise<string[]> {
+    const names = (await this.disk.list(join(this.store.target, 'main', 'snapshots'))) ?? [];
+    return names.map(({ name }) => name).toSorted();
+  }
+}
+
+test.for([
+  { step: 'back by a minute', byMs: -minuteMs, finding: null },
+  { step: 'back by a day', byMs: -dayMs, finding: 'clock-back' },
+  { step: 'back by a year', byMs: -365 * dayMs, finding: 'clock-back' },
+  { step: 'forward by a day', byMs: dayMs, finding: null },
+  { step: 'forward by a year', byMs: 365 * dayMs, finding: null },
+])(
+  'with both clocks set $step, a cycle publishes and lets go of no day that is to be kept',
+  async ({ byMs, finding }) => {
+    const timed = await Timed.at(november);
+    const before = (await timed.days(6)).map(({ id }) => id);
+    const kept = await timed.ids();
+    timed.set({ here: byMs, there: byMs });
+
+    const report = await timed.cycle();
+    expect(report.finding).toBe(finding);
+    // The day that the new one comes before, and no other.
+    const there = await timed.ids();
+    expect(there.slice(-3)).toEqual([...before.slice(-2), report.id]);
+    if (finding === 'clock-back') expect(there).toEqual([...kept, report.id]);
+    expect((await timed.store.verify()).findings).toEqual([]);
+  },
+);
+
+test.for([
+  { step: 'back by a day', byMs: -dayMs },
+  { step: 'back by a year', byMs: -365 * dayMs },
+])('with both clocks set $step and right again, cycles let go of what they would have', async ({ byMs }) => {
+  const timed = await Timed.at(november);
+  await timed.days(6);
+  timed.set({ here: byMs, there: byMs });
+  await timed.cycle();
+  timed.set({ here: -byMs, there: -byMs });
+  const reports = await timed.days(4);
+
+  expect(reports.at(-1)).toMatchObject({ finding: null, held: [] });
+  expect((await timed.ids()).length).toBeLessThanOrEqual(4);
+});
+
+test.for([
+  { clock: 'here', byMs: -dayMs },
+  { clock: 'here', byMs: dayMs },
+  { clock: 'there', byMs: -365 * dayMs },
+  { clock: 'there', byMs: 365 * dayMs },
+])(
+  'with the clock set $clock alone by $byMs ms, a cycle publishes and nothing expires',
+  async ({ clock, byMs }) => {
+    const timed = await Timed.at(november);
+    await timed.days(6);
+    const kept = await timed.ids();
+    timed.set({ [clock]: byMs });
+
+    const report = await timed.cycle();
+    expect(report).toMatchObject({ expired: [] });
+    expect(report.held.length).toBeGreaterThan(0);
+    expect(await timed.ids()).toEqual([...kept, report.id]);
+  },
+);
+
+test('a cycle over the end of a month, and days around a leap day, are days like any other', async () => {
+  const timed = await Timed.at(Date.UTC(2028, 1, 25, 23, 59, 59));
+  await timed.days(3);
+  timed.set({ here: dayMs, there: dayMs });
+  const overEnd = await timed.cycle({ onStep: () => timed.set({ here: 200, there: 200 }) });
+  expect(overEnd.finding).toBeNull();
+  expect(timed.store.nowMs).toBeGreaterThan(Date.UTC(2028, 2, 1));
+  const reports = await timed.days(2);
+
+  const days = (await timed.ids()).map((id) => id.slice(0, 8));
+  expect(days).toEqual(['20280229', '20280302', '20280303']);
+  expect(await timed.disk.readSymlink(join(timed.store.target, 'main', 'daily.0'))).toBe(
+    `snapshots/${reports.at(-1)?.id}`,
+  );
+  expect((await timed.store.verify()).findings).toEqual([]);
+});
