@@ -60,6 +60,17 @@ export function planArchive(
   return { keep: packs.filter(({ path }) => !gone.has(path)), expire, expiredMonths: monthsOf(expire) };
 }
 
+/** The last month in which the pack is kept; null: for ever. */
+export function keptUntil({ month, topics }: Omit<KeptPack, 'path'>, policy: ArchivePolicy): Month | null {
+  return topics.reduce<Month | null>(
+    (latest, topic) => {
+      const keep = keepOf(topic, policy);
+      return latest === null || keep === 'forever' ? null : Math.max(latest, month + keep.months);
+    },
+    topics.length === 0 ? null : month,
+  );
+}
+
 /** A month is past its keep only when its last millisecond is: with one month, October goes on the first of December. */
 function isPastKeep(month: Month, { keep, now }: { keep: Keep; now: Month }): boolean {
   return keep !== 'forever' && now - month > keep.months;

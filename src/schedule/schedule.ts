@@ -5,7 +5,14 @@
  * It promises the same answer for the same arguments, whatever their order, and a reason with every decision that
  * lets something go. It never looks at a clock: the time is always an argument. It never carries a plan out.
  */
-export { planArchive, type ArchivePlan, type ArchivePolicy, type Keep, type KeptPack } from './archive.ts';
+export {
+  keptUntil,
+  planArchive,
+  type ArchivePlan,
+  type ArchivePolicy,
+  type Keep,
+  type KeptPack,
+} from './archive.ts';
 export {
   dueState,
   nextDue,

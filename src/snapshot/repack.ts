@@ -253,7 +253,9 @@ async function afterwards(
   const { manifest, digest } = published;
   const known = await readMemory(host, request.localFolder);
   const newest = { id: manifest.id, seq: manifest.seq, digest };
-  if (known !== undefined) await writeMemory(host, request.localFolder, { ...known, newest });
+  // It was noted of this very repository, or not at all.
+  if (known?.repository === manifest.repository && known.instance === manifest.instance)
+    await writeMemory(host, request.localFolder, { ...known, newest });
   await lock.assertHeld();
   const nowMs = host.clock.nowMs();
   const packs = plan.flatMap((month) => month.packs);

@@ -19,6 +19,7 @@ import { planArchive, type Hold } from '../schedule/schedule.ts';
 import type { Catalog } from './base.ts';
 import { carryPacks, type Carried } from './carry.ts';
 import type { Ground } from './ground.ts';
+import { readKeptUntil, writeKeptUntil } from './kept-until.ts';
 import { archiveGroups, sealPacks, type NewPacks } from './packs.ts';
 import { isUnchanged, segmentsToSeal, type CutPartition, type SegmentToSeal } from './plan.ts';
 import { linkPacks, type LinkedPacks } from './link.ts';
@@ -43,13 +44,13 @@ const threadsMax = 4;
 const idStepMs = 1000;
 
 export async function stage(ground: Ground, holds: readonly Hold[]): Promise<Staged> {
-  const { ports, repository, base, beganMs, settings, targetNowMs } = ground;
+  const { ports, repository, base, beganMs, targetNowMs } = ground;
   const { host } = ports;
   const id = nextSnapshotId(host, ground.catalog, beganMs);
   const seq = (base?.manifest.seq ?? 0) + 1;
   await host.disk.makeFolder(stagingFolder(repository.place, id));
   const clocks = { nowMs: beganMs, targetNowMs };
-  const carried = await carryPacks(base, settings.archive, { host, repository, holds, ...clocks });
+  const carried = await carry(ground, { holds, ...clocks });
   const warnings: string[] = [];
   const links = await link(ground, { id, packs: carried.packs, warnings });
   const known = await knownRows(ground, links);
@@ -66,6 +67,21 @@ export function nextSnapshotId(
 ): string {
   const latestMs = Math.max(0, ...opened.map(({ manifest }) => timeOfSnapshotId(manifest.id)));
   return snapshotIdAt(random, Math.max(nowMs, latestMs + idStepMs));
+}
+
+/** What was seen of old packs is noted for the next cycle; a local disk that is full keeps nothing from being published. */
+async function carry(
+  { ports, repository, base, settings, request }: Ground,
+  o: { holds: readonly Hold[]; nowMs: number; targetNowMs: number },
+): Promise<Carried> {
+  const { host } = ports;
+  const { archive } = settings;
+  const known = await readKeptUntil(host, request.localFolder, archive);
+  const carried = await carryPacks(base, archive, { host, repository, known, ...o });
+  const until = carried.keptUntil;
+  const isSame = until.size === known.size && [...until.keys()].every((sha256) => known.has(sha256));
+  if (!isSame) await writeKeptUntil(host, request.localFolder, { archive, until }).catch(() => undefined); // it is looked at again
+  return carried;
 }
 
 async function link(
