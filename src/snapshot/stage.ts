@@ -76,6 +76,9 @@ async function carry(
 ): Promise<Carried> {
   const { host } = ports;
   const { archive } = settings;
+  const keeps = [archive.keep, ...Object.values(archive.topics).map(({ keep }) => keep)];
+  if (keeps.every((keep) => keep === 'forever') || o.holds.length > 0)
+    return await carryPacks(base, archive, { host, repository, ...o });
   const known = await readKeptUntil(host, request.localFolder, archive);
   const carried = await carryPacks(base, archive, { host, repository, known, ...o });
   const until = carried.keptUntil;

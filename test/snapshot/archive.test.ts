@@ -68,7 +68,7 @@ test('an old pack that is damaged keeps nothing from being published: it is told
   const file = await disk.open(`${snapshotFolder(store.place, newest)}/${pack?.path}`, 'update');
   await file.write([Buffer.alloc(64, 1)], (pack?.index.position ?? 0) + 200);
   await file.close();
-  await store.append(keyOf('orders'), 10);
+  await store.append(keyOf('payments'), 10);
 
   const report = await cycleAt(store, disk, Date.UTC(2027, 1, 2));
   expect(report).toMatchObject({ finding: 'damage', expired: [], newPacks: 1 });
