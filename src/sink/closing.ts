@@ -1,10 +1,21 @@
 import { messageOf } from '../errors.ts';
-import { isDiskFull, type Clock } from '../host/host.ts';
+import { isDiskFull, pause, type Clock } from '../host/host.ts';
 import type { Emit } from './events.ts';
 import type { Commits } from './group.ts';
 import type { PartitionStream } from './stream.ts';
 
 const lastCommitMs = 3000;
+const commitPatienceMs = 10_000;
+
+/** Waits for a commit, and no longer than it may matter: what is on disk is safe without it. */
+export async function committedOrLate(commit: Promise<void>, clock: Clock): Promise<void> {
+  const isDone = new AbortController();
+  try {
+    await Promise.race([commit, pause(clock, commitPatienceMs, isDone.signal)]);
+  } finally {
+    isDone.abort();
+  }
+}
 
 /** Writes what has come, makes it durable and closes the files; then says so to the group. */
 export async function closeAll(

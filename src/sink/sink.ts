@@ -20,7 +20,7 @@ import {
   type Progress,
 } from './catch-up.ts';
 import { Changes } from './changes.ts';
-import { closeAll } from './closing.ts';
+import { closeAll, committedOrLate } from './closing.ts';
 import { Streams } from './discover.ts';
 import type { Emit, SinkEvent } from './events.ts';
 import { Fetching } from './fetching.ts';
@@ -222,7 +222,8 @@ export class Sink implements AsyncDisposable {
       await this.#until(isAtEnd, signal);
       await this.#syncing.all();
     } while (!isAtEnd());
-    await this.#committing.after(async () => this.#commit());
+    const committed = this.#committing.after(async () => this.#commit());
+    await committedOrLate(committed, this.#o.host.clock);
     this.#frozen = undefined;
     return reportOf(frozen, {
       events: this.#events.splice(0),

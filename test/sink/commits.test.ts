@@ -60,6 +60,30 @@ test('a coordinator that hangs holds up no fsync; then the newest position is co
   expect(coordinator.atOnceMost).toBe(1);
 });
 
+test('a catch-up does not wait for a coordinator that hangs, since what it read is on disk', async () => {
+  const coordinator = new Coordinator();
+  const clock = new MovedClock();
+  await using fakes = await Fakes.of([new Honest(3n)]);
+  await using place = await Place.of(fakes, 'varve-fakes');
+  await using life = await place.open(topic, {
+    meddle: coordinator.meddle,
+    host: { ...systemHost, clock },
+  });
+  await until('a commit hangs', async () => coordinator.asked.length === 1);
+  let isOver = false;
+  const caughtUp = life.sink.catchUp().finally(() => {
+    isOver = true;
+  });
+
+  await until('it is over', async () => {
+    clock.move(1000);
+    return isOver;
+  });
+
+  expect(await caughtUp).toMatchObject({ missing: [] });
+  expect(coordinator.asked).toHaveLength(1);
+});
+
 test('a snapshot that is published while a commit hangs is in the next one', async () => {
   const coordinator = new Coordinator();
   await using fakes = await Fakes.of([new Honest(3n)]);
