@@ -55,6 +55,14 @@ export class Groups {
       // A group that is not there has no offset, either.
       if (errorCode === groupIdNotFound)
         return { value: rows.map((row) => ({ ...row, errorCode: 0 })), errorCode: 0 };
+      if (kafkaError(errorCode).kind === 'authorization')
+        throw new VarveError(
+          'kafka-refused',
+          `group ${group}: this user lacks the right Delete on the group`,
+          {
+            hint: `Grant this user DELETE on group ${group}.`,
+          },
+        );
       return { value: inOrder(rows, results), errorCode };
     });
   }

@@ -2,6 +2,7 @@ import { VarveError } from '../errors.ts';
 import { steadyMs, type Host } from '../host/host.ts';
 import type { Cluster, ProducerIdentity } from '../kafka/kafka.ts';
 import type { Backup } from './backup.ts';
+import { withEachOnce } from './emptied.ts';
 import {
   activeGroups,
   activeRefused,
@@ -127,15 +128,20 @@ class Restore {
 
   async #begin(hash: string, journals: readonly Journal[]): Promise<RestoreReport | undefined> {
     const { backup, host } = this.#ports;
-    const found = await findSources(backup, this.#request, this.#ports.claimed);
-    await this.#refuseHalfDone(found, journals);
+    const all = await findSources(backup, this.#request, this.#ports.claimed);
+    await this.#refuseHalfDone(all, journals);
+    const { sources: found, notes } = withEachOnce(all, journals);
     const lost = await lostTopics(backup, this.#request, this.#ports.claimed);
     if (lost.length > 0 && !this.#request.acceptMissing) throw lostRefused(lost);
     const sources = this.#mustScan(found) ? await this.#scan(found) : found;
     refuseEmpty(sources);
     const planned = await this.#plan(sources);
     const reasons = lost.map((topic) => `topic ${topic} was backed up, and no source at hand has it`);
-    const plan = { ...planned, incomplete: [...planned.incomplete, ...reasons] };
+    const plan = {
+      ...planned,
+      warnings: [...planned.warnings, ...notes],
+      incomplete: [...planned.incomplete, ...reasons],
+    };
     await this.#ports.onPlan(plan, undefined);
     if (this.#options.dryRun) return undefined;
     await this.#ports.confirm(plan);

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { varveHere } from '../cli/here.ts';
@@ -79,9 +80,26 @@ test('--empty deletes the records, restores behind them, and keeps the topic, it
     { partition: 0, offset: 8n, metadata: 'at 3' },
     { partition: 1, offset: 4n, metadata: 'at 2' },
   ]);
+  expect(await place.json('backup')).toMatchObject({ status: 0 });
   const again = await place.run(...emptying('kept'));
   expect(again).toMatchObject({ status: 0, stdout: expect.stringContaining('was finished before') });
   expect(await recordsOf('kept')).toEqual(behind);
+  // In the backup the records are twice under one topic id; a restore has each once, and groups at the same one.
+  const copied = await place.run('restore', '--topic', 'kept', '--to-topic', 'copy', '--all-groups', '--yes');
+  expect(copied).toMatchObject({ status: 0, stdout: isRestored });
+  expect(copied.stdout).toContain(
+    'topic kept: 7 offsets are left out that went with the emptying of restore',
+  );
+  expect(await recordsOf('copy')).toEqual(asBefore);
+  expect((await seeGroup(java, 'kept.group')).offsets.slice(0, 2)).toMatchObject([
+    { topic: 'copy', partition: 0, offset: 3n, metadata: 'at 3' },
+    { topic: 'copy', partition: 1, offset: 2n, metadata: 'at 2' },
+  ]);
+  await write('kept', 0, 'f');
+  expect(await place.json('backup')).toMatchObject({ status: 0 });
+  const once = await place.run(...emptying('kept'));
+  expect(once, once.stderr).toMatchObject({ status: 0, stdout: isRestored });
+  expect((await recordsOf('kept')).map((line) => line.slice(-1)).join('')).toBe('abcdefxy');
 });
 
 test('--empty is refused with 18 and the count while live records are in no source, until they may go', async () => {
@@ -174,9 +192,12 @@ test('--empty killed anywhere, the same command goes on behind the offsets that 
     await moment(running);
     await running.kill();
   }
+  // Not even without its local journal: the target has it, too.
+  const [id] = await restoreIds(place);
+  await rm(place.local, { recursive: true });
   const end = await place.run(...emptying(topic));
   expect(end, end.stderr).toMatchObject({ status: 0, stdout: isRestored });
-  expect(end.stdout).toContain('goes on with restore');
+  expect(end.stdout).toContain(`goes on with restore ${id}`);
   await expectBehind(before, perPartition);
   expect((await java.describeTopic(topic)).topicId).toBe(topicId);
   expect(await restoreIds(place)).toHaveLength(1);
