@@ -9,8 +9,19 @@ import { snapshotChoice } from './snapshot-choice.ts';
 
 /** What goes with topics, and not with a snapshot as a whole. */
 const ofTopics = [
-  ...['topic', 'all-topics', 'exclude-topic', 'partition', 'from-time', 'to-time', 'key', 'snapshot'],
-  ...['incarnation', 'local-only', 'accept-missing', 'format', 'out'],
+  'topic',
+  'all-topics',
+  'exclude-topic',
+  'partition',
+  'from-time',
+  'to-time',
+  'key',
+  'snapshot',
+  'incarnation',
+  'local-only',
+  'accept-missing',
+  'format',
+  'out',
 ];
 
 export async function exportSnapshot(context: CommandContext): Promise<number> {
