@@ -69,9 +69,16 @@ export class JournalBook {
 
   /** `left`: groups that were not set after all. */
   async finish(nowMs: number, left: ReadonlySet<string>): Promise<void> {
-    const { before } = this.journal;
+    const before = this.journal.before?.flatMap(({ group, offsets }) => {
+      // What went with a topic that was deleted is gone all the same.
+      const lost = offsets.filter(
+        ({ topic, offset }) => offset !== null && this.topic(topic).action === 'recreate',
+      );
+      const noted = left.has(group) ? lost : offsets;
+      return noted.length === 0 ? [] : [{ group, offsets: noted }];
+    });
     await this.#save(
-      { ...this.journal, before: before?.filter(({ group }) => !left.has(group)), finishedMs: nowMs },
+      { ...this.journal, before, finishedMs: nowMs },
       this.journal.topics.map(({ target }) => target),
     );
   }

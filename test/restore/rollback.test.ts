@@ -2,6 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { systemHost } from '../../src/host/host.ts';
+import type { Cluster } from '../../src/kafka/kafka.ts';
+import { JournalBook } from '../../src/restore/book.ts';
 import type { Journal } from '../../src/restore/journal.ts';
 import { planRollback } from '../../src/restore/rollback.ts';
 import { startConsumer } from './consumer.ts';
@@ -187,4 +190,29 @@ test.each([
     { groups: undefined, skipActiveGroups: false },
   );
   expect(plan.groups).toMatchObject([{ offsets: [{ now: null, back: 5n, leaderEpoch }] }]);
+});
+
+test('of a group that was not set after all, only what went with a deleted topic is kept to be put back', async () => {
+  const row = { partition: 0, leaderEpoch: -1, metadata: '' };
+  const offsets = [
+    { ...row, topic: 'made', offset: null },
+    { ...row, topic: 'deleted', offset: 4n },
+    { ...row, topic: 'deleted', partition: 1, offset: null },
+  ];
+  const topics = [
+    { target: 'made', action: 'create', partitions: [], partitionCount: 0 },
+    { target: 'deleted', action: 'recreate', partitions: [], partitionCount: 0 },
+  ];
+  const before = ['left', 'set'].map((group) => ({ group, offsets }));
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rest of a journal has no say in it
+  const journal = { id: 'r', topics, before } as unknown as Journal;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing else is asked of it
+  const cluster = { commitOffsets: async () => [] } as unknown as Cluster;
+  const { signal } = new AbortController();
+  const book = new JournalBook(journal, { host: systemHost, cluster, localFolder: undefined, signal });
+  await book.finish(1, new Set(['left']));
+  expect(book.journal.before).toEqual([
+    { group: 'left', offsets: [offsets[1]] },
+    { group: 'set', offsets },
+  ]);
 });

@@ -87,6 +87,14 @@ test('with the documented rights, and no other, a topic is backed up, and restor
   expect(await java.consumeLines({ topic: 'orders' })).toEqual(before);
   expect(await java.describeConfigs('orders')).toEqual({ 'retention.ms': '86400000000' });
   expect(await java.listGroupOffsets('billing')).toMatchObject([{ partition: 0, offset: 7n }]);
+
+  // The group had no offset any more: to take it away again needs a right of its own.
+  const back = await place.run('groups', 'rollback', '--yes', ...as);
+  expect(back).toMatchObject({ status: 3, stdout: expect.stringContaining('lacks the right Delete') });
+  expect(await place.json('backup')).toMatchObject({ status: 0 });
+  const emptied = await place.run('restore', '--topic', 'orders', '--empty', '--yes', ...as);
+  expect(emptied, emptied.stderr).toMatchObject({ status: 0 });
+  expect(await java.listGroupOffsets('billing')).toMatchObject([{ partition: 0, offset: 17n }]);
 });
 
 test.each([
