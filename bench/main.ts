@@ -4,6 +4,7 @@
  */
 const benches: Readonly<Record<string, () => Promise<{ bench(words: readonly string[]): Promise<void> }>>> = {
   cycle: async () => import('./cycle.ts'),
+  list: async () => import('./list.ts'),
   many: async () => import('./many.ts'),
   restore: async () => import('./restore.ts'),
   sink: async () => import('./sink.ts'),

@@ -5,17 +5,27 @@ import { openHead, headerBytes } from '../crypto/crypto.ts';
 import { VarveError } from '../errors.ts';
 import type { Disk } from '../host/host.ts';
 import { isSnapshotId, snapshotFolder, snapshotsFolder, type RepositoryPlace } from './layout.ts';
-import { packPathPattern, parseManifest, type Manifest } from './manifest.ts';
+import {
+  headOf,
+  packPathPattern,
+  parseHead,
+  parseManifest,
+  type Manifest,
+  type ManifestHead,
+} from './manifest.ts';
 import type { Repository } from './open.ts';
 import { readWhole } from './steps.ts';
 
-export interface OpenedManifest {
-  readonly manifest: Manifest;
+export interface Opened<Document extends ManifestHead | Manifest> {
+  readonly manifest: Document;
   /** SHA-256 of the sealed file. */
   readonly digest: string;
   /** When it was written, by the target's clock. */
   readonly publishedMs: number;
 }
+
+export type OpenedManifest = Opened<Manifest>;
+export type OpenedHead = Opened<ManifestHead>;
 
 const manifestBytesMax = 1024 * 1024 * 1024;
 /** Cycles without new data leave no pack that tells their seq: so many in a row are looked through. */
@@ -42,6 +52,24 @@ export async function openManifest(
   id: string,
   o: { readonly seqGuess?: number } = {},
 ): Promise<OpenedManifest> {
+  return await openAs(parseManifest, { disk, repository, id, ...o });
+}
+
+/** Without what a list of snapshots has no use for. */
+export async function openManifestHead(
+  disk: Disk,
+  repository: Repository,
+  id: string,
+  o: { readonly seqGuess?: number } = {},
+): Promise<OpenedHead> {
+  return await openAs(parseHead, { disk, repository, id, ...o });
+}
+
+async function openAs<Document extends ManifestHead | Manifest>(
+  parse: (raw: Buffer, id: string) => Document,
+  o: { disk: Disk; repository: Repository; id: string; seqGuess?: number },
+): Promise<Opened<Document>> {
+  const { disk, repository, id } = o;
   const { place } = repository;
   const folder = snapshotFolder(place, id);
   const path = join(folder, 'manifest');
@@ -58,7 +86,7 @@ export async function openManifest(
     { kind: 'manifest', repository: uuid, instance, snapshot: id, seq: BigInt(seq) },
     sealed,
   );
-  const manifest = parseManifest(raw, id);
+  const manifest = parse(raw, id);
   if (manifest.seq !== seq || manifest.repository !== uuid || manifest.instance !== instance)
     throw damaged(id, 'it is that of another snapshot');
   return {
@@ -66,6 +94,21 @@ export async function openManifest(
     digest: createHash('sha256').update(sealed).digest('hex'),
     publishedMs: stat.modifiedMs,
   };
+}
+
+/** The whole of one whose head is at hand. */
+export async function openBase(
+  disk: Disk,
+  repository: Repository,
+  head: OpenedHead | undefined,
+): Promise<OpenedManifest | undefined> {
+  if (head === undefined) return undefined;
+  const { id, seq } = head.manifest;
+  return await openManifest(disk, repository, id, { seqGuess: seq });
+}
+
+export function asHead({ manifest, ...opened }: OpenedManifest): OpenedHead {
+  return { ...opened, manifest: headOf(manifest) };
 }
 
 /**

@@ -28,6 +28,32 @@ export interface Manifest extends SavedAccess {
   readonly expired: readonly ExpiredSegment[];
 }
 
+/** What is known of a snapshot without its incarnations and groups: of thousands of topics those are nearly all. */
+export interface ManifestHead extends Pick<
+  Manifest,
+  | 'format'
+  | 'id'
+  | 'seq'
+  | 'previous'
+  | 'repository'
+  | 'instance'
+  | 'installation'
+  | 'cluster'
+  | 'tool'
+  | 'takenMs'
+  | 'packs'
+> {
+  readonly totals: Totals;
+}
+
+/** Of all incarnations. */
+export interface Totals {
+  readonly topics: number;
+  readonly partitions: number;
+  readonly records: number;
+  readonly rawBytes: number;
+}
+
 export interface Pack {
   /** `<YYYY-MM>/<seq, 10 digits>-<n>.tar`, below the snapshot's folder. */
   readonly path: string;
@@ -181,7 +207,7 @@ export const savedGroupsShape = z.object({
   ),
 });
 
-const manifestSchema = z.object({
+const headShape = {
   format: z.literal(1),
   id: z.string().regex(/^\d{8}T\d{6}Z-[0-9a-f]{4}$/),
   seq: z.number().int().min(1),
@@ -205,6 +231,15 @@ const manifestSchema = z.object({
       readBack: z.string(),
     }),
   ),
+};
+
+const headSchema = z.object({
+  ...headShape,
+  totals: z.object({ topics: count, partitions: count, records: count, rawBytes: count }),
+});
+
+const manifestSchema = z.object({
+  ...headShape,
   incarnations: z.array(
     z.object({
       topic,
@@ -235,6 +270,7 @@ export function formatManifest(manifest: Manifest): Buffer {
   const { incarnations, groups, expired } = manifest;
   return Buffer.from(
     JSON.stringify({
+      ...headOf(manifest), // first, so that it can be read alone
       ...manifest,
       incarnations: incarnations.map((row) => ({ ...row, partitions: row.partitions.map(partitionJson) })),
       groups: groups && savedGroupsJson(groups),
@@ -259,6 +295,38 @@ export function savedGroupsJson({ readMs, groups }: SavedGroups): object {
       offsets: offsets.map((at) => [at.topic, at.partition, String(at.offset), at.leaderEpoch, at.metadata]),
     })),
   };
+}
+
+export function headOf(manifest: Manifest): ManifestHead {
+  const { format, id, seq, previous, repository, instance, installation, cluster, tool, takenMs, packs } =
+    manifest;
+  const head = { format, id, seq, previous, repository, instance, installation, cluster, tool, takenMs };
+  const totals = { topics: manifest.incarnations.length, partitions: 0, records: 0, rawBytes: 0 };
+  for (const { partitions } of manifest.incarnations) {
+    totals.partitions += partitions.length;
+    for (const { records, rawBytes } of partitions) {
+      totals.records += records;
+      totals.rawBytes += rawBytes;
+    }
+  }
+  return { ...head, totals, packs };
+}
+
+/** No text of JSON holds this but a key: within text the quotes are escaped. */
+const behindHead = ',"incarnations":[';
+
+/** What stands before the incarnations, where that is the head; manifests of the first versions are read whole for it. */
+export function parseHead(raw: Buffer, id: string): ManifestHead {
+  const end = raw.indexOf(behindHead);
+  if (end === -1) return headOf(parseManifest(raw, id));
+  let json: unknown;
+  try {
+    json = JSON.parse(`${raw.toString('utf8', 0, end)}}`);
+  } catch {
+    json = undefined; // the whole tells what is wrong
+  }
+  const parsed = headSchema.safeParse(json);
+  return parsed.success && parsed.data.id === id ? parsed.data : headOf(parseManifest(raw, id));
 }
 
 function partitionJson(row: PartitionRow): unknown {

@@ -7,7 +7,15 @@
  * It reaches the target only through the disk that it is given, and runs in the child process alone. It holds no rule
  * about what is sealed, kept or let go of.
  */
-export { listSnapshots, openManifest, type OpenedManifest } from './catalog.ts';
+export {
+  listSnapshots,
+  openManifest,
+  asHead,
+  openBase,
+  openManifestHead,
+  type OpenedHead,
+  type OpenedManifest,
+} from './catalog.ts';
 export {
   findRepository,
   readRepositoryIdentity,
@@ -54,6 +62,7 @@ export {
   type ExpiredSegment,
   type IncarnationRow,
   type Manifest,
+  type ManifestHead,
   type Pack,
   type PartitionRow,
   type SavedGroup,

@@ -4,52 +4,87 @@ import { VarveError } from '../errors.ts';
 import type { Disk } from '../host/host.ts';
 import {
   listSnapshots,
-  openManifest,
+  openManifestHead,
   packName,
   readWhole,
   snapshotFolder,
   type Memory,
-  type OpenedManifest,
+  type OpenedHead,
   type Repository,
 } from '../repository/repository.ts';
 import { formatSums } from './sums.ts';
 
-/** Every snapshot of the instance, oldest first; what cannot be opened apart. */
+const atOnceMax = 16;
+
+/** The heads of every snapshot of the instance, oldest first; what cannot be opened apart. */
 export interface Catalog {
-  readonly opened: readonly OpenedManifest[];
+  readonly opened: readonly OpenedHead[];
   readonly problems: readonly { readonly id: string; readonly error: VarveError }[];
 }
 
 export async function openCatalog(disk: Disk, repository: Repository): Promise<Catalog> {
   const { ids, foreign } = await listSnapshots(disk, repository.place);
-  const opened: OpenedManifest[] = [];
+  const opened: OpenedHead[] = [];
   const problems: { id: string; error: VarveError }[] = foreign.map((id) => ({
     id,
     error: new VarveError('damage', `snapshots/${id} is no snapshot`, {
       hint: 'move it out of the repository',
     }),
   }));
-  for (const id of ids) {
-    const before = opened.at(-1)?.manifest.seq;
-    try {
-      const guess = before === undefined ? {} : { seqGuess: before + 1 };
-      const found = await openManifest(disk, repository, id, guess);
-      opened.push(found);
-      const error = (await absentPack(disk, repository, found)) ?? (await wrongSums(disk, repository, found));
-      if (error !== undefined) problems.push({ id, error });
-    } catch (error) {
-      if (!(error instanceof VarveError) || error.code !== 'damage') throw error;
-      problems.push({ id, error });
-    }
+  for (const { id, found, error } of await openAll(disk, repository, ids)) {
+    if (found !== undefined) opened.push(found);
+    if (error !== undefined) problems.push({ id, error });
   }
   return { opened: opened.toSorted((a, b) => a.manifest.seq - b.manifest.seq), problems };
+}
+
+interface Looked {
+  readonly id: string;
+  readonly found: OpenedHead | undefined;
+  readonly error: VarveError | undefined;
+}
+
+/** In the order of the ids. Each takes some calls of a target that may be far away, so many are on their way at once. */
+async function openAll(disk: Disk, repository: Repository, ids: readonly string[]): Promise<Looked[]> {
+  const looked = new Map<string, Looked>();
+  const left = [...ids.entries()].toReversed();
+  // Snapshots mostly follow each other without a gap, which spares a search for the seq.
+  let known: { readonly index: number; readonly seq: number } | undefined;
+  const work = async (): Promise<void> => {
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+      const [index, id] = next;
+      const guess = known === undefined ? {} : { seqGuess: known.seq + index - known.index };
+      const one = await lookAt(disk, repository, id, guess);
+      if (one.found !== undefined) known = { index, seq: one.found.manifest.seq };
+      looked.set(id, one);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnceMax }, work));
+  return ids.flatMap((id) => looked.get(id) ?? []);
+}
+
+async function lookAt(
+  disk: Disk,
+  repository: Repository,
+  id: string,
+  guess: { seqGuess?: number },
+): Promise<Looked> {
+  let found: OpenedHead | undefined;
+  try {
+    found = await openManifestHead(disk, repository, id, guess);
+    const error = (await absentPack(disk, repository, found)) ?? (await wrongSums(disk, repository, found));
+    return { id, found, error };
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code !== 'damage') throw error;
+    return { id, found, error };
+  }
 }
 
 /** A snapshot whose packs are not all there, each of its length, is no reason to let go of another. */
 async function absentPack(
   disk: Disk,
   { place }: Repository,
-  { manifest }: OpenedManifest,
+  { manifest }: OpenedHead,
 ): Promise<VarveError | undefined> {
   for (const pack of manifest.packs) {
     const { path, bytes } = pack;
@@ -67,7 +102,7 @@ async function absentPack(
 async function wrongSums(
   disk: Disk,
   { place }: Repository,
-  { manifest, digest }: OpenedManifest,
+  { manifest, digest }: OpenedHead,
 ): Promise<VarveError | undefined> {
   const folder = snapshotFolder(place, manifest.id);
   const within = manifest.packs.filter(({ shared }) => shared !== true);
@@ -119,7 +154,7 @@ export function chooseBase(
   catalog: Catalog,
   memory: Memory | undefined,
   o: { repository: string; instance: string; acceptRollback: boolean; warn: (message: string) => void },
-): OpenedManifest | undefined {
+): OpenedHead | undefined {
   const base = catalog.opened.at(-1);
   const problem = findRollback(catalog, memory, o);
   if (problem !== undefined) {
@@ -137,12 +172,12 @@ export function chooseBase(
 
 /** It is the snapshot that is remembered, or follows it link by link: what was published and could not be noted. */
 function isSuccessor(
-  opened: readonly OpenedManifest[],
-  base: OpenedManifest,
+  opened: readonly OpenedHead[],
+  base: OpenedHead,
   known: { id: string; seq: number; digest: string },
 ): boolean {
-  for (let at: OpenedManifest | undefined = base; at !== undefined;) {
-    const { id, seq, previous }: OpenedManifest['manifest'] = at.manifest;
+  for (let at: OpenedHead | undefined = base; at !== undefined;) {
+    const { id, seq, previous }: OpenedHead['manifest'] = at.manifest;
     if (id === known.id) return at.digest === known.digest;
     if (seq <= known.seq || previous === null) return false;
     if (previous.id === known.id) return previous.digest === known.digest;

@@ -8,6 +8,8 @@ import {
   writeMemory,
   type Manifest,
   type Memory,
+  asHead,
+  type OpenedHead,
   type OpenedManifest,
   type Pack,
   nextAccess,
@@ -76,7 +78,7 @@ async function run(given: Given, course: Course): Promise<CycleReport> {
   course.published = published;
   await remember(given, course, { atMs: given.beganMs, outcome: 'published' });
   phases.begin('check');
-  const catalog = { ...ground.catalog, opened: [...ground.catalog.opened, published] };
+  const catalog = { ...ground.catalog, opened: [...ground.catalog.opened, asHead(published)] };
   const checked = await recheck(ground, catalog, staged.links.missing);
   phases.begin('rotate');
   const rotation = rotationOf(ground, catalog);
@@ -152,7 +154,7 @@ function manifestOf(ground: Ground, staged: Staged): Manifest {
 async function sweep(
   { ports, repository, lock, request }: Ground,
   { plan }: RotatePlan,
-  opened: readonly OpenedManifest[],
+  opened: readonly OpenedHead[],
 ): Promise<void> {
   if (plan.holds.length > 0 || request.accept.rollback) return;
   const manifests = opened.map(({ manifest }) => manifest);

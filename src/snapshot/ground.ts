@@ -19,6 +19,7 @@ import {
   type KeyProblem,
   type Marks,
   type Memory,
+  openBase,
   type OpenedManifest,
   type RepositoryLock,
 } from '../repository/repository.ts';
@@ -87,12 +88,13 @@ export async function openGround(
   await purgeTrash(host, place, { nowMs });
   const catalog = await openCatalog(host.disk, repository);
   for (const { error } of catalog.problems) warn(error.message);
-  const base = chooseBase(catalog, memory, {
+  const head = chooseBase(catalog, memory, {
     repository: repository.identity.repository,
     instance: settings.instance,
     acceptRollback: request.accept.rollback,
     warn,
   });
+  const base = await openBase(host.disk, repository, head);
   const marks = await readMarks(host, repository);
   for (const problem of marks.problems) warn(problem);
   // A local disk that is full must not keep anything from being published.

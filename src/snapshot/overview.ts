@@ -9,7 +9,7 @@ import {
   type Manifest,
   type Marks,
   type Memory,
-  type OpenedManifest,
+  type OpenedHead,
   type Repository,
 } from '../repository/repository.ts';
 import { viewsOf } from '../schedule/schedule.ts';
@@ -140,7 +140,7 @@ async function rowsOf(
     nowMs: host.clock.nowMs(),
     damaged,
   });
-  const views = viewsOf(states, settings.retain);
+  const views = Map.groupBy(viewsOf(states, settings.retain), ({ snapshotId }) => snapshotId);
   const snapshots = catalog.opened.map((opened, index): SnapshotRow => {
     const { id } = opened.manifest;
     const state = states[index];
@@ -150,7 +150,7 @@ async function rowsOf(
       verified: (state?.verified ?? false) && (state?.good ?? false),
       verifiedMs: checks.verifiedMs(opened.manifest),
       pinned: marks.pinned.has(id),
-      views: views.filter(({ snapshotId }) => snapshotId === id).map(({ name }) => name),
+      views: (views.get(id) ?? []).map(({ name }) => name),
     };
   });
   const whose = { repository: repository.identity.repository, instance };
@@ -173,7 +173,7 @@ async function rowsOf(
 }
 
 /** A manifest takes over when each pack was read last, and the marks of that go. */
-function readsOf({ checked, damaged }: Marks, opened: readonly OpenedManifest[]): PackReads {
+function readsOf({ checked, damaged }: Marks, opened: readonly OpenedHead[]): PackReads {
   const taken = opened.flatMap(({ manifest }) => manifest.packs.map(({ checkedMs }) => checkedMs));
   const times = checked.map(({ atMs }) => atMs);
   const bad = new Set(damaged.map(({ atMs }) => atMs));
@@ -191,20 +191,16 @@ function latest(times: readonly (number | undefined)[]): number | undefined {
 function sizesOf({
   manifest,
   publishedMs,
-}: OpenedManifest): Omit<SnapshotRow, 'instance' | 'verified' | 'verifiedMs' | 'pinned' | 'views'> {
-  const { id, seq, takenMs, cluster, packs, incarnations } = manifest;
+}: OpenedHead): Omit<SnapshotRow, 'instance' | 'verified' | 'verifiedMs' | 'pinned' | 'views'> {
+  const { id, seq, takenMs, cluster, packs, totals } = manifest;
   const own = `/${String(seq).padStart(10, '0')}-`;
-  const partitions = incarnations.flatMap((row) => row.partitions);
   return {
     id,
     seq,
     takenMs,
     publishedMs,
     cluster,
-    topics: incarnations.length,
-    partitions: partitions.length,
-    records: partitions.reduce((sum, row) => sum + row.records, 0),
-    rawBytes: partitions.reduce((sum, row) => sum + row.rawBytes, 0),
+    ...totals,
     bytes: packs.reduce((sum, pack) => sum + pack.bytes, 0),
     newBytes: packs.filter(({ path }) => path.includes(own)).reduce((sum, pack) => sum + pack.bytes, 0),
   };

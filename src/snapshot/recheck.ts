@@ -5,7 +5,7 @@ import {
   packName,
   readPastCache,
   snapshotFolder,
-  type OpenedManifest,
+  type OpenedHead,
   type Pack,
   type RepositoryPlace,
 } from '../repository/repository.ts';
@@ -37,7 +37,7 @@ export interface CheckedPacks {
 /** Reads again what was not read for the longest time, of the packs of all snapshots: in thirty daily cycles everything. */
 export async function recheckPacks(
   /** The newest last. */
-  opened: readonly OpenedManifest[],
+  opened: readonly OpenedHead[],
   o: {
     host: Host;
     place: RepositoryPlace;

@@ -22,6 +22,8 @@ import {
   writeMark,
   writeMemory,
   type Manifest,
+  asHead,
+  openBase,
   type OpenedManifest,
   type Pack,
   type RepositoryLock,
@@ -121,7 +123,7 @@ async function lookForWork(o: {
   const marks = await readMarks(ports.host, repository);
   const checks = new Checks(catalog.opened, marks);
   assertWhole(catalog, standingDamage(marks, catalog.opened, checks).length);
-  const base = catalog.opened.at(-1);
+  const base = await openBase(disk, repository, catalog.opened.at(-1));
   if (base === undefined) return undefined;
   const { plainNames } = settings.repository;
   const rules = {
@@ -261,7 +263,7 @@ async function afterwards(
   const packs = plan.flatMap((month) => month.packs);
   await writeMark(host, repository, { snapshot: manifest.id, type: 'checked', atMs: nowMs, packs });
   const marks = await readMarks(host, repository);
-  const opened = [...catalog.opened, published];
+  const opened = [...catalog.opened, asHead(published)];
   const facts = { published: true, nowMs, targetNowMs: nowMs, vanishedTopics: [], shrunk: false };
   const checks = new Checks(opened, marks);
   const { snapshots } = planRotation({ ...catalog, opened }, { settings, marks, checks, facts });

@@ -7,7 +7,7 @@ import {
   rebuildViews,
   sweepMarks,
   type Marks,
-  type OpenedManifest,
+  type OpenedHead,
   type Pack,
   type Repository,
 } from '../repository/repository.ts';
@@ -25,7 +25,7 @@ import type { SnapshotSettings } from './request.ts';
 export class Checks {
   readonly #latestMs = new Map<string, number>();
 
-  constructor(opened: readonly OpenedManifest[], marks: Marks) {
+  constructor(opened: readonly OpenedHead[], marks: Marks) {
     for (const { manifest } of opened) for (const pack of manifest.packs) this.note(pack, pack.checkedMs);
     for (const { packs, atMs } of marks.checked) for (const pack of packs) this.note(pack, atMs);
   }
@@ -50,7 +50,7 @@ export class Checks {
 /** Damage that no later clean read has lifted, of packs that are still there. */
 export function standingDamage(
   marks: Marks,
-  opened: readonly OpenedManifest[],
+  opened: readonly OpenedHead[],
   checks: Checks,
 ): Pick<Pack, 'sha256'>[] {
   const there = new Set(opened.flatMap(({ manifest }) => manifest.packs.map(({ sha256 }) => sha256)));
@@ -60,7 +60,7 @@ export function standingDamage(
 }
 
 export function retained(
-  opened: readonly OpenedManifest[],
+  opened: readonly OpenedHead[],
   o: { checks: Checks; marks: Marks; maxAgeMs: number; nowMs: number; damaged: ReadonlySet<string> },
 ): RetainedSnapshot[] {
   return opened.map(({ manifest, publishedMs }) => ({

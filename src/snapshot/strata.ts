@@ -6,6 +6,7 @@ import {
   snapshotFolder,
   type Manifest,
   type Memory,
+  openBase,
   type OpenedManifest,
   type Repository,
 } from '../repository/repository.ts';
@@ -60,7 +61,7 @@ export async function strataOf(
   const reasons = new Map(
     plan.decisions.map((decision) => [decision.id, decision.reasons.map(({ text }) => text)]),
   );
-  const newest = catalog.opened.at(-1);
+  const newest = await openBase(host.disk, repository, catalog.opened.at(-1));
   const found =
     newest === undefined
       ? { layers: new Map(), unread: [] }

@@ -1,6 +1,7 @@
 /** Orders that change something in a repository. */
 import { VarveError } from '../errors.ts';
 import {
+  openBase,
   acquireLock,
   breakLock,
   initRepository,
@@ -143,7 +144,7 @@ export async function expire(
   const chosen = plan.decisions.filter(({ id }) => isNamed(id));
   const gone = chosen.filter(({ decision }) => decision === 'expire').map(({ id }) => id);
   const clocks = { nowMs, targetNowMs: targetMs, holds: plan.holds };
-  const base = catalog.opened.at(-1);
+  const base = await openBase(host.disk, repository, catalog.opened.at(-1));
   const carried = await carryPacks(base, settings.archive, { host, repository, ...clocks });
   if (lock !== undefined) {
     for (const id of gone) {

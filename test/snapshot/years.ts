@@ -4,7 +4,8 @@ import {
   listSnapshots,
   openManifest,
   readMarks,
-  type OpenedManifest,
+  asHead,
+  type OpenedHead,
 } from '../../src/repository/repository.ts';
 import { Checks } from '../../src/snapshot/snapshot.ts';
 import { FaultyDisk } from '../host/faulty-disk.ts';
@@ -80,12 +81,12 @@ export function grownSince(years: readonly Year[], { from }: { from: number }): 
 async function standing(store: Store, disk: FaultyDisk): Promise<Omit<Year, keyof Counted>> {
   const repository = await store.open();
   const { ids } = await listSnapshots(disk, store.place);
-  const opened: OpenedManifest[] = [];
+  const opened: OpenedHead[] = [];
   let links = 0;
   let packs = 0;
   for (const id of ids) {
     const found = await openManifest(disk, repository, id, {});
-    opened.push(found);
+    opened.push(asHead(found));
     packs = found.manifest.packs.length;
     links += packs;
   }
