@@ -279,7 +279,7 @@ class Restore {
       id: o.id,
       request: o.hash,
       command: this.#options.command,
-      startedMs: this.#beganMs,
+      startedMs: this.#ports.host.clock.nowMs(),
       finishedMs: null,
       cluster: cluster.clusterId,
       ...o.identity,
