@@ -34,6 +34,8 @@ export interface BrokerPorts {
 
 interface Asked {
   readonly questions: ReadonlyMap<string, Question>;
+  /** A good answer for these ends the doubt. */
+  readonly doubted: ReadonlySet<PartitionStream>;
   readonly reservedBytes: number;
   /** Before this an answer without news is none to act on at once. */
   readonly noNewsMs: number;
@@ -143,7 +145,9 @@ export class BrokerLoop {
       );
       answer.catch(() => undefined); // awaited later: until then a failure is nobody's surprise
       const noNewsMs = suspect === undefined ? nowMs + noNewsAfterMs : nowMs;
-      return { questions: new Map(questions.map((one) => [one.id, one])), reservedBytes, noNewsMs, answer };
+      const byId = new Map(questions.map((one) => [one.id, one]));
+      const doubted = new Set(askable.filter((stream) => stream.isDoubted));
+      return { questions: byId, doubted, reservedBytes, noNewsMs, answer };
     } catch (error) {
       this.#ports.budget.give(reservedBytes);
       throw error;
@@ -234,6 +238,7 @@ export class BrokerLoop {
         this.#ports.onReplica(answer.preferredReadReplica);
         continue;
       }
+      if (asked.doubted.has(stream)) stream.isDoubted = false;
       stream.settle();
       stream.noteStable(answer.lastStableOffset, answer.highWatermark);
       const located = locate(answer.records, { asked: from, isFirst: question === first });
@@ -324,10 +329,13 @@ function streamsOf({ questions }: Asked): PartitionStream[] {
 }
 
 /** What an answer leaves out is as it was. */
-function noteStanding({ questions }: Asked, { partitions }: FetchResponse): void {
+function noteStanding({ questions, doubted }: Asked, { partitions }: FetchResponse): void {
   const answered = new Set(partitions.map(partitionId));
-  for (const question of questions.values())
-    if (!answered.has(question.id) && stands(question)) question.stream.stay();
+  for (const question of questions.values()) {
+    if (answered.has(question.id) || !stands(question)) continue;
+    if (doubted.has(question.stream)) question.stream.isDoubted = false;
+    question.stream.stay();
+  }
 }
 
 function stands({ stream, generation, from }: Question): boolean {

@@ -39,7 +39,7 @@ export interface Frozen {
 /** Notes where each partition ends now, as a reader of committed records sees it. */
 export async function freezeEnds(
   streams: readonly PartitionStream[],
-  cluster: Pick<Cluster, 'listOffsets'>,
+  cluster: Pick<Cluster, 'listOffsets' | 'endOffsetForEpoch'>,
   o: { countsFromStart: boolean; nowMs: () => number },
 ): Promise<Frozen> {
   const alive = streams.filter((stream) => stream.state.kind !== 'gone');
@@ -73,9 +73,46 @@ export async function freezeEnds(
       openTransactions.push({ ...stream.key, from: end.offset, to: highWatermark.offset });
     }
   }
+  await doubtWhatParts(ends, { cluster, highWatermarks: allEnds });
   const nothing = o.countsFromStart ? { records: 0, bytes: 0 } : {};
   const before = new Map(alive.map((stream) => [stream, { ...measure(stream), ...nothing }]));
   return { ends, atMs: o.nowMs(), openTransactions, unknown, before };
+}
+
+/**
+ * A partition that stands at its end or behind it is not fetched any more, so that nobody would hear that an election
+ * took back what is saved: whether its leader still has what we have is asked by epoch, and where it may not, by a fetch.
+ */
+async function doubtWhatParts(
+  ends: ReadonlyMap<PartitionStream, bigint>,
+  o: {
+    cluster: Pick<Cluster, 'endOffsetForEpoch'>;
+    highWatermarks: ReadonlyMap<string, { readonly errorCode: number; readonly offset: bigint }>;
+  },
+): Promise<void> {
+  const standing = [...ends].flatMap(([stream, end]) => (stream.next.offset >= end ? stream : []));
+  const known = standing.filter(({ next }) => next.epoch >= 0);
+  for (const stream of standing) {
+    const { key, next } = stream;
+    const highWatermark = o.highWatermarks.get(`${key.topic}/${key.partition}`);
+    if (next.epoch < 0 && highWatermark?.errorCode === 0 && next.offset > highWatermark.offset)
+      stream.isDoubted = true;
+  }
+  const asked = known.map((stream) => ({ stream, next: stream.next }));
+  const answers = await o.cluster.endOffsetForEpoch(
+    asked.map(({ stream: { key, leader }, next }) => ({
+      topic: key.topic,
+      partition: key.partition,
+      leaderId: leader.brokerId,
+      leaderEpoch: leader.epoch,
+      epoch: next.epoch,
+    })),
+  );
+  for (const [index, { stream, next }] of asked.entries()) {
+    const answer = answers[index];
+    const isSame = answer?.errorCode === 0 && answer.epoch === next.epoch && answer.endOffset >= next.offset;
+    if (!isSame) stream.isDoubted = true;
+  }
 }
 
 function measure(stream: PartitionStream): { records: number; bytes: number; offset: bigint } {
@@ -107,7 +144,8 @@ export function isReached(frozen: Frozen, giveUpBeforeMs: number): boolean {
   let isAllLost = true;
   for (const [stream, end] of frozen.ends) {
     const { state } = stream;
-    const isAtEnd = !stream.isReopening && (positionOf(stream.log.coverage)?.offset ?? 0n) >= end;
+    const isAtEnd =
+      !stream.isReopening && !stream.isDoubted && (positionOf(stream.log.coverage)?.offset ?? 0n) >= end;
     if (isAtEnd || state.kind === 'stopped' || state.kind === 'gone') continue;
     if (isShort(stream, { end, frozenMs: frozen.atMs, giveUpBeforeMs })) continue;
     unfinished += 1;
@@ -154,7 +192,7 @@ export function reportOf(
     const before = frozen.before.get(stream) ?? { records: 0, bytes: 0 };
     records += stream.records - before.records;
     bytes += stream.bytes - before.bytes;
-    if ((positionOf(stream.log.coverage)?.offset ?? 0n) < end)
+    if (stream.isDoubted || (positionOf(stream.log.coverage)?.offset ?? 0n) < end)
       missing.push({ ...stream.key, message: whyNot(stream, end) });
   }
   return {
@@ -172,7 +210,7 @@ export function reportOf(
   };
 }
 
-function whyNot({ state, ends }: PartitionStream, end: bigint): string {
+function whyNot({ state, ends, isDoubted }: PartitionStream, end: bigint): string {
   switch (state.kind) {
     case 'stopped':
     case 'waiting':
@@ -180,6 +218,7 @@ function whyNot({ state, ends }: PartitionStream, end: bigint): string {
     case 'gone':
       return 'the topic was deleted, or created anew, meanwhile';
     case 'fetching':
+      if (isDoubted) return 'whether its leader has the same log was not told';
       return ends !== undefined && ends.stable < end
         ? `the cluster lost records meanwhile: it had them up to ${end}, and now up to ${ends.stable}`
         : 'its end was not reached';

@@ -83,6 +83,8 @@ export class PartitionStream {
   next: Position;
   /** Where a catch-up ends; undefined: never. */
   target: bigint | undefined;
+  /** Its leader's log may part from ours below the end: it is asked, wherever it ends, until it has answered. */
+  isDoubted = false;
   partitionBytes = partitionBytesMin;
   records = 0;
   bytes = 0;
@@ -139,7 +141,7 @@ export class PartitionStream {
   }
 
   isDone(): boolean {
-    return this.target !== undefined && this.next.offset >= this.target;
+    return this.target !== undefined && this.next.offset >= this.target && !this.isDoubted;
   }
 
   /** True where a request to this broker should ask for it now. */
