@@ -46,7 +46,7 @@ export interface ClientConnection {
   readonly sessionLifetime: { toString(): string };
   readonly requestQueue: {
     readonly pending: readonly unknown[];
-    readonly throttledUntil: number;
+    maybeThrottle(throttleMs: number | null | undefined): void;
     scheduleCheckPendingRequests(): void;
     destroy(): void;
   };
@@ -177,7 +177,7 @@ async function tryOut(client: KafkaClient): Promise<void> {
     expect(typeof connection[method] === 'function', `Connection.${method}`);
   }
   expect(connection.sessionLifetime.toString() === '0', 'Connection.sessionLifetime');
-  expect(typeof connection.requestQueue.throttledUntil === 'number', 'RequestQueue.throttledUntil');
+  expect(typeof connection.requestQueue.maybeThrottle === 'function', 'RequestQueue.maybeThrottle');
   await tryFindCoordinator(client);
 }
 
@@ -209,6 +209,16 @@ export function tameRequestQueue(connection: ClientConnection): void {
   const schedule = queue.scheduleCheckPendingRequests.bind(queue);
   queue.scheduleCheckPendingRequests = () => {
     if (queue.pending.length > 0) schedule();
+  };
+}
+
+/** Told of what a broker asks to wait: the library notes the end of it by the wall clock, which may be set. */
+export function onThrottle(connection: ClientConnection, note: (throttleMs: number) => void): void {
+  const queue = connection.requestQueue;
+  const throttle = queue.maybeThrottle.bind(queue);
+  queue.maybeThrottle = (throttleMs) => {
+    throttle(throttleMs);
+    if (typeof throttleMs === 'number') note(throttleMs);
   };
 }
 

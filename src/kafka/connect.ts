@@ -4,6 +4,7 @@ import { VarveError } from '../errors.ts';
 import { addressText, type Address } from './address.ts';
 import type { KafkaPorts, KafkaSettings } from './api.ts';
 import {
+  onThrottle,
   tameRequestQueue,
   type ClientConnection,
   type ClientSocket,
@@ -94,6 +95,7 @@ class Handshake {
   readonly #broker: string;
   readonly #connection: ClientConnection;
   #lastFrame: Buffer = Buffer.alloc(0);
+  #throttledUntilMs = 0;
 
   constructor(
     around: Surroundings,
@@ -120,6 +122,9 @@ class Handshake {
         }),
     });
     tameRequestQueue(this.#connection);
+    onThrottle(this.#connection, (throttleMs) => {
+      this.#throttledUntilMs = Math.max(this.#throttledUntilMs, around.ports.nowMs() + throttleMs);
+    });
   }
 
   async run(): Promise<TakeOver> {
@@ -141,7 +146,7 @@ class Handshake {
       const lifetimeMs = Number(connection.sessionLifetime.toString());
       if (lifetimeMs > 0) retireAtMs = beganAtMs + lifetimeMs * sessionPart;
     }
-    return { throttledUntilMs: connection.requestQueue.throttledUntil, retireAtMs, versions };
+    return { throttledUntilMs: this.#throttledUntilMs, retireAtMs, versions };
   }
 
   /** The library keeps timers of its own until it is told. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { connectCluster, kafkaError, noAnswer, type KafkaPorts } from '../../src/kafka/kafka.ts';
 import { apis, asked, clusterOf, fakeBroker, metadataOf } from './fake-broker.ts';
-import { asking, failureOf, frame, from, int32, realPorts, settings } from './given.ts';
+import { apiVersionsAnswer, asking, failureOf, frame, from, int32, realPorts, settings } from './given.ts';
 
 const row = { topic: 't', partition: 0, offset: 1n, leaderEpoch: 0, metadata: '' };
 const committed = (errorCode: string): string => `00 00000000 02 0274 02 00000000 ${errorCode} 00 00 00`;
@@ -66,6 +66,23 @@ describe('a shared connection', () => {
 
     expect(performance.now() - beganMs).toBeLessThan(10_000);
     await expect.poll(() => asked(hanging, apis.metadata)).toBe(1);
+  });
+
+  test('is throttled from its first answer on for as long as that says, whatever the wall clock shows', async () => {
+    const throttleMs = 300;
+    await using peer = await fakeBroker({
+      [apis.apiVersions](id) {
+        const answer = apiVersionsAnswer(id.readInt32BE(0));
+        answer.writeInt32BE(throttleMs, answer.length - 4);
+        return answer;
+      },
+    });
+    const beganMs = performance.now();
+
+    await using cluster = await clusterOf(peer, { ...realPorts, nowMs: () => performance.now() });
+
+    expect(performance.now() - beganMs).toBeGreaterThanOrEqual(throttleMs - 5);
+    expect(cluster.clusterId).toBe('c1');
   });
 
   test('is not waited for by whoever gives up while it is being made', async () => {
