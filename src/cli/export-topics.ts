@@ -26,7 +26,7 @@ export async function exportTopics(context: CommandContext): Promise<number> {
     });
     const found = await findExport(backup, asked);
     for (const text of found.incomplete) warnTo(context)(text);
-    return await (asked.format === 'tar' ? writeTar : writeJsonLines)(context, asked, { backup, ...found });
+    return await (asked.format === 'tar' ? writeTar : writeJsonLines)(context, asked, found);
   };
   let report;
   try {

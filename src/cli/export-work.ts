@@ -8,9 +8,10 @@ import {
   type ExportedTopic,
   type ExportSource,
 } from '../exchange/exchange.ts';
-import { bytesText, countText, StatusLine } from '../observe/observe.ts';
-import { chooseLife, chooseTopics, planStretches, type Backup, type Copy } from '../restore/restore.ts';
+import type { SavedGroups } from '../repository/repository.ts';
+import { chooseLife, chooseTopics, planStretches, type Backup } from '../restore/restore.ts';
 import type { CommandContext } from './command.ts';
+import { CountProgress } from './count-progress.ts';
 import { addRecords, ChunkedOutput, refuseEmptySelection, type Selection } from './printing.ts';
 import { jsonLines } from './records.ts';
 import { choosePartitions } from './selection.ts';
@@ -33,6 +34,8 @@ export interface ExportAsked {
 
 export interface FoundExport {
   readonly sources: readonly ExportSource[];
+  /** But this program's own; null where no snapshot tells any. */
+  readonly groups: SavedGroups | null;
   /** Why it ends with 3. */
   readonly incomplete: readonly string[];
 }
@@ -87,30 +90,22 @@ export async function findExport(backup: Backup, asked: ExportAsked): Promise<Fo
     }
     sources.push({ life, partitions });
   }
-  return { sources, incomplete };
-}
-
-interface Work extends FoundExport {
-  readonly backup: Backup;
+  const groups = backup.groups && {
+    readMs: backup.groupsReadMs ?? 0,
+    groups: backup.groups.filter(({ group }) => !group.startsWith('varve-')),
+  };
+  return { sources, groups: groups ?? null, incomplete };
 }
 
 export async function writeTar(
   context: CommandContext,
   asked: ExportAsked,
-  work: Work,
+  work: FoundExport,
 ): Promise<ExportReport> {
   const { host, signal } = context;
-  const { backup, sources, incomplete } = work;
+  const { sources, groups, incomplete } = work;
   const { path = '', selection } = asked;
-  const shown = new ExportProgress(context);
-  const saved = backup.groups;
-  const groups =
-    saved === undefined
-      ? null
-      : {
-          readMs: backup.groupsReadMs ?? 0,
-          groups: saved.filter(({ group }) => !group.startsWith('varve-')),
-        };
+  const shown = new CountProgress(context, { schema: 'varve.export/1', verb: 'written' });
   try {
     const excerpt = excerptOf(selection);
     const { topics, byteLength, groupCount } = await writeExport(
@@ -120,7 +115,7 @@ export async function writeTar(
         host,
         signal,
         onRecords: (records, bytes) => shown.add(records, bytes),
-        check: async (written) => assertWhole(backup, { selection, sources, counts: countsOf(written) }),
+        check: async (written) => assertChosen({ selection, sources, counts: countsOf(written) }),
       },
     );
     return reportOf(asked, { sources, counts: countsOf(topics), byteLength, groups: groupCount, incomplete });
@@ -133,10 +128,13 @@ export async function writeTar(
 export async function writeJsonLines(
   context: CommandContext,
   asked: ExportAsked,
-  { backup, sources, incomplete }: Work,
+  { sources, incomplete }: FoundExport,
 ): Promise<ExportReport> {
   const { path, selection } = asked;
-  const shown = new ExportProgress(context);
+  const shown = new CountProgress(context, {
+    schema: path === undefined ? undefined : 'varve.export/1',
+    verb: 'written',
+  });
   await using file = path === undefined ? undefined : await FreshFile.create(context.host, path);
   const write: CommandContext['write'] =
     file === undefined ? context.write : async (chunk) => file.write([Buffer.from(chunk)]);
@@ -156,7 +154,7 @@ export async function writeJsonLines(
       await output.flush();
       counts.push(count);
     }
-    await assertWhole(backup, { selection, sources, counts });
+    await assertChosen({ selection, sources, counts });
     await file?.finish();
   } finally {
     shown.end();
@@ -196,82 +194,18 @@ function countsOf(topics: readonly ExportedTopic[]): number[] {
 }
 
 /** Something of each topic that has records must have been selected; a key need be in one of them only. */
-async function assertWhole(
-  backup: Backup,
-  o: { selection: Selection; sources: readonly ExportSource[]; counts: readonly number[] },
-): Promise<void> {
+async function assertChosen(o: {
+  selection: Selection;
+  sources: readonly ExportSource[];
+  counts: readonly number[];
+}): Promise<void> {
   const total = sum(o.counts);
   for (const [index, source] of o.sources.entries()) {
     const isEmpty = (o.selection.key === undefined ? o.counts[index] : total) === 0;
     if (isEmpty) await refuseEmptySelection(source.life);
-    await assertStillThere(backup, source);
   }
-}
-
-/** What a daemon freed while it was read was perhaps not read: nobody else would notice. */
-async function assertStillThere(backup: Backup, { life, partitions }: ExportSource): Promise<void> {
-  const now = (await backup.lives(life.topic)).find(({ topicId }) => topicId === life.topicId);
-  for (const { partition, copies } of partitions) {
-    const left = now?.partitions.find((row) => row.partition === partition)?.copies;
-    if (copies.every((copy, index) => endOfAbsent(left?.[index]) === endOfAbsent(copy))) continue;
-    throw new VarveError(
-      'interrupted',
-      `${life.topic}/${partition}: local files were freed while they were read`,
-      {
-        hint: 'run the command again: what was freed is read from the repository then',
-      },
-    );
-  }
-}
-
-function endOfAbsent(copy: Copy | undefined): bigint | undefined {
-  return copy === undefined ? undefined : (copy.absent.at(-1)?.to ?? -1n);
 }
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
-}
-
-const terminalEveryMs = 250;
-const everyMs = 10_000;
-
-/** How far it has come: one line on a terminal, one every ten seconds elsewhere. */
-class ExportProgress {
-  readonly #context: CommandContext;
-  readonly #status: StatusLine;
-  #records = 0;
-  #bytes = 0;
-  #toldMs: number;
-
-  constructor(context: CommandContext) {
-    this.#context = context;
-    this.#status = new StatusLine(context.errText, context.terminal.columns);
-    this.#toldMs = context.host.clock.nowMs();
-  }
-
-  add(records: number, bytes: number): void {
-    this.#records += records;
-    this.#bytes += bytes;
-    const { json, terminal, err, out, args, host } = this.#context;
-    const isBar = terminal.stderr && !json;
-    const nowMs = host.clock.nowMs();
-    if (nowMs - this.#toldMs < (isBar ? terminalEveryMs : everyMs)) return;
-    this.#toldMs = nowMs;
-    const text = `export: ${countText(this.#records)} records${this.#bytes === 0 ? '' : `, ${bytesText(this.#bytes)}`}`;
-    if (isBar) this.#status.show(text);
-    else if (!json) err(text);
-    else if (args.string('out') !== undefined)
-      void out(
-        JSON.stringify({
-          schema: 'varve.export/1',
-          type: 'progress',
-          records: this.#records,
-          bytes: this.#bytes,
-        }),
-      );
-  }
-
-  end(): void {
-    this.#status.clear();
-  }
 }

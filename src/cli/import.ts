@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { ExportBackup, readExport, type ExportFile } from '../exchange/exchange.ts';
-import { bytesText, plural, type StatusLine } from '../observe/observe.ts';
+import { bytesText, plural } from '../observe/observe.ts';
 import type { Command, CommandContext } from './command.ts';
+import { CountProgress } from './count-progress.ts';
 import { connectTarget, replay } from './replay.ts';
 import { fileOptions, fileRequest, throttleOf } from './restore-options.ts';
 import { timeText } from '../schedule/schedule.ts';
@@ -35,8 +36,8 @@ export const command: Command = {
     const { config } = await context.loadedConfig([]);
     const path = resolve(cwd, args.words[0] ?? '');
     await using target = await connectTarget(context, config);
-    return await replay(context, { name: command.name, config, target }, async ({ status }) => {
-      const file = await readShown(context, path, status);
+    return await replay(context, { name: command.name, config, target }, async () => {
+      const file = await readShown(context, path);
       await tellFile(context, file);
       const backup = new ExportBackup(host.disk, file);
       const request = fileRequest(args, { topics: backup.topics, digest: file.digest });
@@ -45,24 +46,13 @@ export const command: Command = {
   },
 };
 
-async function readShown(
-  { host, json, signal, terminal }: CommandContext,
-  path: string,
-  status: StatusLine,
-): Promise<ExportFile> {
-  let bytes = 0;
-  let toldMs = host.clock.nowMs();
-  const onBytes = (count: number): void => {
-    bytes += count;
-    const nowMs = host.clock.nowMs();
-    if (json || !terminal.stderr || nowMs - toldMs < 250) return;
-    toldMs = nowMs;
-    status.show(`checking the file: ${bytesText(bytes)}`);
-  };
+async function readShown(context: CommandContext, path: string): Promise<ExportFile> {
+  const shown = new CountProgress(context, { schema: 'varve.import/1', verb: 'checked' });
+  const onRecords = (records: number, bytes: number): void => shown.add(records, bytes);
   try {
-    return await readExport(host.disk, path, { signal, onBytes });
+    return await readExport(context.host.disk, path, { signal: context.signal, onRecords });
   } finally {
-    status.clear();
+    shown.end();
   }
 }
 

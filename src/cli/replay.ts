@@ -43,6 +43,8 @@ export async function connectTarget(context: CommandContext, config: Config): Pr
     ports: kafkaPorts(context.host),
     signal: context.signal,
     frameBytesInFlightMax,
+  }).catch((error: unknown) => {
+    throw early(error, context.signal);
   });
   const expected = context.args.string('expect-cluster');
   if (expected !== undefined && expected !== cluster.clusterId) {
@@ -81,7 +83,9 @@ export async function replay(
     context.err(`warning: ${message}`);
     log.add(`warning: ${message}`);
   };
-  const sources = await find({ status, warn });
+  const sources = await find({ status, warn }).catch((error: unknown) => {
+    throw early(error, signal);
+  });
   const progress = newProgress();
   const shown = showRestore(context, { status, progress, log });
   const begun: { id?: string } = {};
@@ -93,7 +97,7 @@ export async function replay(
   } catch (error) {
     await shown.stop();
     const { id } = begun;
-    if (id === undefined) throw error;
+    if (id === undefined) throw early(error, signal);
     if (error instanceof VarveError)
       return await fail(context, { id, error: signal.aborted ? stoppedBy(error) : error, log });
     if (!json) await context.out(`NOT RESTORED ${id}`);
@@ -183,6 +187,15 @@ function wordsOfLoss({ action, target: topic }: TopicPlan): Loss[] {
   if (action === 'recreate') return [{ topic, question: `Topic ${topic} is deleted and made anew.` }];
   if (action === 'empty') return [{ topic, question: `The records of topic ${topic} are deleted.` }];
   return [];
+}
+
+/** Whatever a signal breaks off says something else of itself. */
+function early(error: unknown, { aborted }: AbortSignal): unknown {
+  if (!aborted) return error;
+  return new VarveError('interrupted', 'stopped before anything was written', {
+    hint: 'run the same command again',
+    cause: error,
+  });
 }
 
 function stoppedBy(error: unknown): VarveError {

@@ -56,7 +56,7 @@ export function partitionText(topic: string, partition: number): string {
 export async function readExport(
   disk: Disk,
   path: string,
-  o: { signal: AbortSignal; onBytes: (count: number) => void },
+  o: { signal: AbortSignal; onRecords: (count: number, bytes: number) => void },
 ): Promise<ExportFile> {
   const { target, byteLength, seen } = await look(disk, path);
   const table = await tableOf(disk, { path, target });
@@ -201,14 +201,14 @@ class Reading {
   readonly times = new Map<string, { firstMs: bigint; lastMs: bigint }>();
   readonly #path: string;
   readonly #sums: ReadonlyMap<string, string>;
-  readonly #o: { signal: AbortSignal; onBytes: (count: number) => void };
+  readonly #o: { signal: AbortSignal; onRecords: (count: number, bytes: number) => void };
   readonly #rows = new Map<string, ExportedPartition>();
   readonly #ids: ReadonlyMap<string, string>;
   readonly #records = new Map<string, number>();
 
   constructor(
     { path, document, sums }: { path: string; document: ExportDocument; sums: ReadonlyMap<string, string> },
-    o: { signal: AbortSignal; onBytes: (count: number) => void },
+    o: { signal: AbortSignal; onRecords: (count: number, bytes: number) => void },
   ) {
     this.#path = path;
     this.#sums = sums;
@@ -236,7 +236,7 @@ class Reading {
       hash.update(bytes.subarray(position, position + byteLength));
       this.#batch(key, { bytes, header, row, name });
       next = nextOffsetOf(header);
-      this.#o.onBytes(byteLength);
+      this.#o.onRecords(header.recordCount, byteLength);
     }
     if (next === base) throw problem('it is empty');
     if (hash.digest('hex') !== this.#sums.get(name)) throw problem(`its SHA-256 is not that in ${sumsName}`);

@@ -14,10 +14,11 @@ import {
   partitionFolder,
   readIdentity,
   readPartition,
+  type CoveredBatch,
   type Incarnation,
 } from '../local/local.ts';
 import { readMemory } from '../repository/repository.ts';
-import type { Backup, Copy, Life, Range } from '../restore/restore.ts';
+import type { Backup, Copy, Life, Range, ReadRange } from '../restore/restore.ts';
 import type { ReadingSession, SnapshotDetail } from '../target/target.ts';
 
 export interface LocalFacts {
@@ -153,7 +154,11 @@ export class OpenBackup implements Backup {
       name: 'the local files',
       coverage,
       absent,
-      read: ({ first, below }) => readPartition(disk, folder, key, { first, below }),
+      read: (range) =>
+        unlessFreed(readPartition(disk, folder, key, range), range, async () => {
+          const [oldest] = await listSegments(disk, partitionFolder(folder, key));
+          return oldest !== undefined && oldest.base > base ? oldest.base : undefined;
+        }),
     };
   }
 
@@ -175,6 +180,33 @@ export class OpenBackup implements Backup {
       read: (range) => reading.read({ ...key, instance: row.instance, snapshot: row.id, ...range }),
     };
   }
+}
+
+/**
+ * A cycle may free files while they are read: what is passed over then is in another copy. A hole between two files is
+ * the only place where that can show. `freedBelow` is undefined as long as nothing went.
+ */
+async function* unlessFreed(
+  batches: AsyncGenerator<CoveredBatch, void, undefined>,
+  { first, below }: ReadRange,
+  freedBelow: () => Promise<bigint | undefined>,
+): AsyncGenerator<CoveredBatch, void, undefined> {
+  let next = first;
+  let path: string | undefined;
+  const assertThere = async (): Promise<void> => {
+    const freed = await freedBelow();
+    if (freed === undefined || next >= freed) return;
+    throw new VarveError('damage', `the local file with offset ${next} was freed while it was read`, {
+      hint: 'run the command again: what was freed is read from the repository then',
+    });
+  };
+  for await (const batch of batches) {
+    if (batch.path !== path && batch.from > next) await assertThere();
+    yield batch;
+    next = batch.to;
+    path = batch.path;
+  }
+  if (next < below) await assertThere();
 }
 
 /** Above every offset. */

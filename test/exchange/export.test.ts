@@ -176,6 +176,24 @@ test('a full disk and a name that is taken meanwhile leave nothing behind; the n
   expect(await readFile(path, 'utf8')).toBe('somebody else');
 });
 
+test('what is stopped says so with 6, and leaves no file; an import has written nothing by then', async () => {
+  await using at = await here();
+  await using out = await outFolder();
+  await save(at.folder, orders, [batchOf(0n, ['a'])]);
+  const stopped = { signal: AbortSignal.abort() };
+  const path = join(out.path, 'x.tar');
+  for (const words of [
+    ['--out', path],
+    ['--out', path, '--format', 'jsonl'],
+  ]) {
+    const end = await at.run(['export', '--topic', 'orders', ...words], stopped);
+    expect(end).toMatchObject({ status: 6, stderr: expect.stringContaining('no file was left') });
+  }
+  expect(await readdir(out.path)).toEqual([]);
+  const end = await at.run(['import', path, '--yes'], stopped);
+  expect(end).toMatchObject({ status: 6, stderr: expect.stringContaining('before anything was written') });
+});
+
 async function onFullDisk(name: string, mode: OpenMode): Promise<DiskFile> {
   const file = await systemHost.disk.open(name, mode);
   return mode === 'create' ? Object.assign(file, { sync: full }) : file;

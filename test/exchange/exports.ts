@@ -8,7 +8,7 @@ import { systemHost } from '../../src/host/host.ts';
 import { decodeRecords } from '../../src/log/log.ts';
 import { planStretches, readMerged } from '../../src/restore/restore.ts';
 
-export const quiet = { signal: new AbortController().signal, onBytes: (): void => undefined };
+export const quiet = { signal: new AbortController().signal, onRecords: (): void => undefined };
 
 /** A folder for what is exported: exports are refused within the local folder. */
 export async function outFolder(): Promise<AsyncDisposable & { readonly path: string }> {

@@ -1,11 +1,14 @@
+import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { placeFor, type Place } from '../restore/place.ts';
 import { atRank, expectEqual, makeSmallZoo, seeGroup, seeTopic } from '../restore/zoo.ts';
-import { outFolder } from './exports.ts';
+import { dump, invalid } from '../sink/dumped.ts';
+import { linesIn, membersIn, outFolder } from './exports.ts';
 
 let kafka: Kafka;
 let java: JavaClient;
@@ -39,6 +42,9 @@ test('topics that were exported and deleted come back equal from the file alone,
     type: 'summary',
     groups: zoo.groups.length,
   });
+  const sealed = join(out.path, 'sealed.tar');
+  await place.run('export', '--all-topics', '--snapshot', 'latest', '--out', sealed);
+  expect(await linesIn(sealed)).toBe(await linesIn(path));
   for (const topic of zoo.topics) await java.deleteTopic(topic);
   // Neither the local files nor the repository are needed any more.
   await place.configure({ local: { dir: join(out.path, 'local') }, repository: {} });
@@ -72,6 +78,18 @@ test('topics that were exported and deleted come back equal from the file alone,
   );
   // An excerpt answers for none of the live records that it does not hold.
   expect(await place.json('import', part, '--recreate', '--yes')).toMatchObject({ status: 18 });
+
+  // What is taken out of its batches is a log to Kafka's own tool, too, in every codec.
+  const keyed = join(out.path, 'keyed.tar');
+  await place.run('export', '--topic', 'codec.*', '--key', 'key', '--out', keyed);
+  await promisify(execFile)('tar', ['xf', keyed], { cwd: out.path });
+  const files = (await membersIn(keyed)).map(({ name }) => join(out.path, name));
+  const dumped = await dump(
+    kafka,
+    files.filter((name) => name.endsWith('.log')),
+  );
+  expect(dumped.stdout.match(/isvalid: true/g)?.length).toBeGreaterThanOrEqual(10);
+  expect(dumped.stdout).not.toMatch(invalid);
 
   const bad = join(out.path, 'bad.tar');
   await writeFile(bad, 'no tar');

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Kafka, startKafka } from '../../scripts/kafka/kafka.ts';
 import { Backup, brokerLog, concatenated, createTopic } from './backup.ts';
+import { dump, expectDumped, invalid } from './dumped.ts';
 
 let kafka: Kafka;
 beforeAll(async () => {
@@ -9,11 +10,6 @@ beforeAll(async () => {
 });
 afterAll(() => kafka.stop());
 
-const invalid = /isvalid: false|^Found |mismatch/im;
-/** What the tool says of every file that does not begin at offset 0, the broker's own as well. */
-const firstOfFile = /^Non-consecutive offsets in .*\n +-1 is followed by \d+\n/gm;
-/** What Kafka 3 says of its own logging, whichever tool is run. */
-const ofLogging = /^(?:SLF4J:|log4j:).*\n/gm;
 const sizes = ['1KiB', '64KiB', '1MiB', '256MiB'] as const;
 
 test.each(sizes)("segments of %s, one behind the other, are the broker's own log", async (segmentBytes) => {
@@ -42,7 +38,7 @@ test.each(sizes)("segments of %s, one behind the other, are the broker's own log
     expect(ours.equals(await brokerLog(kafka, topic, partition))).toBe(true);
     all.push(...segments.map(({ path }) => path));
   }
-  await expectDumped(all);
+  await expectDumped(kafka, all);
   expect(await backup.expectExact(topic)).toBe(18_000);
 });
 
@@ -55,7 +51,7 @@ test("Kafka's own reader of log files sees a byte that changed", async () => {
   const [segment] = await backup.segments('flipped');
   if (segment === undefined) throw new Error('no segment');
   await flipByte(segment.path, 1000);
-  expect((await dump([segment.path])).stdout).toMatch(invalid);
+  expect((await dump(kafka, [segment.path])).stdout).toMatch(invalid);
 });
 
 async function flipByte(path: string, at: number): Promise<void> {
@@ -64,25 +60,4 @@ async function flipByte(path: string, at: number): Promise<void> {
   await file.read(byte, 0, 1, at);
   byte.writeUInt8(byte.readUInt8(0) ^ 1, 0);
   await file.write(byte, 0, 1, at);
-}
-
-async function expectDumped(paths: readonly string[]): Promise<void> {
-  // A word of a command line has its limit, and the smallest segments are many.
-  for (let at = 0; at < paths.length; at += 500) {
-    const files = paths.slice(at, at + 500);
-    const { status, stdout, stderr } = await dump(files);
-    const told = stderr.replace(ofLogging, '').replace(firstOfFile, '');
-    expect({ status, told }).toEqual({ status: 0, told: '' });
-    expect(stdout.match(/^Dumping /gm)).toHaveLength(files.length);
-    expect(stdout).toContain('isvalid: true');
-    expect(stdout).not.toMatch(invalid);
-  }
-}
-
-async function dump(files: readonly string[]): ReturnType<Kafka['runTool']> {
-  const args = ['--deep-iteration', '--files', files.join(',')];
-  const dumped = await kafka.runTool('org.apache.kafka.tools.DumpLogSegments', args);
-  // Where the tool was until Kafka 4.2.
-  const isElsewhere = dumped.stderr.includes('ClassNotFoundException');
-  return isElsewhere ? kafka.runTool('kafka.tools.DumpLogSegments', args) : dumped;
 }
