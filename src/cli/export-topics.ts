@@ -109,9 +109,10 @@ async function tell({ json, out, err }: CommandContext, report: ExportReport): P
     await out(JSON.stringify({ ...document, encrypted: false, records, topics, groups, incomplete }));
     return;
   }
-  for (const { topic, partitions, records: count, gaps } of topics) {
+  for (const { topic, partitions, records: count, gaps, expired } of topics) {
     const lost = gaps === 0 ? '' : `; ${plural(gaps, 'gap')} of records that could not be saved`;
-    await out(`${topic}: ${plural(count, 'record')} in ${plural(partitions, 'partition')}${lost}`);
+    const gone = expired === 0 ? '' : `; ${plural(expired, 'range')} let go of by archive.keep`;
+    await out(`${topic}: ${plural(count, 'record')} in ${plural(partitions, 'partition')}${lost}${gone}`);
   }
   const offsets = groups === null ? '' : `, ${plural(groups, 'group')}`;
   await out(`${path}: ${countText(records)} records${offsets}, ${bytesText(byteLength)}, not encrypted`);

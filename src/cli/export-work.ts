@@ -57,6 +57,8 @@ interface TopicRow {
   readonly partitions: number;
   readonly records: number;
   readonly gaps: number;
+  /** Ranges that policy let go of. */
+  readonly expired: number;
   readonly hasSettings: boolean;
 }
 
@@ -179,6 +181,7 @@ function reportOf(
     partitions: partitions.length,
     records: counts[index] ?? 0,
     gaps: sum(partitions.map(({ plan }) => plan.gaps.length)),
+    expired: sum(partitions.map(({ plan }) => plan.expired.length)),
     hasSettings: life.settings !== undefined,
   }));
   return { path, format, byteLength, records: sum(counts), topics, groups, incomplete };

@@ -59,16 +59,17 @@ export class ExportBackup implements Backup {
     return createHash('sha256').update(`${digest} ${topicId}`).digest().subarray(0, 16).toString('base64url');
   }
 
-  #copy(topic: string, { partition, ranges, missing, gaps }: ExportedPartition): Copy {
+  #copy(topic: string, { partition, ranges, missing, expired, gaps }: ExportedPartition): Copy {
     return {
       name: this.#file.path,
       coverage: {
-        ranges: [...ranges, ...missing].toSorted((a, b) => (a.from < b.from ? -1 : 1)),
+        ranges: [...ranges, ...missing, ...expired].toSorted((a, b) => (a.from < b.from ? -1 : 1)),
         epochs: [],
         gaps: gaps.map((gap) => ({ ...gap, at: '' })),
         truncations: [],
       },
-      absent: missing,
+      absent: [...missing, ...expired],
+      expired,
       read: (range) => this.#read(partitionText(topic, partition), range),
     };
   }

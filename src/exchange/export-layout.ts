@@ -54,6 +54,8 @@ export interface ExportedPartition {
   readonly ranges: readonly Range[];
   /** Saved once, and in no source that was at hand. */
   readonly missing: readonly Range[];
+  /** Saved once, and let go of by policy. */
+  readonly expired: readonly Range[];
   /** Deleted by the cluster before they could be saved. */
   readonly gaps: readonly Range[];
 }
@@ -134,7 +136,14 @@ const documentShape = z.object({
         settings: topicSettingsShape.extend({ partitions: count.max(partitionsMax) }).nullable(),
         partitions: z
           .array(
-            z.object({ partition: partitionNumber, records: count, ranges, missing: ranges, gaps: ranges }),
+            z.object({
+              partition: partitionNumber,
+              records: count,
+              ranges,
+              missing: ranges,
+              expired: ranges,
+              gaps: ranges,
+            }),
           )
           .refine((rows) => isEachOnce(rows.map(({ partition }) => partition))),
       }),
@@ -162,6 +171,7 @@ export function formatDocument({ excerpt, topics, groups, ...head }: ExportDocum
         ...row,
         ranges: pairs(row.ranges),
         missing: pairs(row.missing),
+        expired: pairs(row.expired),
         gaps: pairs(row.gaps),
       })),
     })),

@@ -71,6 +71,7 @@ export async function writeExport(
         records,
         ranges: joined(ranges),
         missing: joined(row.plan.missing),
+        expired: joined(row.plan.expired),
         gaps: joined(row.plan.gaps),
       });
     }

@@ -5,12 +5,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FrameCodec } from '../../src/crypto/crypto.ts';
 import { readExport } from '../../src/exchange/exchange.ts';
 import { systemHost } from '../../src/host/host.ts';
+import { planStretches } from '../../src/restore/restore.ts';
 import { batchOf, here, orders, save } from '../cli/on-disk.ts';
 import { control } from '../log/encoder.ts';
 import {
   documentName,
   headerOf,
   membersIn,
+  openExport,
   outFolder,
   quiet,
   summed,
@@ -264,6 +266,24 @@ test.each<[string, () => Member[], string]>([
   ],
 ])('%s is refused', async (_what, members, problem) => {
   expect(await problemOf(tarOf(members()))).toContain(problem);
+});
+
+test('what is not in an export is told of it as its document tells', async () => {
+  const change = {
+    ranges: [['0', '3']],
+    missing: [['3', '9']],
+    expired: [['9', '12']],
+    gaps: [['12', '14']],
+  };
+  const path = join(out.path, 'told.tar');
+  await writeFile(path, tarOf(withDocument((all) => partitionOf(all, change))));
+  const [life] = await (await openExport(path)).lives('orders');
+  expect(planStretches(life?.partitions[0]?.copies ?? [])).toMatchObject({
+    stretches: [{ from: 0n, to: 3n }],
+    missing: [{ from: 3n, to: 9n }],
+    expired: [{ from: 9n, to: 12n }],
+    gaps: [{ from: 12n, to: 14n }],
+  });
 });
 
 test('a newer format is refused as such', async () => {
