@@ -32,15 +32,18 @@ export const command: Command = {
   async run(context) {
     const { args, cwd, host } = context;
     throttleOf(args); // nonsense is refused before anything is read
-    fileRequest(args, { topics: [], digest: '' });
+    fileRequest(args, '');
     const { config } = await context.loadedConfig([]);
     const path = resolve(cwd, args.words[0] ?? '');
     await using target = await connectTarget(context, config);
-    return await replay(context, { name: command.name, config, target }, async () => {
+    return await replay(context, { name: command.name, config, target }, async ({ warn }) => {
       const file = await readShown(context, path);
       await tellFile(context, file);
       const backup = new ExportBackup(host.disk, file);
-      const request = fileRequest(args, { topics: backup.topics, digest: file.digest });
+      const request = fileRequest(args, file.digest);
+      for (const topic of request.allTopics ? backup.topics : [])
+        if (topic.startsWith('__'))
+          warn(`topic ${topic} is left out: one of the cluster itself is meant only by its exact name`);
       return { request, backup, claimed: new Map(), end: async () => 0 };
     });
   },
@@ -57,7 +60,7 @@ async function readShown(context: CommandContext, path: string): Promise<ExportF
 }
 
 async function tellFile({ json, out }: CommandContext, file: ExportFile): Promise<void> {
-  const { path, byteLength, digest, document } = file;
+  const { path, digest, document, place } = file;
   const { tool, exportedMs, excerpt, topics, groups } = document;
   const records = topics.reduce(
     (sum, { partitions }) => sum + partitions.reduce((all, row) => all + row.records, 0),
@@ -66,7 +69,7 @@ async function tellFile({ json, out }: CommandContext, file: ExportFile): Promis
   if (json) {
     const shown = {
       file: path,
-      bytes: byteLength,
+      bytes: place.byteLength,
       digest,
       tool,
       exportedMs,
@@ -78,7 +81,7 @@ async function tellFile({ json, out }: CommandContext, file: ExportFile): Promis
     return;
   }
   await out(
-    `file ${path}: ${plural(records, 'record')} of ${plural(topics.length, 'topic')}, ${bytesText(byteLength)}, ` +
+    `file ${path}: ${plural(records, 'record')} of ${plural(topics.length, 'topic')}, ${bytesText(place.byteLength)}, ` +
       `exported ${momentText(exportedMs)} by ${tool}`,
   );
   if (excerpt !== null) await out(`note: it is an excerpt: ${excerptText(excerpt)}`);

@@ -130,16 +130,14 @@ export function requestOf(args: Args): RestoreRequest {
   };
 }
 
-/** Of the topics of a file: all of them unless some are named. `digest` makes it another restore than that of another file. */
-export function fileRequest(args: Args, o: { topics: readonly string[]; digest: string }): RestoreRequest {
+/** Of the topics of a file: all unless some are named. `digest` tells it from the same request of another file. */
+export function fileRequest(args: Args, digest: string): RestoreRequest {
   const chosen = chosenOf(args);
-  const isAll = chosen.topics.length === 0 && chosen.map.length === 0;
   return {
     ...chosen,
-    topics: isAll ? o.topics : chosen.topics,
-    allTopics: false,
+    allTopics: chosen.topics.length === 0 && chosen.map.length === 0,
     incarnation: undefined,
-    snapshot: `file ${o.digest}`,
+    snapshot: `file ${digest}`,
     instance: undefined,
     localOnly: false,
     salvage: false,

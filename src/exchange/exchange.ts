@@ -8,7 +8,8 @@
  * but where it is asked for the time in it.
  */
 export { ExportBackup } from './export-backup.ts';
-export { readExport, type ExportFile } from './export-file.ts';
+export { readExport } from './export-check.ts';
+export type { ExportFile } from './export-file.ts';
 export type { Excerpt, ExportedTopic } from './export-layout.ts';
 export { writeExport, type Exported, type ExportSource } from './export-writer.ts';
 export { assertFresh, FreshFile } from './fresh-file.ts';

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { VarveError } from '../errors.ts';
 import type { Disk } from '../host/host.ts';
 import type { CoveredBatch } from '../local/local.ts';
 import { nextOffsetOf } from '../log/log.ts';
@@ -80,22 +81,15 @@ export class ExportBackup implements Backup {
     );
     if (segments.length === 0) return;
     const { path, place } = this.#file;
-    const { raw, close } = await openRaw(this.#disk, place);
-    try {
-      for (const { member, base } of segments) {
-        for await (const { bytes, header } of batchesOf(raw, {
-          member,
-          base,
-          problem: (text) => changed(path, text),
-        })) {
-          const next = nextOffsetOf(header);
-          const from = header.baseOffset > first ? header.baseOffset : first;
-          const to = next < below ? next : below;
-          if (from < to) yield { bytes, header, from, to, path: `${path}: ${member.name}` };
-        }
+    const problem = (text: string): VarveError => changed(path, text);
+    await using opened = await openRaw(this.#disk, place);
+    for (const { member, base } of segments) {
+      for await (const { bytes, header } of batchesOf(opened.raw, { member, base, problem })) {
+        const next = nextOffsetOf(header);
+        const from = header.baseOffset > first ? header.baseOffset : first;
+        const to = next < below ? next : below;
+        if (from < to) yield { bytes, header, from, to, path: `${path}: ${member.name}` };
       }
-    } finally {
-      await close();
     }
   }
 }

@@ -29,9 +29,13 @@ export function chooseTopics(known: readonly string[], names: Names): ChosenTopi
   }
   const left = [...chosen].filter((name) => !excludeTopics.some((glob) => matchesGlob(glob, name)));
   if (left.length === 0) {
-    throw new VarveError('nothing-selected', 'no topic is left after --exclude-topic', {
-      hint: 'varve list latest shows the topics of the newest snapshot',
-    });
+    throw new VarveError(
+      'nothing-selected',
+      'no topic is left: some are excluded, or those of the cluster itself (__…) are not named exactly',
+      {
+        hint: 'varve list latest shows the topics of the newest snapshot',
+      },
+    );
   }
   if (toTopic !== undefined && left.length > 1) {
     throw new VarveError('usage', `--to-topic: expected one topic, got ${left.length}`, {

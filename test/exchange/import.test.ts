@@ -8,7 +8,7 @@ import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kaf
 import { placeFor, type Place } from '../restore/place.ts';
 import { atRank, expectEqual, makeSmallZoo, seeGroup, seeTopic } from '../restore/zoo.ts';
 import { dump, invalid } from '../sink/dumped.ts';
-import { linesIn, membersIn, outFolder } from './exports.ts';
+import { documentName, linesIn, membersIn, outFolder, summedAgain, tarOf } from './exports.ts';
 
 let kafka: Kafka;
 let java: JavaClient;
@@ -90,6 +90,18 @@ test('topics that were exported and deleted come back equal from the file alone,
   );
   expect(dumped.stdout.match(/isvalid: true/g)?.length).toBeGreaterThanOrEqual(10);
   expect(dumped.stdout).not.toMatch(invalid);
+
+  // Nobody's own offsets are written over because a file says so.
+  const own = join(out.path, 'own.tar');
+  const renamed = (await membersIn(part)).map(({ name, contents }) => ({
+    name: name.replace('codec.lz4', '__own'),
+    contents:
+      name === documentName ? Buffer.from(contents.toString().replace('"codec.lz4"', '"__own"')) : contents,
+  }));
+  await writeFile(own, tarOf(summedAgain(renamed)));
+  const refused = await place.run('import', own, '--yes');
+  expect(refused).toMatchObject({ status: 15, stderr: expect.stringContaining('topic __own is left out') });
+  expect(await place.run('import', own, '--topic', '__own', '--dry-run')).toMatchObject({ status: 0 });
 
   const bad = join(out.path, 'bad.tar');
   await writeFile(bad, 'no tar');
