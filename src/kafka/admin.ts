@@ -25,7 +25,7 @@ export interface Changing extends Waiting {
 }
 
 interface AdminPorts {
-  readonly toController: (signal: AbortSignal | undefined) => Promise<Wire>;
+  readonly atController: <T>(run: (wire: Wire) => Promise<T>, signal: AbortSignal | undefined) => Promise<T>;
   readonly anyBroker: <T>(run: (wire: Wire) => Promise<T>, signal: AbortSignal | undefined) => Promise<T>;
   readonly pause: (delayMs: number, signal: AbortSignal | undefined) => Promise<void>;
 }
@@ -94,8 +94,10 @@ export class Admin {
     request: Request,
     signal: AbortSignal | undefined,
   ): Promise<Response> {
-    const wire = await this.#ports.toController(signal);
-    return wire.call(message, request, { signal, waitMs: changeTimeoutMs });
+    return this.#ports.atController(
+      async (wire) => wire.call(message, request, { signal, waitMs: changeTimeoutMs }),
+      signal,
+    );
   }
 }
 

@@ -81,7 +81,7 @@ export class ConnectedCluster implements Cluster {
     this.#bootstrap = options.bootstrap;
     this.#learn(options.first);
     this.#admin = new Admin({
-      toController: async (signal) => this.#toController(signal),
+      atController: async (run, signal) => this.#atController(run, signal),
       anyBroker: async (run, signal) => this.#atAnyBroker(run, signal),
       pause: async (delayMs, signal) => {
         const signals = [this.#closing.signal, ...(signal ? [signal] : [])];
@@ -292,10 +292,16 @@ export class ConnectedCluster implements Cluster {
     };
   }
 
-  /** Where brokers pass such requests on, any of them is told as the controller. */
-  async #toController(signal: AbortSignal | undefined): Promise<Wire> {
+  /**
+   * Where brokers pass such requests on, any of them is told as the controller; when it is silent, another is asked
+   * beside it. So a change may come twice, which the second time changes nothing.
+   */
+  async #atController<T>(run: (wire: Wire) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     await this.metadata({ topics: [], ...(signal && { signal }) });
-    return this.#toBroker(this.#controllerId, { signal });
+    const controller = await this.#addressOf(this.#controllerId, { signal });
+    const others = [...this.#brokers].filter(([id]) => id !== this.#controllerId);
+    const addresses = [controller, ...others.map(([, address]) => address)];
+    return this.#askOneOf(addresses, run, signal);
   }
 
   async #toBroker(id: number, waiting: Waiting): Promise<Wire> {
@@ -318,7 +324,15 @@ export class ConnectedCluster implements Cluster {
     const addresses = new Map(
       [...this.#brokers.values(), ...this.#bootstrap].map((address) => [addressText(address), address]),
     );
-    return askAnyBroker([...addresses.values()], {
+    return this.#askOneOf([...addresses.values()], run, signal);
+  }
+
+  async #askOneOf<T>(
+    addresses: readonly Address[],
+    run: (wire: Wire) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    return askAnyBroker(addresses, {
       ask: async (address) => run(await this.#connections.to(address, signal)),
       isOver: () => signal?.aborted === true || this.#closing.signal.aborted,
       after: (delayMs, next) => this.#around.ports.after(delayMs, next),

@@ -3,6 +3,7 @@ import { connectCluster, kafkaError, noAnswer, type KafkaPorts } from '../../src
 import { apis, asked, clusterOf, fakeBroker, metadataOf } from './fake-broker.ts';
 import { apiVersionsAnswer, asking, failureOf, frame, from, int32, realPorts, settings } from './given.ts';
 
+const versions = (id: Buffer): Buffer => apiVersionsAnswer(id.readInt32BE(), { [apis.deleteTopics]: 6 });
 const row = { topic: 't', partition: 0, offset: 1n, leaderEpoch: 0, metadata: '' };
 const committed = (errorCode: string): string => `00 00000000 02 0274 02 00000000 ${errorCode} 00 00 00`;
 const coordinatorAt = (peer: { port: number }): Buffer =>
@@ -52,6 +53,25 @@ describe('a shared connection', () => {
     expect(await failureOf(cluster.metadata())).toMatchObject({ code: 'kafka-unreachable', retryable: true });
     expect((await cluster.metadata()).clusterId).toBe('c1');
     expect(peer.connections).toBe(2);
+  });
+
+  test('to a controller that is silent does not keep a change from being asked of another broker', async () => {
+    const topicId = 'k3PN8zE1QCa7mL0rT5wXyA';
+    const rows = Buffer.concat([Buffer.of(2, 0), Buffer.from(topicId, 'base64url'), Buffer.alloc(5)]);
+    await using hanging = await fakeBroker({
+      [apis.apiVersions]: versions,
+      [apis.metadata]: () => 'silence',
+      [apis.deleteTopics]: () => 'silence',
+    });
+    await using peer = await fakeBroker({
+      [apis.apiVersions]: versions,
+      [apis.metadata]: (id, self) => metadataOf(id, [hanging, self], 'c1', 1),
+      [apis.deleteTopics]: (id) => frame(id, '00 00000000', rows),
+    });
+    const tenfold = { ...realPorts, after: (ms: number, run: () => void) => realPorts.after(ms / 10, run) };
+    await using cluster = await clusterOf(peer, tenfold);
+    expect(await cluster.deleteTopics([topicId])).toMatchObject([{ topicId, errorCode: 0 }]);
+    expect([hanging, peer].map((broker) => asked(broker, apis.deleteTopics))).toEqual([1, 1]);
   });
 
   test('to a broker that is silent does not keep metadata from being asked of another', async () => {

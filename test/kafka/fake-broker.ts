@@ -9,6 +9,7 @@ export const apis = {
   findCoordinator: 10,
   listGroups: 16,
   apiVersions: 18,
+  deleteTopics: 20,
 };
 
 /** A broker of a cluster named c1, as far as a test says what it answers; `answers` get the request's number. */
@@ -32,6 +33,7 @@ export function metadataOf(
   correlationId: Buffer,
   brokers: readonly { port: number }[],
   clusterId = 'c1',
+  controllerId = -1,
 ): Buffer {
   const rows = brokers.map(({ port }, index) =>
     Buffer.concat([
@@ -48,7 +50,8 @@ export function metadataOf(
     ...rows,
     Buffer.of(clusterId.length + 1),
     Buffer.from(clusterId),
-    'ffffffff 01 00',
+    int32(controllerId),
+    '01 00',
   );
 }
 
