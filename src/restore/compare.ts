@@ -177,7 +177,9 @@ async function leaderOf(
 }
 
 function fetchError({ topic, partition }: PartitionPlace, errorCode: number): VarveError {
-  const { name, text, retryable, kind } = kafkaError(errorCode);
+  const { name, text, kind, retryable: passes } = kafkaError(errorCode);
+  // What was acknowledged is in the log: a leader that has not got so far has been replaced, and has not heard of it.
+  const retryable = passes || kind === 'range';
   return new VarveError(
     kind === 'authorization' ? 'kafka-refused' : 'kafka-unreachable',
     `${topic}/${partition} cannot be read back: ${text} (${name})`,

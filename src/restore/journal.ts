@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { VarveError } from '../errors.ts';
 import { ensureFolder, replaceFile, type Host } from '../host/host.ts';
 import type { Cluster, OffsetToCommit } from '../kafka/kafka.ts';
+import { assertHeardOf } from './group-work.ts';
 
 const offset = z
   .string()
@@ -210,7 +211,9 @@ export async function commitJournal(
     if (Buffer.byteLength(metadata) > metadataBytesMax) continue;
     rows.push({ topic: topic.target, partition, offset: row?.start ?? 0n, leaderEpoch: -1, metadata });
   }
-  for (const { partition, errorCode } of await cluster.commitOffsets(groupOf(journal.id), rows, { signal })) {
+  const answers = await cluster.commitOffsets(groupOf(journal.id), rows, { signal });
+  assertHeardOf(groupOf(journal.id), answers);
+  for (const { partition, errorCode } of answers) {
     if (errorCode !== 0)
       throw new VarveError(
         'kafka-refused',

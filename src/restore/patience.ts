@@ -20,3 +20,19 @@ export async function patiently<T>(
     await pause(clock, againAfterMs, signal);
   }
 }
+
+const lagMsMax = 5000;
+
+/** A broker that lags behind tells of what was: an answer that is not the expected one is asked for again, for a while. */
+export async function surely<T>(
+  ask: () => Promise<T>,
+  isExpected: (answer: T) => boolean,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+): Promise<T> {
+  const untilMs = steadyMs(clock) + lagMsMax;
+  for (;;) {
+    const answer = await ask();
+    if (isExpected(answer) || steadyMs(clock) > untilMs || signal.aborted) return answer;
+    await pause(clock, againAfterMs, signal);
+  }
+}

@@ -14,6 +14,7 @@ import {
 import { groupsBefore } from './groups-before.ts';
 import { findJournals, newRestoreId, readJournals, writeJournal, type Journal } from './journal.ts';
 import { journalGroups, journalTopic, planAgain } from './journal-rows.ts';
+import { surely } from './patience.ts';
 import { pinAnew } from './pin-anew.ts';
 import { partitionCountOf, planTopic, type RestorePlan, type SourceTopic, type TopicPlan } from './plan.ts';
 import type { RestoreReport } from './report.ts';
@@ -108,7 +109,13 @@ class Restore {
   async #isAlive(journal: Journal): Promise<boolean> {
     for (const { target, topicId } of journal.topics) {
       if (topicId === null) continue;
-      if ((await lookAt(this.#topicPorts(), target))?.topicId !== topicId) return false;
+      const ports = this.#topicPorts();
+      const found = await surely(
+        async () => lookAt(ports, target),
+        (answer) => answer?.topicId === topicId,
+        ports,
+      );
+      if (found?.topicId !== topicId) return false;
     }
     return true;
   }

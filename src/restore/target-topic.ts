@@ -2,7 +2,9 @@
 import { VarveError } from '../errors.ts';
 import { pause, steadyMs, type Clock } from '../host/host.ts';
 import { noAnswer, type Cluster, type TopicMetadata } from '../kafka/kafka.ts';
-import { topicError } from './target-facts.ts';
+import { patiently } from './patience.ts';
+import type { ExistingTopic } from './plan.ts';
+import { offsetsOf, topicError } from './target-facts.ts';
 import type { ConfigPairs } from './topic-settings.ts';
 
 export interface TopicPorts {
@@ -22,23 +24,33 @@ export async function deleteTopic(
   { topic, topicId }: { topic: string; topicId: string },
 ): Promise<void> {
   const { cluster, signal } = ports;
-  if ((await lookAt(ports, topic))?.topicId !== topicId) return;
-  const [row] = await cluster.deleteTopics([topicId], { signal });
-  const isGone = row?.errorCode === 0 || row?.errorCode === unknownTopicId || row?.errorCode === unknownTopic;
-  if (!isGone) throw topicError(topic, row?.errorCode ?? noAnswer, row?.message);
-  await until(
-    ports,
-    `topic ${topic} to be gone`,
-    async () => (await lookAt(ports, topic))?.topicId !== topicId,
-  );
+  await until(ports, `topic ${topic} to be gone`, async () => {
+    if ((await lookAt(ports, topic))?.topicId !== topicId) return true;
+    // Once more does no harm, and whether the answer before was of the controller of now is not known.
+    const [row] = await cluster.deleteTopics([topicId], { signal });
+    const isGone =
+      row?.errorCode === 0 || row?.errorCode === unknownTopicId || row?.errorCode === unknownTopic;
+    if (!isGone) throw topicError(topic, row?.errorCode ?? noAnswer, row?.message);
+    return false;
+  });
 }
 
 const unknownTopicId = 100;
 
-/** Makes the topic and returns its id. */
+/**
+ * Makes the topic and returns its id. One of this name that is empty and has these settings is ours: made by a run that
+ * could not note it, or by a controller that could not answer any more.
+ */
 export async function createTopic(
   ports: TopicPorts,
-  o: { topic: string; partitions: number; replicationFactor: number; configs: ConfigPairs },
+  o: {
+    topic: string;
+    partitions: number;
+    replicationFactor: number;
+    configs: ConfigPairs;
+    /** The life of it that was deleted. */
+    oldId: string | null;
+  },
 ): Promise<string> {
   const { cluster, signal } = ports;
   let topicId = '';
@@ -47,11 +59,13 @@ export async function createTopic(
     if (row?.errorCode === 0) topicId = row.topicId;
     else if (row?.errorCode === topicExists) {
       const found = await lookAt(ports, o.topic);
-      // Its name may still be about to go; or an answer was lost, and it was this program that made it.
-      if (found === undefined) return false;
-      throw new VarveError('interrupted', `topic ${o.topic} was made by somebody else meanwhile`, {
-        hint: 'find out who did that (automatic creation by a client?), then run the command again',
-      });
+      // Its name may still be about to go, or to be heard of.
+      if (found === undefined || found.topicId === o.oldId) return false;
+      if (await isUntouched(ports, found, o.configs)) topicId = found.topicId;
+      else
+        throw new VarveError('interrupted', `topic ${o.topic} was made by somebody else meanwhile`, {
+          hint: 'find out who did that (automatic creation by a client?), then run the command again',
+        });
     } else {
       const error = topicError(o.topic, row?.errorCode ?? noAnswer, row?.message);
       if (!error.retryable) throw error;
@@ -60,6 +74,11 @@ export async function createTopic(
     return true;
   });
   return topicId;
+}
+
+async function isUntouched(ports: TopicPorts, found: TopicMetadata, configs: ConfigPairs): Promise<boolean> {
+  if ((await foreignSettings(ports, found.name, configs)).length > 0) return false;
+  return (await offsetsOf(ports.cluster, found, ports.signal)).every(({ end }) => end === 0n);
 }
 
 /** Resolves once every leader serves this very life of the topic. */
@@ -111,13 +130,16 @@ const offsetOutOfRange = 1;
 
 /** Sets or takes away what is named, and nothing else. */
 export async function changeSettings(
-  { cluster, signal }: TopicPorts,
+  ports: TopicPorts,
   topic: string,
   configs: readonly (readonly [name: string, value: string | undefined])[],
 ): Promise<void> {
   if (configs.length === 0) return;
-  const [row] = await cluster.changeTopicConfigs([{ topic, configs }], { signal });
-  if (row?.errorCode !== 0) throw topicError(topic, row?.errorCode ?? noAnswer, row?.message);
+  const { cluster, signal } = ports;
+  await patiently(async () => {
+    const [row] = await cluster.changeTopicConfigs([{ topic, configs }], { signal });
+    if (row?.errorCode !== 0) throw topicError(topic, row?.errorCode ?? noAnswer, row?.message);
+  }, ports);
 }
 
 /** Which of the temporary settings are not what they were set to: somebody else has a hand in it. */
@@ -146,6 +168,19 @@ export async function lookAt(
 }
 
 const leaderNotAvailable = 5;
+
+/** The topic and where its partitions begin and end now, asked again while leaders change. */
+export async function lookInto(
+  ports: TopicPorts,
+  topic: string,
+): Promise<{ topicId: string; partitions: ExistingTopic['partitions'] } | undefined> {
+  return await patiently(async () => {
+    const found = await lookAt(ports, topic);
+    if (found === undefined) return undefined;
+    const partitions = await offsetsOf(ports.cluster, found, ports.signal);
+    return { topicId: found.topicId, partitions };
+  }, ports);
+}
 
 /** Asks again and again, for two minutes. */
 export async function until(

@@ -10,19 +10,19 @@ import type { GroupPlan } from './group-plan.ts';
 import { setGroups, type GroupChange } from './group-work.ts';
 import type { Journal } from './journal.ts';
 import { foreign, ForeignWriter } from './partition-writer.ts';
+import { surely } from './patience.ts';
 import type { RestorePlan, SourceTopic, TopicPlan } from './plan.ts';
 import type { RestoreProgress } from './progress.ts';
 import type { GroupReport, RestoreReport } from './report.ts';
 import type { RestoreRequest } from './request.ts';
 import { spreadTopic } from './spread.ts';
 import { restorePartition, type StreamEnd } from './stream.ts';
-import { offsetsOf } from './target-facts.ts';
 import {
   changeSettings,
   createTopic,
   deleteTopic,
   foreignSettings,
-  lookAt,
+  lookInto,
   waitForLeaders,
 } from './target-topic.ts';
 import { topicReport, type TopicEnd } from './topic-report.ts';
@@ -226,11 +226,12 @@ export class Work {
     if (isNew && !isBegun) {
       if (before.oldId !== null) await deleteTopic(ports, { topic, topicId: before.oldId });
       const minimum = plan.final.filter(([name]) => name === 'min.insync.replicas');
-      topicId = await this.#createOrAdopt({
+      topicId = await createTopic(ports, {
         topic,
         partitions,
         replicationFactor,
         configs: [...temporary, ...minimum],
+        oldId: before.oldId,
       });
     } else if (!isBegun) {
       topicId = plan.existing?.topicId ?? null;
@@ -240,35 +241,32 @@ export class Work {
     }
     if (topicId === null) throw new Error(`topic ${topic} has no id`);
     const found = await waitForLeaders(ports, { topic, topicId, partitions, isNew: isNew && !isBegun });
-    const offsets = await offsetsOf(ports.cluster, found, ports.signal);
-    const there = new Map(offsets.map(({ partition, end }) => [partition, end]));
+    const offsets = await lookInto(ports, topic);
+    const there = new Map(offsets?.partitions.map(({ partition, end }) => [partition, end]));
     if (!isBegun) await book.begin(topic, { topicId, starts: new Map([...there, ...plan.emptied]) });
     const leaders = new Map(found.partitions.map(({ partition, leaderId }) => [partition, leaderId]));
     return { topicId, leaders, there };
   }
 
-  /** A topic of this name that is empty and has the temporary settings was made by a run that could not note it. */
-  async #createOrAdopt(o: Parameters<typeof createTopic>[1]): Promise<string> {
-    const ports = this.#topicPorts();
-    const found = await lookAt(ports, o.topic);
-    if (found !== undefined) {
-      const isOurs = (await foreignSettings(ports, o.topic, o.configs)).length === 0;
-      const offsets = isOurs ? await offsetsOf(ports.cluster, found, ports.signal) : [];
-      if (isOurs && offsets.every(({ end }) => end === 0n)) return found.topicId;
-    }
-    return await createTopic(ports, o);
-  }
-
   /** Nobody else has written: each partition ends where this restore does. */
   async #assertAlone({ plan, topicId, partitions }: TopicEnd): Promise<void> {
-    const found = await lookAt(this.#topicPorts(), plan.target);
-    if (found?.topicId !== topicId)
-      throw foreign({ topic: plan.target, topicId, partition: 0 }, 'it was deleted or made anew');
-    for (const { partition, end } of await offsetsOf(this.#ports.cluster, found, this.#ports.signal)) {
-      const expected = partitions.get(partition)?.end ?? plan.emptied.get(partition);
-      if (expected === undefined || end === expected) continue;
-      throw foreign({ topic: plan.target, topicId, partition }, `it ends at ${end}, expected ${expected}`);
-    }
+    const ports = this.#topicPorts();
+    const stranger = await surely(
+      async () => {
+        const found = await lookInto(ports, plan.target);
+        if (found?.topicId !== topicId) return { partition: 0, what: 'it was deleted or made anew' };
+        for (const { partition, end } of found.partitions) {
+          const expected = partitions.get(partition)?.end ?? plan.emptied.get(partition);
+          if (expected === undefined || end === expected) continue;
+          return { partition, what: `it ends at ${end}, expected ${expected}` };
+        }
+        return undefined;
+      },
+      (answer) => answer === undefined,
+      ports,
+    );
+    if (stranger !== undefined)
+      throw foreign({ topic: plan.target, topicId, partition: stranger.partition }, stranger.what);
   }
 
   async #restoreGroups(plan: RestorePlan, ends: readonly TopicEnd[]): Promise<GroupReport[]> {
@@ -292,6 +290,11 @@ export class Work {
     });
     if (changes.length === 0) return [];
     const outcomes = await setGroups(cluster, changes, { clock: this.#ports.host.clock, signal });
+    const passing = outcomes.find(({ mayPass }) => mayPass);
+    if (passing !== undefined)
+      throw new VarveError('interrupted', `group ${passing.group} was not set: ${passing.problem}`, {
+        hint: 'look at the brokers, then run the same command again: the records are there, and it goes on with the groups',
+      });
     return outcomes.map(({ group, offsets, problem }) => {
       if (problem !== undefined) this.#incomplete.push(`group ${group} was not set: ${problem}`);
       return { group, offsets, problem: problem ?? null };

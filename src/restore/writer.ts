@@ -28,6 +28,9 @@ const produceTimeoutMs = 30_000;
 const queuedBytesMax = 16 * 1024 * 1024;
 const firstPauseMs = 50;
 const pauseMsMax = 2000;
+const unknownTopic = 3;
+/** So often may a broker answer that has not heard of the topic yet: about three seconds. */
+const lagAttemptsMax = 6;
 /** Without any progress for so long, a partition is given up for now. */
 const giveUpMs = 120_000;
 
@@ -237,9 +240,10 @@ export class TargetWriter implements AsyncDisposable {
     for (const writer of this.#partitions) {
       const { topic, topicId, partition } = writer.place;
       const found = byName.get(topic);
-      const isGone = found === undefined || (found.errorCode === 3 && writer.attempts > 5);
+      const isGone = found === undefined || found.errorCode === unknownTopic;
       if (isGone || (found.errorCode === 0 && found.topicId !== topicId)) {
-        writer.fail(vanished(topic));
+        // Or a broker that lags behind tells of what was.
+        if (writer.attempts > lagAttemptsMax) writer.fail(vanished(topic));
         continue;
       }
       const row = found.partitions.find((candidate) => candidate.partition === partition);

@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from 'vitest';
 import { VarveError } from '../../src/errors.ts';
-import type { Clock } from '../../src/host/host.ts';
 import type { Cluster, Metadata, ProducedRow, Producer, ProducerIdentity } from '../../src/kafka/kafka.ts';
 import { scanBatches } from '../../src/log/log.ts';
 import type { PartitionWriter } from '../../src/restore/partition-writer.ts';
 import { TargetWriter } from '../../src/restore/writer.ts';
 import { encodeBatch, record } from '../log/encoder.ts';
+import { LeapingClock } from './leaping-clock.ts';
 
 const place = { topic: 'orders', topicId: 'k3PN8zE1QCa7mL0rT5wXyA', partition: 2 };
 const recordsPerBatch = 3;
@@ -27,6 +27,8 @@ class FakeTarget {
   readonly log: Sent[] = [];
   readonly identities: ProducerIdentity[] = [];
   leaderId = 1;
+  /** What brokers that lag behind tell of the topic, answer by answer, before one knows it. */
+  outdated: { errorCode: number; topicId: string }[] = [];
   end = 0n;
   /** Instead of the rules, for the next batches; undefined: by the rules. May throw. */
   faults: (((sent: Sent) => Answer | Promise<Answer>) | undefined)[] = [];
@@ -57,7 +59,14 @@ class FakeTarget {
         const partitions = [{ ...partition, leaderEpoch: 0, replicas: [1], isr: [1], offline: [] }];
         return {
           topics: [
-            { errorCode: 0, name: place.topic, topicId: place.topicId, isInternal: false, partitions },
+            {
+              errorCode: 0,
+              topicId: place.topicId,
+              ...this.outdated.shift(),
+              name: place.topic,
+              isInternal: false,
+              partitions,
+            },
           ],
         };
       },
@@ -92,24 +101,6 @@ class FakeTarget {
         ),
       [Symbol.asyncDispose]: async () => undefined,
     };
-  }
-}
-
-/** Whoever waits for a time is there at once. */
-class LeapingClock implements Clock {
-  now = 1_000_000;
-
-  nowMs(): number {
-    return this.now;
-  }
-
-  after(delayMs: number, run: () => void): { cancel(): void } {
-    const at = this.now + delayMs;
-    const handle = setImmediate(() => {
-      this.now = Math.max(this.now, at);
-      run();
-    });
-    return { cancel: () => clearImmediate(handle) };
   }
 }
 
@@ -193,6 +184,33 @@ test('a leader that moves in the middle: everything goes once, in order, to the 
   expect(valuesOf(target.log)).toEqual(firstSix);
   expect(target.log.map(({ brokerId }) => brokerId)).toEqual([1, 1, 2, 2, 2, 2]);
   expect(acked()).toBe(18);
+});
+
+test('brokers that lag behind tell of the topic that was deleted, or of none: another is asked, and it goes on', async () => {
+  target.faults = [undefined, () => ({ errorCode: codes.notLeader, baseOffset: -1n })];
+  target.outdated = [
+    { errorCode: 0, topicId: 'AAAAAAAAQwCHqJg3t5ZgxA' },
+    { errorCode: 3, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' },
+    { errorCode: 0, topicId: 'AAAAAAAAQwCHqJg3t5ZgxA' },
+  ];
+  target.fallback = (sent) =>
+    target.outdated.length > 0 ? { errorCode: codes.notLeader, baseOffset: -1n } : target.append(sent);
+  const { writer } = openWriter();
+  await push(writer, 6);
+  await writer.finish();
+  expect(valuesOf(target.log)).toEqual(firstSix);
+});
+
+test('a topic that stays another one was made anew by somebody: it stops, and says so', async () => {
+  const another = { errorCode: 0, topicId: 'AAAAAAAAQwCHqJg3t5ZgxA' };
+  target.outdated = Array.from({ length: 50 }, () => another);
+  target.fallback = () => ({ errorCode: codes.notLeader, baseOffset: -1n });
+  const { writer } = openWriter();
+  await push(writer, 1);
+  await expect(writer.finish()).rejects.toMatchObject({
+    code: 'interrupted',
+    message: expect.stringContaining('was deleted, or made anew'),
+  });
 });
 
 test.each([
