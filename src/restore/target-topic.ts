@@ -169,16 +169,14 @@ export async function lookAt(
 
 const leaderNotAvailable = 5;
 
-/** The topic and where its partitions begin and end now, asked again while leaders change. */
+/** Where the partitions of this life begin and end now, asked again while leaders change; undefined: it is not there. */
 export async function lookInto(
   ports: TopicPorts,
-  topic: string,
-): Promise<{ topicId: string; partitions: ExistingTopic['partitions'] } | undefined> {
+  { topic, topicId }: { topic: string; topicId: string },
+): Promise<ExistingTopic['partitions'] | undefined> {
   return await patiently(async () => {
     const found = await lookAt(ports, topic);
-    if (found === undefined) return undefined;
-    const partitions = await offsetsOf(ports.cluster, found, ports.signal);
-    return { topicId: found.topicId, partitions };
+    return found?.topicId === topicId ? await offsetsOf(ports.cluster, found, ports.signal) : undefined;
   }, ports);
 }
 

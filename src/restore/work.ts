@@ -9,7 +9,7 @@ import { emptyTopic } from './emptying.ts';
 import type { GroupPlan } from './group-plan.ts';
 import { setGroups, type GroupChange } from './group-work.ts';
 import type { Journal } from './journal.ts';
-import { foreign, ForeignWriter } from './partition-writer.ts';
+import { foreign, ForeignWriter, type PartitionPlace } from './partition-writer.ts';
 import { surely } from './patience.ts';
 import type { RestorePlan, SourceTopic, TopicPlan } from './plan.ts';
 import type { RestoreProgress } from './progress.ts';
@@ -241,8 +241,14 @@ export class Work {
     }
     if (topicId === null) throw new Error(`topic ${topic} has no id`);
     const found = await waitForLeaders(ports, { topic, topicId, partitions, isNew: isNew && !isBegun });
-    const offsets = await lookInto(ports, topic);
-    const there = new Map(offsets?.partitions.map(({ partition, end }) => [partition, end]));
+    const life = { topic, topicId };
+    const offsets = await surely(
+      async () => lookInto(ports, life),
+      (answer) => answer !== undefined,
+      ports,
+    );
+    if (offsets === undefined) throw madeAnew({ ...life, partition: 0 });
+    const there = new Map(offsets.map(({ partition, end }) => [partition, end]));
     if (!isBegun) await book.begin(topic, { topicId, starts: new Map([...there, ...plan.emptied]) });
     const leaders = new Map(found.partitions.map(({ partition, leaderId }) => [partition, leaderId]));
     return { topicId, leaders, there };
@@ -253,20 +259,23 @@ export class Work {
     const ports = this.#topicPorts();
     const stranger = await surely(
       async () => {
-        const found = await lookInto(ports, plan.target);
-        if (found?.topicId !== topicId) return { partition: 0, what: 'it was deleted or made anew' };
-        for (const { partition, end } of found.partitions) {
+        const place = { topic: plan.target, topicId, partition: 0 };
+        const offsets = await lookInto(ports, place);
+        if (offsets === undefined) return madeAnew(place);
+        for (const { partition, end } of offsets) {
           const expected = partitions.get(partition)?.end ?? plan.emptied.get(partition);
           if (expected === undefined || end === expected) continue;
-          return { partition, what: `it ends at ${end}, expected ${expected}` };
+          const other = foreign({ ...place, partition }, `it ends at ${end}, expected ${expected}`);
+          // Nobody who lags behind tells of more than there is.
+          if (end > expected) throw other;
+          return other;
         }
         return undefined;
       },
       (answer) => answer === undefined,
       ports,
     );
-    if (stranger !== undefined)
-      throw foreign({ topic: plan.target, topicId, partition: stranger.partition }, stranger.what);
+    if (stranger !== undefined) throw stranger;
   }
 
   async #restoreGroups(plan: RestorePlan, ends: readonly TopicEnd[]): Promise<GroupReport[]> {
@@ -348,6 +357,10 @@ export class Work {
     const { cluster, host, signal } = this.#ports;
     return { cluster, clock: host.clock, signal };
   }
+}
+
+function madeAnew(place: PartitionPlace): ForeignWriter {
+  return foreign(place, 'it was deleted or made anew');
 }
 
 /** Where nothing was set, nothing is to be put back. */
