@@ -3,7 +3,7 @@ import { askDaemon } from '../daemon/daemon.ts';
 import { messageOf, VarveError } from '../errors.ts';
 import type { Cluster, CommittedOffset } from '../kafka/kafka.ts';
 import { readIdentity } from '../local/local.ts';
-import type { RestoreRequest } from '../restore/restore.ts';
+import { patiently, type RestoreRequest } from '../restore/restore.ts';
 import { claimsOf } from './claimed.ts';
 import type { Command, CommandContext } from './command.ts';
 import { connectTarget, replay } from './replay.ts';
@@ -49,7 +49,11 @@ export const command: Command = {
       await cutFirst(context, { config, cluster, request }, warn);
       const { snapshot, instance } = request;
       // Before the sources are looked at: a daemon that goes on meanwhile would claim more than was seen of them.
-      const positions = await ownPositions({ config, cluster }, { signal: context.signal, warn });
+      const { signal, host } = context;
+      const positions = await patiently(async () => ownPositions({ config, cluster }, { signal, warn }), {
+        clock: host.clock,
+        signal,
+      });
       const backup = await openBackup(context, config, { snapshot, instance, reading, warn });
       const end = async (): Promise<number> => {
         await reading?.[Symbol.asyncDispose]();

@@ -12,6 +12,7 @@ export { Cutter, Ranks, type CutCounts } from './cut.ts';
 export { readMerged } from './merge.ts';
 export { clipStretches, planStretches, type Stretch, type Stretches } from './stretches.ts';
 export { findSources, scanSources, type Claimed } from './sources.ts';
+export { patiently } from './patience.ts';
 export { deleteTopic, lookAt } from './target-topic.ts';
 export { chooseLife, chooseTopics, unknownTopic } from './choose.ts';
 export { requestHash, type RestoreRequest } from './request.ts';

@@ -14,7 +14,7 @@ import {
 import { groupsBefore } from './groups-before.ts';
 import { findJournals, newRestoreId, readJournals, writeJournal, type Journal } from './journal.ts';
 import { journalGroups, journalTopic, planAgain } from './journal-rows.ts';
-import { surely } from './patience.ts';
+import { patiently, surely } from './patience.ts';
 import { pinAnew } from './pin-anew.ts';
 import { partitionCountOf, planTopic, type RestorePlan, type SourceTopic, type TopicPlan } from './plan.ts';
 import type { RestoreReport } from './report.ts';
@@ -79,7 +79,9 @@ class Restore {
     const hash = requestHash(this.#request, cluster.clusterId);
     const local = await readJournals(host, localFolder);
     const known = new Set(local.map(({ id }) => id));
-    const found = await findJournals(cluster, { known, signal });
+    const ports = this.#topicPorts();
+    // A broker that has just died is still listed, and cannot be asked, for a while.
+    const found = await patiently(async () => findJournals(cluster, { known, signal }), ports);
     const same = [...local, ...(await this.#ofThisBackup(found))].filter(
       (journal) => journal.request === hash && journal.cluster === cluster.clusterId,
     );
@@ -155,7 +157,8 @@ class Restore {
     // The answer may have taken its time.
     await this.#activeOrRefused(plan.groups, plan.topics);
     const identity = await this.#ports.cluster.producerIdentity({ signal: this.#ports.signal });
-    const before = await groupsBefore(plan, this.#topicPorts());
+    const ports = this.#topicPorts();
+    const before = await patiently(async () => groupsBefore(plan, ports), ports);
     const journal = this.#journalOf(plan, { id: newRestoreId(host), hash, identity, before });
     await writeJournal(host, this.#ports.localFolder, journal);
     return await this.#carryOut(journal, sources, plan);
@@ -263,7 +266,8 @@ class Restore {
     const replaced = topics.filter(({ action }) => action !== 'create').map(({ target }) => target);
     const touches = this.#request.groups !== 'none' || replaced.length > 0;
     if (!touches) return [];
-    const names = new Set([...groups.map(({ group }) => group), ...(await cluster.groupNames({ signal }))]);
+    const found = await patiently(async () => cluster.groupNames({ signal }), this.#topicPorts());
+    const names = new Set([...groups.map(({ group }) => group), ...found]);
     const states = await cluster.groupStates([...names], { signal });
     refuseUnseen(
       groups.map(({ group }) => group),

@@ -14,6 +14,7 @@ import { seeGroup, type SeenGroup } from './zoo.ts';
 const partitions = 6;
 const replicated = { replicationFactor: 3, configs: { 'min.insync.replicas': '2' } };
 const runsMax = 4;
+const patienceMs = 180_000;
 
 export function brokerOf(kafka: Kafka, id: number | undefined): KafkaBroker {
   const broker = kafka.brokers.find((one) => one.id === id);
@@ -81,23 +82,30 @@ export class Saved implements AsyncDisposable {
     return (await this.#java.describeTopic(this.topic)).topicId;
   }
 
-  /** The topic as brokers that answer tell of it as soon as it has been made anew. */
-  async made({ before }: { before: string }): Promise<TopicMetadata> {
+  /** Resolves when the topic has been made anew, as brokers tell that answer, or the restore has ended; who leads it. */
+  async made({ before, running }: { before: string; running: Promise<CommandEnd> }): Promise<number[]> {
+    let isOver = false;
+    void running.then(() => (isOver = true));
     await using cluster = await connectCluster({
       settings: settings(this.#kafka.bootstrap),
       ports: realPorts,
     });
     let found: TopicMetadata | undefined;
-    await until(`${this.topic} is made anew`, async () => {
+    const isMade = async (): Promise<boolean> => {
       [found] = (await cluster.metadata({ topics: [this.topic] })).topics;
-      return found?.errorCode === 0 && found.topicId !== before;
-    });
-    if (found === undefined) throw new Error('made without an answer');
-    return found;
+      return isOver || (found?.errorCode === 0 && found.topicId !== before);
+    };
+    await expect.poll(isMade, { timeout: patienceMs, interval: 50 }).toBe(true);
+    return found?.partitions.map(({ leaderId }) => leaderId) ?? [];
   }
 
+  /** The topic is gone, and with it what its groups had. */
   async lose(): Promise<void> {
     await this.#java.deleteTopic(this.topic);
+    await until(`the groups of ${this.topic} have nothing`, async () => {
+      const left = this.#groups.map(async ({ group }) => this.#java.listGroupOffsets(group));
+      return (await Promise.all(left)).every((rows) => rows.length === 0);
+    });
   }
 
   async holds(records: number): Promise<void> {

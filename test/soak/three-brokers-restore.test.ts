@@ -137,7 +137,7 @@ test('leaders that still have the deleted topic take no record of the new one, w
   for (const broker of kafka.brokers) {
     const before = await saved.idNow();
     const running = restored(async () => broker.suspend());
-    await saved.made({ before });
+    await saved.made({ before, running });
     broker.resume();
     await untilRestored(restored, running);
     await saved.expectBack();
