@@ -44,7 +44,8 @@ export interface WorkOptions {
 }
 
 const topicsAtOnce = 4;
-const partitionsAtOnce = 6;
+/** Of all topics together: batches that wait for one broker leave in one request. */
+const partitionsAtOnce = 24;
 
 export class Work {
   readonly #request: RestoreRequest;
@@ -118,7 +119,7 @@ export class Work {
       const groupOffsets = wantedOffsets(book.journal, plan.target);
       await mapAtOnce(
         plan.isRepartitioned ? [] : o.source.partitions,
-        partitionsAtOnce,
+        Math.floor(partitionsAtOnce / Math.min(topicsAtOnce, book.journal.topics.length)),
         async ({ partition, copies, plan: { stretches } }) => {
           const row = book.partition(plan.target, partition);
           const place = { topic: plan.target, topicId, partition };
