@@ -60,9 +60,10 @@ export async function lookAtKeys(
     const problem = opened === undefined ? undefined : problemOfKeyring(bytes, { number, opened });
     if (problem !== undefined) tell(`keyring.${number}`, problem);
   }
-  const newest = Math.max(1, ...keyrings.keys(), ...(copies?.keyrings.keys() ?? []));
-  for (let number = 1; number <= newest; number += 1)
-    if (!keyrings.has(number)) tell(`keyring.${number}`, 'it is missing');
+  for (const { from, to } of missingKeyrings(keyrings, copies?.keyrings)) {
+    const others = from === to ? '' : `, and so is each up to keyring.${to}`;
+    tell(`keyring.${from}`, `it is missing${others}`);
+  }
   const removals = await removalsOf(disk, o);
   for (const { name, problem } of removals.problems) tell(name, problem);
   for (const slot of slots) {
@@ -90,6 +91,25 @@ export async function lookAtKeys(
       tell(`keyring.${number}`, 'it is not the one that was copied');
   }
   return found;
+}
+
+/**
+ * Those that were copied one by one, and of others only between which numbers: a file that somebody called
+ * `keyring.20261121` would make a list without an end.
+ */
+function missingKeyrings(
+  there: ReadonlyMap<number, Buffer>,
+  copied: ReadonlyMap<number, Buffer> | undefined,
+): { from: number; to: number }[] {
+  const known = new Set([1, ...there.keys(), ...(copied?.keys() ?? [])]);
+  const missing: { from: number; to: number }[] = [];
+  let next = 1;
+  for (const number of [...known].toSorted((a, b) => a - b)) {
+    if (number > next) missing.push({ from: next, to: number - 1 });
+    if (!there.has(number)) missing.push({ from: number, to: number });
+    next = number + 1;
+  }
+  return missing;
 }
 
 /** A copy that is harmed itself says nothing about what it is a copy of. */

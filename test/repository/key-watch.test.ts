@@ -231,6 +231,16 @@ test('without the key a slot that is gone is told from one that was removed, and
   expect(await files()).toEqual(['keyring.1', 'every slot', 'main.json', 'second.json']);
 });
 
+test('a file that is called like a keyring of a far number makes no endless list of those that are missing', async () => {
+  await using store = await copied();
+  const { repository } = (await store.open()).identity;
+  await writeFile(inTarget(store, 'keyring.20261121'), await readFile(inTarget(store, 'keyring.1')));
+  const found = await lookAtKeys(store.host.disk, { folder: store.target, repository });
+  expect(found.map(({ file, problem }) => `${file}: ${problem}`)).toEqual([
+    'keyring.2: it is missing, and so is each up to keyring.20261120',
+  ]);
+});
+
 test('the last slot that is whole stays, whatever else lies in keys/', async () => {
   await using store = await copied();
   await chmod(inTarget(store, 'second.json'), 0o640);
