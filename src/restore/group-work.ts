@@ -42,7 +42,11 @@ export async function setGroups(
     const outcome =
       members.length > 0
         ? { problem: `it became active: ${who}`, mayPass: false }
-        : await setGroup(cluster, change, waiting);
+        : await setGroup(cluster, change, {
+            ...waiting,
+            // Who was waited for in vain once is not waited for again for each group.
+            isPatient: !outcomes.some(({ mayPass }) => mayPass),
+          });
     outcomes.push({ ...change, ...outcome });
   }
   return outcomes;
@@ -51,11 +55,12 @@ export async function setGroups(
 async function setGroup(
   cluster: Cluster,
   change: GroupChange,
-  waiting: { clock: Clock; signal: AbortSignal },
+  waiting: { clock: Clock; signal: AbortSignal; isPatient: boolean },
 ): Promise<Pick<GroupOutcome, 'problem' | 'mayPass'>> {
   try {
     // Once more does no harm: the offsets are the same, and a group that has become active refuses them.
-    const problem = await patiently(async () => setOnce(cluster, change, waiting.signal), waiting);
+    const act = async (): Promise<string | undefined> => setOnce(cluster, change, waiting.signal);
+    const problem = await (waiting.isPatient ? patiently(act, waiting) : act());
     return { problem, mayPass: false };
   } catch (error) {
     if (!(error instanceof VarveError) || error.code === 'interrupted') throw error;

@@ -55,6 +55,15 @@ async function setOn(fake: object): ReturnType<typeof setGroups> {
   return await setGroups(cluster, [change], waiting);
 }
 
+test('coordinators that stay away are waited for once, and not for every group', async () => {
+  const { cluster, ...waiting } = portsOf(coordinator({ commits: [away] }));
+  const beganMs = waiting.clock.now;
+  const changes = ['billing', 'shipping', 'tax'].map((group) => ({ ...change, group }));
+  const outcomes = await setGroups(cluster, changes, waiting);
+  expect(outcomes.map(({ mayPass }) => mayPass)).toEqual([true, true, true]);
+  expect(waiting.clock.now - beganMs).toBeLessThan(70_000);
+});
+
 test.each([
   { what: 'has not heard of the topic yet', fake: coordinator({ commits: [codes.unknownTopic, 0] }) },
   { what: 'dies before it answers', fake: coordinator({ commits: [away, 0] }) },

@@ -114,6 +114,17 @@ export class Saved implements AsyncDisposable {
     });
   }
 
+  /** Resolves when the restore has come to this group. */
+  async sets(index: number): Promise<void> {
+    const { group = '' } = this.#groups[index] ?? {};
+    await expect
+      .poll(async () => (await this.#java.listGroupOffsets(group)).length, {
+        timeout: patienceMs,
+        interval: 5,
+      })
+      .toBeGreaterThan(0);
+  }
+
   /** Which broker answers for a group. */
   async coordinatorOf(group: string): Promise<KafkaBroker> {
     const topic = '__consumer_offsets';

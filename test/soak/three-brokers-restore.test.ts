@@ -168,18 +168,31 @@ test.each(everyBroker)('broker $id dies while groups are set', async ({ id }) =>
   await using saved = await Saved.of(kafka, { topic, count: 600, groups: 40 });
   await saved.lose();
   const running = restoreHere(saved, {});
-  await expect
-    .poll(async () => (await java.listGroupOffsets(`${topic}.group-3`)).length, {
-      timeout: patienceMs,
-      interval: 5,
-    })
-    .toBeGreaterThan(0);
+  await saved.sets(3);
   const broker = brokerOf(kafka, id);
   await broker.kill();
   const ends = await untilRestored(async () => restoreHere(saved, {}), running);
   await broker.start();
   await saved.expectBack();
   expect(ends).toHaveLength(1);
+});
+
+test('no coordinator for more than a minute: 6, and the same command sets the groups', async () => {
+  const topic = 'ungrouped';
+  await using saved = await Saved.of(kafka, { topic, count: 600, groups: 40 });
+  await saved.lose();
+  const running = restoreHere(saved, {});
+  await saved.sets(3);
+  const [first, second] = kafka.brokers;
+  await Promise.all([first?.kill(), second?.kill()]);
+  expect(await running).toMatchObject({
+    status: 6,
+    stdout: expect.stringMatching(/\nNOT RESTORED \S+\n$/),
+    stderr: expect.stringContaining('was not set'),
+  });
+  await Promise.all([first?.start(), second?.start()]);
+  await untilRestored(async () => restoreHere(saved, {}));
+  await saved.expectBack();
 });
 
 test('a topic that is emptied and filled again while a broker dies and leaders move', async () => {
