@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,4 +15,16 @@ export async function aptGet(
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const lock = join(tmpdir(), 'varve-apt-get.lock');
   await run('flock', [lock, 'apt-get', ...words], { ...options, env, maxBuffer: outputBytesMax });
+}
+
+/** Debian packages as files below a folder: nothing is installed, and their dependencies are not there. */
+export async function unpackDebian(packages: readonly string[], folder: string): Promise<void> {
+  const download = async (): Promise<void> => aptGet(['download', ...packages], { cwd: folder });
+  await download().catch(async () => {
+    await aptGet(['update']);
+    await download();
+  });
+  const names = await readdir(folder);
+  for (const name of names.filter((each) => each.endsWith('.deb')))
+    await run('dpkg', ['-x', join(folder, name), folder]);
 }

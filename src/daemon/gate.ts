@@ -51,7 +51,10 @@ export class TargetGate {
     order: Omit<Order<Name>, 'onChild' | 'stuckMs'>,
   ): Promise<OrderResult<Name>> {
     const { clock } = this.#host;
-    if (this.#state.kind === 'stuck') throw hangs(this.#state, clock.nowMs());
+    if (this.#state.kind === 'stuck') {
+      const target = order.settings.repository.dir;
+      throw hangs(this.#state, { target, nowMs: clock.nowMs() });
+    }
     const sinceMs = clock.nowMs();
     this.#state = { kind: 'busy', sinceMs };
     try {
@@ -77,11 +80,14 @@ export class TargetGate {
   }
 }
 
-function hangs(state: Extract<GateState, { kind: 'stuck' }>, nowMs: number): VarveError {
+function hangs(
+  state: Extract<GateState, { kind: 'stuck' }>,
+  { target, nowMs }: { target: string | undefined; nowMs: number },
+): VarveError {
   const forText = `for ${Math.round((nowMs - state.sinceMs) / 1000)} s`;
   return new VarveError(
     'target-unusable',
-    `the target hangs: the last child process has not ended ${forText}`,
+    `the target ${target} hangs: the last child process has not ended ${forText}`,
     {
       hint: 'look at the mount of repository.dir and at its server; cycles go on by themselves once it answers',
     },

@@ -12,6 +12,7 @@ import { codeOf, type Disk, type DiskFile } from '../host/host.ts';
 import { packName } from './layout.ts';
 import type { Pack } from './manifest.ts';
 import { parseIndex, type IndexedSegment, type PackIndex } from './pack-index.ts';
+import { openLengthProblem } from './length.ts';
 import type { Repository } from './open.ts';
 
 const indexBytesMax = 1024 * 1024 * 1024;
@@ -29,8 +30,8 @@ export async function readIndex(
     throw damaged(pack.path, `its index of ${bytes} bytes at ${position} does not lie in it`);
   const file = await openPack(disk, { snapshot, pack });
   try {
-    const fileBytes = await file.byteLength();
-    if (fileBytes !== pack.bytes) throw damaged(pack.path, `expected ${pack.bytes} bytes, got ${fileBytes}`);
+    const problem = await openLengthProblem(file, pack.bytes);
+    if (problem !== undefined) throw damaged(pack.path, problem);
     const sealed = Buffer.allocUnsafe(bytes);
     if ((await file.read(sealed, position)) < bytes) throw damaged(pack.path, 'its index is cut off');
     const identity: ObjectIdentity = {

@@ -2,6 +2,7 @@
 import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { codeOf, type Disk, type Host } from '../host/host.ts';
+import { findRepository } from './identity.ts';
 import { isLinkRefused, linkObstacleIn, sharedPacksHint } from './links.ts';
 import { withOwners } from './owners.ts';
 import { createFile, readPastCache, removeTree, targetTimeIn } from './steps.ts';
@@ -17,10 +18,18 @@ export interface ProbeFinding {
 const clockDifferenceMaxMs = 5 * 60_000;
 const freeBytesMin = 1024 ** 3;
 
-export async function probeTarget(host: Host, folder: string): Promise<ProbeFinding[]> {
+/** Where another repository is `expected`, this is the wrong volume: nothing is tried on it. */
+export async function probeTarget(host: Host, folder: string, expected?: string): Promise<ProbeFinding[]> {
   const { disk, random } = host;
   const findings: ProbeFinding[] = [...(await mountFindings(host, folder))];
   try {
+    const found = expected === undefined ? undefined : await findRepository(disk, folder);
+    if (expected !== undefined && found?.repository !== expected) {
+      const got = found === undefined ? 'none' : `repository ${found.repository}`;
+      const detail = `${folder}: expected repository ${expected}, in which this installation published, got ${got}`;
+      const hint = 'mount the volume of repository.dir';
+      return [...findings, { level: 'fail', what: 'repository', code: 'target-unusable', detail, hint }];
+    }
     if ((await disk.stat(folder)) === undefined) {
       const detail = `${folder} is not there yet: varve init makes it`;
       return [

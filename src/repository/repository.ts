@@ -51,6 +51,7 @@ export {
   type RepositoryPlace,
 } from './layout.ts';
 export { copyFile } from './copy.ts';
+export { lengthProblem } from './length.ts';
 export { isLinkRefused, linkObstacle, linkRefused, linkSettled, sharingText } from './links.ts';
 export { acquireLock, breakLock, readLock, type LockHolder, type RepositoryLock } from './lock.ts';
 export {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { VarveError } from '../errors.ts';
 import type { Disk } from '../host/host.ts';
 import {
+  lengthProblem,
   listSnapshots,
   openManifestHead,
   packName,
@@ -88,10 +89,10 @@ async function absentPack(
 ): Promise<VarveError | undefined> {
   for (const pack of manifest.packs) {
     const { path, bytes } = pack;
-    const stat = await disk.stat(join(snapshotFolder(place, manifest.id), packName(pack)));
-    if (stat?.kind === 'file' && stat.byteLength === bytes) continue;
-    const got = stat === undefined ? 'it is missing' : `expected ${bytes} bytes, got ${stat.byteLength}`;
-    return new VarveError('damage', `pack ${path} of snapshot ${manifest.id}: ${got}`, {
+    const file = join(snapshotFolder(place, manifest.id), packName(pack));
+    const problem = await lengthProblem(disk, file, bytes);
+    if (problem === undefined) continue;
+    return new VarveError('damage', `pack ${path} of snapshot ${manifest.id}: ${problem}`, {
       hint: 'put the pack back from another snapshot or another copy of the repository, then run varve verify',
     });
   }

@@ -1,6 +1,6 @@
 /** One cycle: from closed local segments to a published snapshot, and what is let go of afterwards. */
-import { messageOf, VarveError } from '../errors.ts';
-import type { Clock } from '../host/host.ts';
+import { firstError, messageOf, VarveError, type ErrorCode } from '../errors.ts';
+import { codeOf, isDiskFull, type Clock } from '../host/host.ts';
 import {
   readMemory,
   sweepPacks,
@@ -48,11 +48,19 @@ export async function runCycle(
     await note({ atMs: beganMs, outcome: 'published' });
     return report;
   } catch (error) {
-    const code = error instanceof VarveError ? error.code : 'failed';
-    const attempt = { atMs: beganMs, outcome: 'failed', code, message: messageOf(error) } as const;
+    const message = messageOf(error);
+    const attempt = { atMs: beganMs, outcome: 'failed', code: codeToNote(error), message } as const;
     await note(attempt).catch(() => undefined); // the cycle's own error is the one to tell
     throw error;
   }
+}
+
+/** What the operating system refuses is told by the parent as the target's, and is to be noted as that, too. */
+function codeToNote(thrown: unknown): ErrorCode {
+  const error = firstError(thrown);
+  if (error instanceof VarveError) return error.code;
+  if (isDiskFull(error)) return 'no-space';
+  return codeOf(error) === undefined ? 'failed' : 'target-unusable';
 }
 
 type Given = Pick<Ground, 'settings' | 'request' | 'ports' | 'beganMs'>;

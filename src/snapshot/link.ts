@@ -5,6 +5,7 @@ import { codeOf, ensureFolder, type Disk, type Host } from '../host/host.ts';
 import {
   copyFile,
   isLinkRefused,
+  lengthProblem,
   linkObstacle,
   linkRefused,
   linkSettled,
@@ -73,11 +74,9 @@ class Linker implements LinkedPacks {
     const { host, repository } = this.#ports;
     const { disk } = host;
     const existing = join(this.#from, packName(pack));
-    const stat = await disk.stat(existing);
-    if (stat?.kind !== 'file' || stat.byteLength !== pack.bytes) {
-      const got =
-        stat === undefined ? 'it is missing' : `expected ${pack.bytes} bytes, got ${stat.byteLength}`;
-      this.missing.push({ pack, problem: got });
+    const problem = await lengthProblem(disk, existing, pack.bytes);
+    if (problem !== undefined) {
+      this.missing.push({ pack, problem });
       return;
     }
     if (pack.shared === true) {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Host } from '../host/host.ts';
 import {
+  lengthProblem,
   packName,
   readPastCache,
   snapshotFolder,
@@ -73,10 +74,8 @@ export async function problemWith(
   { host, snapshot }: { host: Host; snapshot: string },
 ): Promise<string | undefined> {
   const path = join(snapshot, packName(pack));
-  const stat = await host.disk.stat(path);
-  if (stat === undefined) return 'it is missing';
-  if (stat.kind !== 'file') return 'it is no file';
-  if (stat.byteLength !== pack.bytes) return `expected ${pack.bytes} bytes, got ${stat.byteLength}`;
+  const problem = await lengthProblem(host.disk, path, pack.bytes);
+  if (problem !== undefined) return problem;
   const { sha256 } = await readPastCache(host.disk, path, () => undefined);
   return sha256 === pack.sha256 ? undefined : `expected SHA-256 ${pack.sha256}, got ${sha256}`;
 }

@@ -146,7 +146,7 @@ class Asking<Name extends OrderName> {
         this.#taking.then(() => resolve(message.result), reject);
         return;
       case 'failed':
-        reject(this.#order.signal?.aborted === true ? interrupted() : heard(message.error));
+        reject(this.#order.signal?.aborted === true ? interrupted() : heard(message.error, this.#target));
         return;
     }
   }
@@ -165,12 +165,16 @@ class Asking<Name extends OrderName> {
     });
   }
 
+  get #target(): string | undefined {
+    return this.#order.settings.repository.dir;
+  }
+
   get #stuckMs(): number {
     return this.#order.stuckMs ?? stuckAfterMs;
   }
 
   #stuck(what: string): VarveError {
-    return new VarveError('target-unusable', `the target hangs: ${what}`, {
+    return new VarveError('target-unusable', `the target ${this.#target} hangs: ${what}`, {
       hint: 'look at the mount of repository.dir and at its server; what is read from Kafka goes on to the local disk meanwhile',
     });
   }

@@ -113,8 +113,12 @@ export async function instances({ host, settings }: OrderContext): Promise<reado
 }
 
 /** Tries what a cycle does, for `doctor`. */
-export async function probe({ host, settings }: OrderContext): Promise<readonly ProbeFinding[]> {
-  return await probeTarget(host, settings.repository.dir ?? '');
+export async function probe(
+  { host, settings }: OrderContext,
+  { memory }: { memory: Memory | undefined },
+): Promise<readonly ProbeFinding[]> {
+  const expected = memory?.repository === '' ? undefined : memory?.repository;
+  return await probeTarget(host, settings.repository.dir ?? '', expected);
 }
 
 export async function verify(

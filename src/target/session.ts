@@ -40,6 +40,7 @@ export class ReadingSession implements AsyncDisposable {
   readonly #waiting = new Map<number, Waiting<Piece | undefined>[]>();
   readonly #looking: Waiting<Found>[] = [];
   readonly #ended: Promise<unknown>;
+  readonly #target: string | undefined;
   #tell: (told: ToServe) => void = (told) => void this.#early.push(told);
   readonly #early: ToServe[] = [];
   #readings = 0;
@@ -49,6 +50,7 @@ export class ReadingSession implements AsyncDisposable {
 
   constructor(host: Host, o: SessionOptions) {
     const { settings, signal, stuckMs } = o;
+    this.#target = settings.repository.dir;
     const run = o.run ?? (async (order) => runOrder(host, order));
     const frames = pouredFds.map(() => new FrameReader((head, body) => this.#take(head, body)));
     const order = run({
@@ -124,7 +126,7 @@ export class ReadingSession implements AsyncDisposable {
   #take(head: ServedHead, bytes: Buffer): void {
     const { reading, error, from, to, path } = head;
     const waiting = this.#waiting.get(reading)?.shift();
-    if (error !== undefined) waiting?.reject(heard(error));
+    if (error !== undefined) waiting?.reject(heard(error, this.#target));
     else if (from === undefined || to === undefined) waiting?.resolve(undefined);
     else waiting?.resolve({ bytes, from: BigInt(from), to: BigInt(to), path: path ?? '' });
   }
@@ -132,7 +134,7 @@ export class ReadingSession implements AsyncDisposable {
   #seen(look: Look): void {
     const looking = this.#looking.shift();
     if ('found' in look) looking?.resolve(look.found);
-    else looking?.reject(heard(look.error));
+    else looking?.reject(heard(look.error, this.#target));
   }
 
   #fail(error: unknown): void {

@@ -17,18 +17,18 @@ const noSpace = ['ENOSPC', 'EDQUOT'];
 const readOnly = ['EROFS', 'EACCES', 'EPERM'];
 
 /** What the operating system has against the target, in the words of an operator. */
-export function heard({ code, system, message, hint }: ToldError): VarveError {
+export function heard({ code, system, message, hint }: ToldError, target: string | undefined): VarveError {
   if (isCode(code)) return new VarveError(code, message, hint === undefined ? {} : { hint });
   if (system === undefined) return new VarveError('failed', message);
   if (noSpace.includes(system)) {
-    return new VarveError('no-space', `no room on the target: ${message}`, {
+    return new VarveError('no-space', `no room on the target ${target}: ${message}`, {
       hint: 'make room on the target or raise its quota, then run the command again: nothing was lost',
     });
   }
   const what = readOnly.includes(system)
     ? 'check its owner, its mode and how it is mounted'
     : 'look at the mount and at its server';
-  return new VarveError('target-unusable', `the target cannot be used: ${message}`, {
+  return new VarveError('target-unusable', `the target ${target} cannot be used: ${message}`, {
     hint: `${what}, then run the command again: what was published before stays as it is (varve doctor probes it)`,
   });
 }

@@ -1,13 +1,11 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { aptGet } from '../../scripts/tools/apt.ts';
+import { unpackDebian } from '../../scripts/tools/apt.ts';
 
-const run = promisify(execFile);
 const cache = fileURLToPath(new URL('../../node_modules/.cache/promtool/', import.meta.url));
 
 /** Prometheus' own judge of rules and metrics: the one on PATH, else Debian's, fetched once and not installed. */
@@ -21,13 +19,7 @@ async function fetched(): Promise<string> {
   await mkdir(cache, { recursive: true });
   const folder = await mkdtemp(join(cache, 'fetching-'));
   try {
-    const download = async (): Promise<void> => aptGet(['download', 'prometheus'], { cwd: folder });
-    await download().catch(async () => {
-      await aptGet(['update']);
-      await download();
-    });
-    const [name = ''] = await readdir(folder);
-    await run('dpkg', ['-x', join(folder, name), folder]);
+    await unpackDebian(['prometheus'], folder);
     await rename(join(folder, 'usr/bin/promtool'), join(cache, 'promtool'));
     return join(cache, 'promtool');
   } catch (cause) {

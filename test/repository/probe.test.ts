@@ -61,6 +61,13 @@ test('a folder that is not there is not made', async () => {
   await expect(stat(folder)).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
+test('where the repository of this installation is not, the volume is not mounted: nothing is tried', async () => {
+  await using at = await target();
+  const findings = await probeTarget(systemHost, at.folder, 'dd4a1f0e-7f6f-4c6e-8f5b-0c7d1c0b9a10');
+  expect(worst(findings)).toMatchObject([{ level: 'fail', what: 'repository', code: 'target-unusable' }]);
+  expect(findings.map(({ what }) => what)).toEqual(['mount', 'repository']);
+});
+
 test.each([
   ['link', 'EIO', 'hard links', 'target-unusable'],
   ['makeSymlink', 'EIO', 'symbolic links', 'target-unusable'],

@@ -1,9 +1,15 @@
 import { execFile } from 'node:child_process';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { readPartition } from '../../src/local/local.ts';
-import { openManifest, snapshotFolder, type SavedAccess } from '../../src/repository/repository.ts';
+import {
+  openManifest,
+  readMemory,
+  snapshotFolder,
+  type SavedAccess,
+} from '../../src/repository/repository.ts';
 import { SnapshotSource } from '../../src/snapshot/snapshot.ts';
 import { dayMs, keyOf, Store } from './given.ts';
 
@@ -101,4 +107,15 @@ test('the next cycle seals only what is new and links the rest', async () => {
   expect(links[0]?.links).toBe(3);
   expect(await store.verify()).toMatchObject({ findings: [], snapshots: 3 });
   expect(await disk.readSymlink(join(store.target, 'main', 'daily.0'))).toBe(`snapshots/${third.id}`);
+});
+
+test('a cycle that the target refuses is remembered by the code that it is told with', async () => {
+  await using store = await Store.make();
+  await store.append(keyOf('orders'), 10);
+  await store.cycle();
+  await rename(store.target, `${store.target}-aside`);
+  await writeFile(store.target, ''); // nothing is found below a file
+  await expect(store.cycle()).rejects.toMatchObject({ code: 'ENOTDIR' });
+  const memory = await readMemory(store.host, store.local);
+  expect(memory?.lastAttempt).toMatchObject({ outcome: 'failed', code: 'target-unusable' });
 });

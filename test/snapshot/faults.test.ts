@@ -224,7 +224,7 @@ async function onCopy(
 
 /** In an operator's words: room that is missing is one thing, all else another. */
 function assertTold({ call, error }: Outcome): void {
-  const { code, message } = heard(tell(error));
+  const { code, message } = heard(tell(error), '/target');
   expect(message).not.toBe('');
   const fitting = call.endsWith('ENOSPC') ? ['no-space'] : ['target-unusable', 'config'];
   expect(fitting, message).toContain(code);

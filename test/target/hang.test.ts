@@ -1,7 +1,5 @@
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -12,6 +10,7 @@ import { nothingAccepted, openSink, serveHttp, type DaemonEvent } from '../../sr
 import { systemHost } from '../../src/host/host.ts';
 import { until } from '../sink/processes.ts';
 import { Hanging } from './hanging.ts';
+import { installed } from './installed.ts';
 
 const run = promisify(execFile);
 
@@ -23,40 +22,12 @@ afterAll(async () => {
   await kafka.stop();
 });
 
-interface Place extends AsyncDisposable {
-  readonly folder: string;
-  readonly target: Hanging;
-  readonly config: Config;
-}
-
-/** An installation whose repository is behind a mount that can be made to hang. */
-async function installed(name: string): Promise<Place> {
-  const folder = await mkdtemp(join(tmpdir(), 'varve-hang-'));
-  const target = await Hanging.mount();
-  const settings = {
-    name,
-    kafka: { brokers: kafka.bootstrap.split(',') },
-    topics: { include: [name] },
-    local: { dir: join(folder, 'local'), minFree: '16MiB' },
-    repository: { dir: join(target.folder, 'repository'), keyFile: join(folder, 'key') },
-    observe: { port: 0 },
-  };
-  await writeFile(join(folder, 'key'), randomBytes(32));
-  await writeFile(join(folder, 'varve.yaml'), JSON.stringify(settings)); // JSON is YAML
-  expect(await varve(['init'], { cwd: folder })).toMatchObject({ status: 0 });
+async function configOf({ folder }: { folder: string }): Promise<Config> {
   const { config } = await loadConfig(
     { file: join(folder, 'varve.yaml'), needs: ['kafka.brokers', 'local.dir', 'repository'] },
     { env: {}, cwd: folder, readText: async (path) => readFile(path, 'utf8') },
   );
-  return {
-    folder,
-    target,
-    config,
-    async [Symbol.asyncDispose]() {
-      await target[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  return config;
 }
 
 /** The child processes of this one that reach for a target. */
@@ -73,8 +44,9 @@ test('while the target hangs the sink goes on, health answers, no second child s
   const java = await kafka.java();
   await java.createTopic({ topic: 'hanging', partitions: 2 });
   await java.produceLoad({ topic: 'hanging', records: 2000, size: 200 });
-  await using place = await installed('hanging');
-  const { config, target } = place;
+  await using place = await installed(kafka, { name: 'hanging', target: await Hanging.mount() });
+  const { target } = place;
+  const config = await configOf(place);
   const stopping = new AbortController();
   // In the middle of a cycle: while blocks are on their way to the pack.
   let isArmed = false;
@@ -130,7 +102,7 @@ test('every command ends by itself with 13 while the target hangs', async () => 
   const java = await kafka.java();
   await java.createTopic({ topic: 'ending', partitions: 1 });
   await java.produceLoad({ topic: 'ending', records: 100, size: 100 });
-  await using place = await installed('ending');
+  await using place = await installed(kafka, { name: 'ending', target: await Hanging.mount() });
   const { folder, target } = place;
   expect(await varve(['backup'], { cwd: folder })).toMatchObject({ status: 0 });
   target.stop();

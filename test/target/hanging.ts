@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -17,10 +18,12 @@ export class Hanging implements AsyncDisposable {
   readonly folder: string;
   readonly #root: string;
   readonly #server: ChildProcess;
+  readonly #said: Interface;
 
-  private constructor(root: string, server: ChildProcess) {
+  private constructor(root: string, server: ChildProcess, said: Interface) {
     this.#root = root;
     this.#server = server;
+    this.#said = said;
     this.folder = join(root, 'seen');
   }
 
@@ -30,21 +33,29 @@ export class Hanging implements AsyncDisposable {
     const program = join(root, 'server');
     await run('go', ['build', '-o', program, '.'], { cwd: source });
     const server = spawn(program, [join(root, 'behind'), join(root, 'seen')], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
     let words = '';
     server.stderr?.setEncoding('utf8').on('data', (text: string) => {
       words += text;
     });
-    const mounted = once(server.stdout ?? server, 'data').then(() => true);
+    const said = createInterface({ input: server.stdout });
+    const mounted = once(said, 'line').then(() => true);
     const failed = once(server, 'exit').then(() => false);
     if (!(await Promise.race([mounted, failed])))
       throw new Error(`the test needs to mount through FUSE: ${words}`);
-    return new Hanging(root, server);
+    return new Hanging(root, server, said);
   }
 
   stop(): void {
     this.#server.kill('SIGSTOP');
+  }
+
+  /** Resolves when it has stopped by itself in the middle of such a call to a pack. */
+  async stoppedAt(call: 'write' | 'fsync' | 'read'): Promise<void> {
+    const stopped = once(this.#said, 'line');
+    this.#server.stdin?.write(`${call}\n`);
+    await stopped;
   }
 
   resume(): void {

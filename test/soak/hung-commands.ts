@@ -1,0 +1,43 @@
+/**
+ * Every command that looks at the repository, with words that make it do so, by its name; null for those that do not.
+ * `T` is the topic, `OUT` a new name in the installation's folder.
+ */
+export const lookingWords: Readonly<Record<string, string | null>> = {
+  run: null, // goes on
+  backup: '',
+  snapshot: '',
+  restore: '--topic T --to-topic elsewhere --yes',
+  drill: '--no-kafka',
+  export: '--topic T --snapshot latest --out OUT',
+  import: null,
+  'import-sink': null,
+  'restores list': null,
+  'groups list': '',
+  'groups rollback': null,
+  list: '',
+  info: '',
+  cat: '--topic T --snapshot latest',
+  check: '',
+  verify: '--deep',
+  'gaps list': null,
+  'gaps accept': null,
+  expire: '--dry-run',
+  pin: 'latest',
+  unpin: 'latest',
+  'instance list': '',
+  'instance retire': 'main --yes',
+  repack: '--dry-run',
+  unlock: '--yes',
+  'key list': '',
+  'key add': 'second --key-file second-key',
+  'key remove': 'main --yes',
+  'key rotate': '--yes',
+  'key export': '--yes',
+  'key generate': null,
+  doctor: '',
+  init: '',
+  'config print': null,
+  'config validate': null,
+  completion: null,
+  version: null,
+};
