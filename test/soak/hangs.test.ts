@@ -12,7 +12,8 @@ import { processesIn, type Held } from './held.ts';
 import { lookingWords } from './hung-commands.ts';
 
 /** What a command may take: half a minute until a call counts as hanging, and its start on a busy machine. */
-const commandMsMax = 75_000;
+const commandMsMax = 90_000;
+const commandsAtOnce = 6;
 const answerMsMax = 2000;
 const everySeconds = { cycle: { schedule: '*/3 * * * * *' } };
 
@@ -136,15 +137,17 @@ test('every command that looks at the repository ends by itself with 13 where no
     words === null ? [] : [`${name} ${words}`.trim()],
   );
   target.behind.stop();
-  const ends = await Promise.all(
-    looking.map(async (words) => {
-      const beganMs = performance.now();
-      const real = words.replace('OUT', join(folder, 'out.tar')).replace('T ', `${topic} `).split(' ');
-      const { status, stderr } = await varve(real, { cwd: folder });
-      const isQuick = performance.now() - beganMs < commandMsMax;
-      return { words, status, isQuick, names: stderr.includes(target.folder) ? 'the target' : stderr };
-    }),
-  );
+  const end = async (words: string): Promise<object> => {
+    const beganMs = performance.now();
+    const real = words.replace('OUT', join(folder, 'out.tar')).replace('T ', `${topic} `).split(' ');
+    const { status, stderr, stdout } = await varve(real, { cwd: folder });
+    const isQuick = performance.now() - beganMs < commandMsMax;
+    const said = stdout + stderr;
+    return { words, status, isQuick, names: said.includes(target.folder) ? 'the target' : said };
+  };
+  const ends: object[] = [];
+  for (let done = 0; done < looking.length; done += commandsAtOnce)
+    ends.push(...(await Promise.all(looking.slice(done, done + commandsAtOnce).map(end))));
   expect(ends).toEqual(looking.map((words) => ({ words, status: 13, isQuick: true, names: 'the target' })));
   target.resume();
   await noneLeftIn(folder);
