@@ -27,14 +27,14 @@ const ofTopics = [
 export async function exportSnapshot(context: CommandContext): Promise<number> {
   const { args, cwd } = context;
   const [name = '', folder] = args.words;
-  const choice = snapshotChoice(name, 'export');
   const other = args.typed.find((word) => ofTopics.some((option) => word.split('=')[0] === `--${option}`));
   if (folder === undefined || other !== undefined) {
-    const got = folder === undefined ? 'a snapshot alone' : `${other} with them`;
+    const got = other === undefined ? 'a snapshot alone' : `${other} with ${JSON.stringify(name)}`;
     throw new VarveError('usage', `export: expected a snapshot and a folder, got ${got}`, {
       hint: 'varve export SNAPSHOT DIR copies a snapshot whole; varve export --topic T --out FILE writes topics',
     });
   }
+  const choice = snapshotChoice(name, 'export');
   const { config } = await context.loadedConfig(['repository']);
   const instance = args.string('instance') ?? config.instance;
   const status = new StatusLine(context.errText, context.terminal.columns);

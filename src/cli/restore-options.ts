@@ -161,6 +161,11 @@ function chosenOf(args: Args): Chosen {
   const repartition = repartitionOf(args.string('repartition'));
   const partitions = [...new Set(args.list('partition').map(partitionOf))].toSorted((a, b) => a - b);
   const groupsTo = groupsToOf(args.string('groups-to'));
+  if (args.string('groups-to') !== undefined && args.flag('no-groups'))
+    throw usage(
+      'expected --groups-to or --no-groups, got both',
+      '--groups-to tells where the groups go that are set, and --no-groups sets none',
+    );
   if (repartition !== undefined && partitions.length > 0)
     throw usage(
       'expected --partition or --repartition, got both',

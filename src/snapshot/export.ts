@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { dirname, join, relative } from 'node:path';
 import { VarveError } from '../errors.ts';
-import { codeOf, ensureFolder, type Disk, type Host } from '../host/host.ts';
+import { codeOf, ensureFolder, type Disk, type DiskStat, type Host } from '../host/host.ts';
 import {
   copyFile,
   createFile,
@@ -53,8 +53,7 @@ export async function exportSnapshot(ports: VerifyPorts, o: ExportRequest): Prom
   const { folder, repository } = o;
   const { id, packs, instance } = o.opened.manifest;
   const bytes = packs.reduce((sum, pack) => sum + pack.bytes, 0);
-  assertApart(repository.place.folder, folder);
-  const isMade = await prepareFolder(disk, folder, bytes);
+  const isMade = await prepareFolder(disk, { folder, repositoryFolder: repository.place.folder, bytes });
   try {
     await copyAll(ports, o, bytes);
     await assertRestorable(disk, await o.reopen({ folder, instance }), o.opened);
@@ -65,8 +64,9 @@ export async function exportSnapshot(ports: VerifyPorts, o: ExportRequest): Prom
   return { instance, snapshot: id, folder, packs: packs.length, bytes };
 }
 
-function assertApart(repositoryFolder: string, folder: string): void {
-  if (!isWithin(folder, repositoryFolder) && !isWithin(repositoryFolder, folder)) return;
+async function assertApart(disk: Disk, repositoryFolder: string, folder: string): Promise<void> {
+  const isApart = !isWithin(folder, repositoryFolder) && !isWithin(repositoryFolder, folder);
+  if (isApart && !(await leadsInto(disk, repositoryFolder, folder))) return;
   throw new VarveError(
     'usage',
     `export: ${folder} and the repository ${repositoryFolder} lie in one another`,
@@ -80,12 +80,36 @@ function isWithin(inner: string, outer: string): boolean {
   return !/^\.\.(\/|$)/.test(relative(outer, inner));
 }
 
+/** By a symbolic link a folder is inside under another name: each folder above it, as the disk has them, up to the root. */
+async function leadsInto(disk: Disk, outer: string, folder: string): Promise<boolean> {
+  const wanted = await disk.stat(`${outer}/.`);
+  if (wanted === undefined) return false;
+  let path = `${await nearest(disk, folder)}/.`;
+  let at = await disk.stat(path);
+  while (at !== undefined) {
+    if (isSame(at, wanted)) return true;
+    path += '/..';
+    const above = await disk.stat(path);
+    if (above !== undefined && isSame(at, above)) return false;
+    at = above;
+  }
+  return false;
+}
+
+function isSame(a: DiskStat, b: DiskStat): boolean {
+  return a.inode === b.inode && a.device === b.device;
+}
+
 /** What a file system that is new has in it. */
 const ofFileSystem = ['lost+found'];
 
 /** True where the folder was made. */
-async function prepareFolder(disk: Disk, folder: string, bytes: number): Promise<boolean> {
+async function prepareFolder(
+  disk: Disk,
+  { folder, repositoryFolder, bytes }: { folder: string; repositoryFolder: string; bytes: number },
+): Promise<boolean> {
   const there = await entriesOf(disk, folder);
+  await assertApart(disk, repositoryFolder, folder);
   const [first] = (there ?? []).filter((name) => !ofFileSystem.includes(name)).toSorted();
   if (there !== undefined && first !== undefined) {
     const isCutOff = there.includes('keys') && !there.includes(repositoryFileName);

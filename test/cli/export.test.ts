@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { keyOf, Store } from '../snapshot/given.ts';
@@ -30,7 +30,16 @@ test('a snapshot is exported by its view, and every command reads the copy; what
   await mkdir(join(store.folder, 'other'));
   expect(await varve('export', 'daily.7', 'other')).toMatchObject({ status: 15 });
   expect(await varve('export', 'latest', join(store.target, 'copy'))).toMatchObject({ status: 2 });
+  await symlink(store.target, join(store.folder, 'link'));
+  expect(await varve('export', 'latest', 'link/copy')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('lie in one another'),
+  });
   expect(await varve('export', 'latest')).toMatchObject({ status: 2 });
   expect(await varve('export', 'latest', 'other', '--topic=orders')).toMatchObject({ status: 2 });
+  expect(await varve('export', '--topic', 'orders', 'orders.tar')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('varve export --topic T --out FILE'),
+  });
   expect(await readdir(join(store.folder, 'other'))).toEqual([]);
 });

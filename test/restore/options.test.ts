@@ -17,6 +17,7 @@ test.each([
   [['--topic', 'a', '--recreate', '--append'], /at most one of --recreate, --empty, --append/],
   [['--topic', 'a', '--all-groups', '--no-groups'], /at most one of --all-groups, --no-groups/],
   [['--topic', 'a', '--group', 'g', '--no-groups'], /--group, --all-groups or --no-groups/],
+  [['--topic', 'a', '--groups-to', 'latest', '--no-groups'], /expected --groups-to or --no-groups/],
   [['--topic', 'a', '--target', 't', '--target-brokers', 'h:1'], /at most one of --target, --target-brokers/],
   [['--to-topic', 'b', '--map', 'a:b'], /--to-topic or --map/],
   [['--map', 'a:b:c'], /--map: expected source:target/],
