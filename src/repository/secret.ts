@@ -19,21 +19,24 @@ export function secretOf(repository: {
 
 const fileBytesMax = 64 * 1024;
 
-export async function readSecret(disk: Disk, secret: RepositorySecret): Promise<SlotSecret> {
+const configured = { keyFile: 'repository.keyFile', passphraseFile: 'repository.passphraseFile' };
+
+/** `told` is what an operator calls the files by. */
+export async function readSecret(
+  disk: Disk,
+  secret: RepositorySecret,
+  told = configured,
+): Promise<SlotSecret> {
   if ('keyFile' in secret) {
-    const bytes = await readSmall(disk, secret.keyFile, 'repository.keyFile');
+    const bytes = await readSmall(disk, secret.keyFile, told.keyFile);
     return { keyFile: parseKeyFile(bytes, secret.keyFile) };
   }
-  const bytes = await readSmall(disk, secret.passphraseFile, 'repository.passphraseFile');
+  const bytes = await readSmall(disk, secret.passphraseFile, told.passphraseFile);
   const passphrase = bytes.toString('utf8').split(/\r?\n/, 1)[0] ?? '';
   if (passphrase !== '') return { passphrase };
-  throw new VarveError(
-    'config',
-    `repository.passphraseFile ${secret.passphraseFile}: its first line is empty`,
-    {
-      hint: 'write the passphrase on the first line',
-    },
-  );
+  throw new VarveError('config', `${told.passphraseFile} ${secret.passphraseFile}: its first line is empty`, {
+    hint: 'write the passphrase on the first line',
+  });
 }
 
 /** 32 bytes, as they are or as base64 or hexadecimal text. */

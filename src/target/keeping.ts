@@ -34,6 +34,9 @@ export interface KeysFound {
   readonly problems: readonly KeyProblem[];
 }
 
+/** The options of key add. */
+const typed = { keyFile: '--key-file', passphraseFile: '--passphrase-file' };
+
 /** Every slot, every content key, and what is wrong with `keys/`. */
 export async function keys(
   context: OrderContext,
@@ -61,7 +64,7 @@ export async function addSlot(
   const { host, stretch } = context;
   const repository = await opened(context);
   const { folder } = repository.place;
-  const secret = await readSecret(host.disk, o.secret);
+  const secret = await readSecret(host.disk, o.secret, typed);
   const { repository: uuid } = repository.identity;
   await writeSlot(host, { folder, repository: uuid, slot: o.slot, root: repository.root, secret, stretch });
 }
@@ -74,7 +77,7 @@ export async function recoverSlot(
   const { host, stretch } = context;
   const place = placeOf(context);
   const { folder } = place;
-  const secret = await readSecret(host.disk, o.secret);
+  const secret = await readSecret(host.disk, o.secret, typed);
   const identity = await readRepositoryIdentity(host.disk, folder);
   const { root, made } = await recoverKeys(host, { place, identity, sheet: parseSheet(o.sheet) });
   const { repository } = identity;

@@ -188,6 +188,10 @@ test('keys are added, proved, listed and removed, and the last one stays', async
   await writeFile(join(store.folder, 'phrase'), 'correct horse battery staple\n');
   expect(await run(store, 'key', 'add', 'escrow', '--key-file', second)).toMatchObject({ status: 0 });
   expect(await run(store, 'key', 'add', 'escrow', '--key-file', second)).toMatchObject({ status: 18 });
+  expect(await run(store, 'key', 'add', 'lost', '--key-file', 'nowhere')).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/--key-file .*nowhere: no such file/),
+  });
   expect(await run(store, 'key', 'add', 'paper', '--passphrase-file', 'phrase')).toMatchObject({ status: 0 });
   expect(await json(store, 'key', 'list')).toMatchObject({
     slots: [{ slot: 'escrow', kind: 'key-file' }, { slot: 'main' }, { slot: 'paper', kind: 'passphrase' }],
