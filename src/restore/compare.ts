@@ -171,7 +171,11 @@ async function leaderOf(
   const { topics } = await cluster.metadata({ topics: [topic], signal });
   const found = topics[0];
   if (found !== undefined && found.errorCode === 0 && found.topicId !== topicId)
-    throw new VarveError('interrupted', `topic ${topic} was made anew while it was being read back`);
+    // Unless a broker that lags behind says so: who writes hears it, too.
+    throw new VarveError('interrupted', `topic ${topic} was made anew while it was being read back`, {
+      retryable: true,
+      hint: 'find out who did that; then begin again with --recreate',
+    });
   const leaderId = found?.partitions.find((row) => row.partition === partition)?.leaderId ?? -1;
   return await cluster.fetcher(leaderId);
 }
