@@ -16,6 +16,7 @@ import type { RestoreProgress } from './progress.ts';
 import type { GroupReport, RestoreReport } from './report.ts';
 import type { RestoreRequest } from './request.ts';
 import { spreadTopic } from './spread.ts';
+import { partitionPlaces, placesOf, Room } from './room.ts';
 import { restorePartition, type StreamEnd } from './stream.ts';
 import {
   changeSettings,
@@ -44,13 +45,11 @@ export interface WorkOptions {
 }
 
 const topicsAtOnce = 4;
-/** Of all topics together: batches that wait for one broker leave in one request. */
-const partitionsAtOnce = 24;
-
 export class Work {
   readonly #request: RestoreRequest;
   readonly #options: WorkOptions;
   readonly #ports: WorkPorts;
+  readonly #room = new Room(partitionPlaces);
   readonly #incomplete: string[] = [];
   readonly #lost = new Map<string, { partition: number; from: bigint; to: bigint }[]>();
 
@@ -117,9 +116,9 @@ export class Work {
       const prepared = { topicId, leaders, there };
       if (plan.isRepartitioned) await this.#spread(plan, { ...o, ...prepared, end });
       const groupOffsets = wantedOffsets(book.journal, plan.target);
-      await mapAtOnce(
+      await this.#room.each(
         plan.isRepartitioned ? [] : o.source.partitions,
-        Math.floor(partitionsAtOnce / Math.min(topicsAtOnce, book.journal.topics.length)),
+        ({ plan: { stretches } }) => placesOf(stretches),
         async ({ partition, copies, plan: { stretches } }) => {
           const row = book.partition(plan.target, partition);
           const place = { topic: plan.target, topicId, partition };
