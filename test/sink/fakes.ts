@@ -94,6 +94,7 @@ export class Fakes implements AsyncDisposable {
         turn += 1;
       } else if (apiKey === apis.metadata) socket.write((metadata ?? metadataOf)(correlationId, this.peers));
       else if (apiKey === 2) socket.write(offsetsOf(correlationId, { request, earliest }));
+      else if (apiKey === 23) socket.write(epochEndsOf(correlationId, request));
       else if (apiKey === 18) socket.write(apiVersionsAnswer(number));
       // Whoever asks for the group's coordinator is refused: it is commits that are done without.
       else if (apiKey === apis.findCoordinator) socket.write(noCoordinator(correlationId));
@@ -218,6 +219,33 @@ function offsetsOf(correlationId: Buffer, o: { request: Buffer; earliest: bigint
       to.array(partitions, (partition) => {
         to.int32(partition).int16(0).int64(-1n).int64(o.earliest).int32(5).noTags();
       });
+      to.noTags();
+    });
+    to.noTags();
+  });
+}
+
+/** Whatever epoch is asked for, it goes as far as there is something. */
+function epochEndsOf(correlationId: Buffer, request: Buffer): Buffer {
+  const from = bodyOf(request);
+  from.int32();
+  const rows: { partition: number; epoch: number }[] = [];
+  from.array(1, () => {
+    from.string();
+    from.array(1, () => {
+      const partition = from.int32();
+      from.int32();
+      rows.push({ partition, epoch: from.int32() });
+      from.tags();
+    });
+    from.tags();
+  });
+  return answer(correlationId, (to) => {
+    to.array([topic], (name) => {
+      to.string(name);
+      to.array(rows, ({ partition, epoch }) =>
+        to.int16(0).int32(partition).int32(epoch).int64(1000n).noTags(),
+      );
       to.noTags();
     });
     to.noTags();
