@@ -57,6 +57,8 @@ export class PartitionWriter {
   /** What stands below this is in the target already. */
   #there = 0n;
   #acked = 0n;
+  /** Of the batches up to there. */
+  ackedBytes = 0;
   #isOutOfSequence = false;
   #idle: (() => void)[] = [];
 
@@ -97,6 +99,7 @@ export class PartitionWriter {
     this.#next = behind;
     if (behind <= this.#there) {
       this.#acked = behind;
+      this.ackedBytes += bytes.length;
       return;
     }
     if (target < this.#there) {
@@ -216,6 +219,7 @@ export class PartitionWriter {
     for (let [first] = this.#pending; first?.state === 'acked'; [first] = this.#pending) {
       this.#pending.shift();
       this.#acked = first.target + BigInt(first.records);
+      this.ackedBytes += first.slice.bytes.length;
       this.#ports.onDone(first.records, first.slice.bytes.length, true);
       first.slice.release();
     }

@@ -72,6 +72,9 @@ export interface StreamEnd {
   readonly content: string | null;
 }
 
+/** Less than this is not worth asking a broker for, while there is more to come. */
+const readAtOnceBytes = 1024 * 1024;
+
 export async function restorePartition(
   source: PartitionSource,
   o: {
@@ -96,13 +99,18 @@ export async function restorePartition(
   const stopped = new AbortController();
   const signal = AbortSignal.any([ports.signal, stopped.signal]);
   let isWritten = false;
+  let readable = { end: start, bytes: 0 };
   const reading = isCompared
     ? readBack(place, {
         cluster,
         clock,
         signal,
         from: start,
-        until: () => ({ end: writer.acked, isFinal: isWritten }),
+        until() {
+          if (isWritten || writer.ackedBytes - readable.bytes >= readAtOnceBytes)
+            readable = { end: writer.acked, bytes: writer.ackedBytes };
+          return { end: readable.end, isFinal: isWritten };
+        },
         onBatch(bytes, header) {
           found.add(bytes, header);
           progress.comparedRecords += header.recordCount;
