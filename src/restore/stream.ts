@@ -8,7 +8,7 @@ import type { Copy, Range } from './backup.ts';
 import { ContentHash, readBack, RecordHash, wrongContent } from './compare.ts';
 import { Cutter, Ranks, type CutCounts, type TimeSelection } from './cut.ts';
 import { readMerged } from './merge.ts';
-import { foreign, type PartitionPlace } from './partition-writer.ts';
+import { foreign, type PartitionPlace, type PartitionWriter } from './partition-writer.ts';
 import type { RestoreProgress } from './progress.ts';
 import type { Stretch } from './stretches.ts';
 import type { TargetWriter } from './writer.ts';
@@ -75,6 +75,16 @@ export interface StreamEnd {
 /** Less than this is not worth asking a broker for, while there is more to come. */
 const readAtOnceBytes = 1024 * 1024;
 
+/** Up to where it is worth asking a broker for what was written. */
+function readableOf(writer: Pick<PartitionWriter, 'acked' | 'ackedBytes'>): (isWritten: boolean) => bigint {
+  let { acked: end, ackedBytes: bytes } = writer;
+  return (isWritten) => {
+    if (isWritten || writer.ackedBytes - bytes >= readAtOnceBytes)
+      ({ acked: end, ackedBytes: bytes } = writer);
+    return end;
+  };
+}
+
 export async function restorePartition(
   source: PartitionSource,
   o: {
@@ -99,18 +109,14 @@ export async function restorePartition(
   const stopped = new AbortController();
   const signal = AbortSignal.any([ports.signal, stopped.signal]);
   let isWritten = false;
-  let readable = { end: start, bytes: 0 };
+  const readable = readableOf(writer);
   const reading = isCompared
     ? readBack(place, {
         cluster,
         clock,
         signal,
         from: start,
-        until() {
-          if (isWritten || writer.ackedBytes - readable.bytes >= readAtOnceBytes)
-            readable = { end: writer.acked, bytes: writer.ackedBytes };
-          return { end: readable.end, isFinal: isWritten };
-        },
+        until: () => ({ end: readable(isWritten), isFinal: isWritten }),
         onBatch(bytes, header) {
           found.add(bytes, header);
           progress.comparedRecords += header.recordCount;
