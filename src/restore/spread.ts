@@ -16,9 +16,10 @@ import { mapAtOnce } from './at-once.ts';
 import { readBack, RecordHash, wrongContent } from './compare.ts';
 import { readByTime, type TimedBatch } from './by-time.ts';
 import { Ranks } from './cut.ts';
-import { foreign, type PartitionPlace, type PartitionWriter } from './partition-writer.ts';
+import type { PartitionPlace, PartitionWriter } from './partition-writer.ts';
 import { Partitioner } from './partitioner.ts';
 import {
+  assertCount,
   notLookedAt,
   type PartitionSource,
   type StreamCounts,
@@ -164,10 +165,7 @@ class Lane {
         progress.comparedRecords += header.recordCount;
       },
     });
-    if (found.records > this.#records)
-      throw foreign(place, `it holds ${found.records} records, expected ${this.#records}`);
-    if (found.records < this.#records)
-      throw wrongContent(place, `expected ${this.#records} records, read back ${found.records}`);
+    assertCount(place, { expected: this.#records, found: found.records });
     if (found.digest() !== this.#expected.digest())
       throw wrongContent(place, 'the content of a record differs from the backup');
   }

@@ -146,17 +146,20 @@ export async function restorePartition(
     await reading.catch(() => undefined);
     ports.writer.close(writer);
   }
-  const end = start + BigInt(cutter.counts.records);
+  const { records } = cutter.counts;
+  const end = start + BigInt(records);
   if (isCompared && expected.digest() !== found.digest()) {
-    // What a broker was not sent, and has, came from somebody else.
-    if (found.records > cutter.counts.records)
-      throw foreign(place, `it holds ${found.records} records, expected ${cutter.counts.records}`);
-    if (found.records < cutter.counts.records)
-      throw wrongContent(place, `expected ${cutter.counts.records} records, read back ${found.records}`);
+    assertCount(place, { expected: records, found: found.records });
     await compareRecords(source, { place, start, end }, ports);
   }
   const content = isCompared ? expected.digest() : null;
   return { counts: countsOf(cutter, source), ranks, start, end, content };
+}
+
+/** What a broker was not sent, and has, came from somebody else. */
+export function assertCount(place: PartitionPlace, o: { expected: number; found: number }): void {
+  if (o.found > o.expected) throw foreign(place, `it holds ${o.found} records, expected ${o.expected}`);
+  if (o.found < o.expected) throw wrongContent(place, `expected ${o.expected} records, read back ${o.found}`);
 }
 
 /** A broker may put records into other batches than it was sent: then they are compared one by one. */
