@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CommandEnd } from '../../scripts/demo/varve.ts';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
-import { brokerOf, restoreHere, Saved, untilRestored } from './under-fire.ts';
+import { brokerOf, restoreHere, Saved, untilRestored } from '../restore/under-fire.ts';
 
 let kafka: Kafka;
 let java: JavaClient;
