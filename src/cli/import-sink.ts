@@ -1,5 +1,11 @@
 import { VarveError } from '../errors.ts';
-import { readSinkFiles, SinkBackup, type SinkCounts, type SinkRequest } from '../exchange/exchange.ts';
+import {
+  findSinkFiles,
+  readSinkFiles,
+  SinkBackup,
+  type SinkCounts,
+  type SinkRequest,
+} from '../exchange/exchange.ts';
 import { bytesText, countText, plural, type StatusLine } from '../observe/observe.ts';
 import { timeText } from '../schedule/schedule.ts';
 import type { Command, CommandContext } from './command.ts';
@@ -58,6 +64,7 @@ export const command: Command = {
     const asked = sinkRequestOf(context);
     const partitions = partitionsOf(args.count('partitions'));
     const { config } = await context.loadedConfig([]);
+    await findSinkFiles(context.host.disk, asked); // a wrong name is told as such, whether or not there is a Kafka
     await using target = await connectTarget(context, config);
     return await replay(context, { name: command.name, config, target }, async ({ status }) => {
       const counts = await readShown(context, asked, status);

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { ExportBackup, readExport, type ExportFile } from '../exchange/exchange.ts';
+import { ExportBackup, glanceAtExport, readExport, type ExportFile } from '../exchange/exchange.ts';
 import { bytesText, plural } from '../observe/observe.ts';
 import type { Command, CommandContext } from './command.ts';
 import { CountProgress } from './count-progress.ts';
@@ -35,6 +35,7 @@ export const command: Command = {
     fileRequest(args, '');
     const { config } = await context.loadedConfig([]);
     const path = resolve(cwd, args.words[0] ?? '');
+    await glanceAtExport(host.disk, path); // a wrong name is told as such, whether or not there is a Kafka
     await using target = await connectTarget(context, config);
     return await replay(context, { name: command.name, config, target }, async ({ warn }) => {
       const file = await readShown(context, path);

@@ -8,10 +8,16 @@
  * but where it is asked for the time in it.
  */
 export { ExportBackup } from './export-backup.ts';
-export { readExport } from './export-check.ts';
+export { glanceAtExport, readExport } from './export-check.ts';
 export type { ExportFile } from './export-file.ts';
 export type { Excerpt, ExportedTopic } from './export-layout.ts';
 export { writeExport, type Exported, type ExportSource } from './export-writer.ts';
 export { assertFresh, FreshFile } from './fresh-file.ts';
-export { readSinkFiles, type SinkCounts, type SinkFile, type SinkRequest } from './sink-files.ts';
+export {
+  findSinkFiles,
+  readSinkFiles,
+  type SinkCounts,
+  type SinkFile,
+  type SinkRequest,
+} from './sink-files.ts';
 export { SinkBackup } from './sink-backup.ts';

@@ -27,6 +27,12 @@ import {
 import type { RawFile } from './packed-file.ts';
 import { tarMembers, type TarMember } from './tar-members.ts';
 
+/** What a moment tells: that it is there, may be read, and begins as an export does. */
+export async function glanceAtExport(disk: Disk, path: string): Promise<void> {
+  await using opened = await openRaw(disk, await lookAtExport(disk, path));
+  await tarMembers(opened.raw, { path, memberBytesMax }).next();
+}
+
 /** Refuses whatever varve export does not write. Holds no more than one batch, the names, and the two texts. */
 export async function readExport(
   disk: Disk,

@@ -59,7 +59,7 @@ export async function readSinkFiles(
   const hash = createHash('sha256');
   const files: SinkFile[] = [];
   const digests: string[] = [];
-  for (const path of await findFiles(disk, request)) {
+  for (const path of await findSinkFiles(disk, request)) {
     let count = 0;
     for await (const { lines, isUnfinished } of readLines(disk, path, hash)) {
       o.signal.throwIfAborted();
@@ -156,7 +156,8 @@ class Counter {
 }
 
 /** Each once, in the order of the globs, and of the names within one: numbers in names count as numbers. */
-async function findFiles(disk: Disk, { files, folder }: SinkRequest): Promise<string[]> {
+/** In order; at least one for each glob. */
+export async function findSinkFiles(disk: Disk, { files, folder }: SinkRequest): Promise<string[]> {
   const found = new Set<string>();
   for (const glob of files) {
     const path = resolve(folder, glob);

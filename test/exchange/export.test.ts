@@ -190,8 +190,27 @@ test('what is stopped says so with 6, and leaves no file; an import has written 
     expect(end).toMatchObject({ status: 6, stderr: expect.stringContaining('no file was left') });
   }
   expect(await readdir(out.path)).toEqual([]);
+  await at.run(['export', '--topic', 'orders', '--out', path]);
   const end = await at.run(['import', path, '--yes'], stopped);
   expect(end).toMatchObject({ status: 6, stderr: expect.stringContaining('before anything was written') });
+});
+
+test('a file that is not there, or that is no tar, is named by import and import-sink, and no broker is asked first', async () => {
+  await using at = await here(); // where no broker answers
+  await using out = await outFolder();
+  const missing = join(out.path, 'missing.tar');
+  expect(await at.run(['import', missing, '--yes'])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining(`${missing}: expected a file, got nothing`),
+  });
+  const other = join(out.path, 'notes.tar.zst');
+  await writeFile(other, 'no tar at all'.padEnd(2000));
+  expect(await at.run(['import', other, '--yes'])).toMatchObject({
+    status: 4,
+    stderr: expect.stringContaining(`${other}: byte 0 of the tar: it is no tar there`),
+  });
+  const words = ['import-sink', '--topic', 'orders', '--files', 'none*', '--yes'];
+  expect(await at.run(words)).toMatchObject({ status: 15, stderr: expect.stringContaining('"none*"') });
 });
 
 async function onFullDisk(name: string, mode: OpenMode): Promise<DiskFile> {
