@@ -171,7 +171,8 @@ function chosenOf(args: Args): Chosen {
       'expected --partition or --repartition, got both',
       'the records of each partition go everywhere',
     );
-  if (repartition !== undefined && groupsTo === 'saved' && (groups.length > 0 || args.flag('all-groups')))
+  const isSavedAsked = args.string('groups-to') === 'saved' || groups.length > 0 || args.flag('all-groups');
+  if (repartition !== undefined && groupsTo === 'saved' && isSavedAsked)
     throw usage(
       'offsets of groups mean nothing in another number of partitions',
       'with --repartition say --groups-to earliest or --groups-to latest',

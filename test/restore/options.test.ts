@@ -18,6 +18,8 @@ test.each([
   [['--topic', 'a', '--all-groups', '--no-groups'], /at most one of --all-groups, --no-groups/],
   [['--topic', 'a', '--group', 'g', '--no-groups'], /--group, --all-groups or --no-groups/],
   [['--topic', 'a', '--groups-to', 'latest', '--no-groups'], /expected --groups-to or --no-groups/],
+  [['--topic', 'a', '--repartition', '2', '--groups-to', 'saved'], /mean nothing in another number/],
+  [['--topic', 'a', '--repartition', '2', '--all-groups'], /mean nothing in another number/],
   [['--topic', 'a', '--target', 't', '--target-brokers', 'h:1'], /at most one of --target, --target-brokers/],
   [['--to-topic', 'b', '--map', 'a:b'], /--to-topic or --map/],
   [['--map', 'a:b:c'], /--map: expected source:target/],
