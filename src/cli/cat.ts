@@ -52,7 +52,7 @@ export const command: Command = {
     const selection = { time, key: key === undefined ? undefined : Buffer.from(key) };
     const snapshot = args.string('snapshot');
     const isLocalOnly = args.flag('local-only');
-    checkChoice({ snapshot, localOnly: isLocalOnly });
+    checkChoice({ snapshot, instance: undefined, localOnly: isLocalOnly });
     const { config } = await context.loadedConfig(snapshot === undefined ? ['local.dir'] : ['repository']);
     const choice = { snapshot, instance: undefined, warn: context.err };
     const read = async (): Promise<void> => {

@@ -14,17 +14,14 @@ export interface SourceChoice {
 }
 
 /** Before anything is loaded: what cannot both be meant. */
-export function checkChoice({
-  localOnly,
-  snapshot,
-}: {
-  localOnly: boolean;
-  snapshot: string | undefined;
-}): void {
-  if (!localOnly || snapshot === undefined) return;
-  throw new VarveError('usage', 'expected --snapshot or --local-only, got both', {
-    hint: 'a snapshot is in the repository: leave --local-only out',
-  });
+export function checkChoice(choice: SourceChoice & { localOnly: boolean }): void {
+  if (!choice.localOnly) return;
+  for (const name of ['snapshot', 'instance'] as const) {
+    if (choice[name] === undefined) continue;
+    throw new VarveError('usage', `expected --${name} or --local-only, got both`, {
+      hint: 'snapshots are in the repository: leave --local-only out',
+    });
+  }
 }
 
 /** A process for the repository, if it will be looked at: it starts while the caller does something else. */
@@ -47,7 +44,12 @@ export async function openBackup(
   o: SourceChoice & { warn: (message: string) => void; reading: ReadingSession | undefined },
 ): Promise<OpenBackup> {
   const hasLocal = config.local.dir !== undefined && o.snapshot === undefined;
-  const { reading } = o;
+  const { reading, instance } = o;
+  if (reading === undefined && instance !== undefined) {
+    throw new VarveError('config', `--instance: there is no repository to look for instance ${instance} in`, {
+      hint: 'set repository.dir and its key, or leave --instance out',
+    });
+  }
   if (!hasLocal && reading === undefined) {
     throw new VarveError(
       'config',
@@ -80,7 +82,12 @@ async function lookAtSnapshots(
 ): Promise<FoundSnapshots> {
   const { config, choice, instance, warn, reading } = o;
   const memory = await recall(context, config);
-  const asked = { instance, memory, ...(choice !== undefined && { choice }) };
+  const asked = {
+    instance,
+    isTyped: instance !== undefined,
+    memory,
+    ...(choice !== undefined && { choice }),
+  };
   const { overview, newest } = await reading.overview(asked);
   for (const { instance: name, id, problem } of overview.problems) warn(`${name}/${id}: ${problem}`);
   if (choice !== undefined && newest.length === 0) {

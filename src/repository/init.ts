@@ -11,7 +11,12 @@ import {
 } from '../crypto/crypto.ts';
 import { messageOf, VarveError } from '../errors.ts';
 import { codeOf, ensureFolder, type Disk, type Host } from '../host/host.ts';
-import { findRepository, writeRepositoryIdentity, type RepositoryIdentity } from './identity.ts';
+import {
+  findRepository,
+  readRepositoryIdentity,
+  writeRepositoryIdentity,
+  type RepositoryIdentity,
+} from './identity.ts';
 import { keyringNumbers, openRoot, slotFiles } from './keys.ts';
 import {
   instanceFolder,
@@ -176,6 +181,18 @@ export async function listInstances(disk: Disk, folder: string): Promise<string[
     if ((await disk.stat(join(folder, name, 'snapshots'))) !== undefined) found.push(name);
   }
   return found.toSorted();
+}
+
+/** For a name that somebody typed. */
+export async function assertInstance(disk: Disk, { folder, instance }: RepositoryPlace): Promise<void> {
+  await readRepositoryIdentity(disk, folder); // no repository has no instance either, and says so by itself
+  const there = await listInstances(disk, folder);
+  if (there.includes(instance)) return;
+  throw new VarveError(
+    'nothing-selected',
+    `there is no instance ${instance}; there are ${there.join(', ') || 'none'}`,
+    { hint: 'varve instance list shows those that are there' },
+  );
 }
 
 /** A target in which this user cannot write is refused before anything is made. */

@@ -23,6 +23,7 @@ export {
   type RepositoryIdentity,
 } from './identity.ts';
 export {
+  assertInstance,
   ensureInstance,
   firstSlot,
   initRepository,

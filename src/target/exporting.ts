@@ -1,5 +1,5 @@
 /** The order that copies a snapshot out of its repository. */
-import { openManifest, Repository, secretOf } from '../repository/repository.ts';
+import { assertInstance, openManifest, Repository, secretOf } from '../repository/repository.ts';
 import { exportSnapshot as copySnapshot, overviewOf, type ExportReport } from '../snapshot/snapshot.ts';
 import type { OrderContext } from './context.ts';
 import { chosen, opener, type SnapshotChoice } from './looking.ts';
@@ -9,10 +9,12 @@ export async function exportSnapshot(
   o: { choice: SnapshotChoice; folder: string },
 ): Promise<ExportReport> {
   const { host, settings, emit, signal, stretch } = context;
+  const { instance } = settings;
+  await assertInstance(host.disk, { folder: settings.repository.dir ?? '', instance });
   const open = opener(context);
-  const found = await overviewOf(host, settings, { instance: settings.instance, memory: undefined, open });
+  const found = await overviewOf(host, settings, { instance, memory: undefined, open });
   const row = chosen(found, o.choice);
-  const repository = await open(settings.instance);
+  const repository = await open(instance);
   const opened = await openManifest(host.disk, repository, row.id, { seqGuess: row.seq });
   return await copySnapshot(
     { host, emit, signal },

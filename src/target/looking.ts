@@ -1,6 +1,7 @@
 /** Orders that look: they take no lock and write nothing but the marks of a verification. */
 import { VarveError } from '../errors.ts';
 import {
+  assertInstance,
   listInstances,
   openManifest,
   probeTarget,
@@ -62,6 +63,8 @@ export async function show(context: OrderContext, choice: SnapshotChoice): Promi
 
 export interface OverviewRequest {
   readonly instance: string | undefined;
+  /** Somebody typed it: refused where there is no such instance. */
+  readonly isTyped?: boolean;
   readonly memory: Memory | undefined;
   readonly choice?: SnapshotChoice;
 }
@@ -76,6 +79,7 @@ export async function overview(
   open: OpenInstance = opener(context),
 ): Promise<{ overview: Overview; newest: readonly SnapshotDetail[] }> {
   const { host, settings } = context;
+  if (asked.isTyped === true) await assertThere(context, asked.instance);
   const found = await overviewOf(host, settings, { ...asked, open });
   const newest: SnapshotDetail[] = [];
   const untilMs = asked.choice === undefined ? Infinity : momentOf(context, found, asked.choice);
@@ -88,6 +92,11 @@ export async function overview(
     newest.push({ row, manifest, topics: topicsOf(manifest) });
   }
   return { overview: found, newest };
+}
+
+async function assertThere({ host, settings }: OrderContext, instance: string | undefined): Promise<void> {
+  if (instance === undefined) return;
+  await assertInstance(host.disk, { folder: settings.repository.dir ?? '', instance });
 }
 
 /** What the page shows of the repository. */
@@ -133,6 +142,7 @@ export async function verify(
   },
 ): Promise<VerifyReport> {
   const { host, settings, emit, signal } = context;
+  await assertThere(context, o.instance);
   const { repository: uuid } = await readRepositoryIdentity(host.disk, settings.repository.dir ?? '');
   return await verifyRepository(
     { host, emit, signal },

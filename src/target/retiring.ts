@@ -2,7 +2,7 @@
 import { VarveError } from '../errors.ts';
 import {
   acquireLock,
-  listInstances,
+  assertInstance,
   readMarks,
   Repository,
   secretOf,
@@ -33,13 +33,8 @@ export async function retire(context: OrderContext, request: RetireRequest): Pro
   const { host, settings, stretch } = context;
   const folder = settings.repository.dir ?? '';
   const { name, retired } = request;
-  const names = await listInstances(host.disk, folder);
-  if (!names.includes(name)) {
-    throw new VarveError('nothing-selected', `there is no instance ${name}; there are ${names.join(', ')}`, {
-      hint: 'varve instance list shows those that are there',
-    });
-  }
   const place = { folder, instance: name };
+  await assertInstance(host.disk, place);
   const repository = await Repository.open(host, place, secretOf(settings.repository), { stretch });
   // Refused while another installation is in the middle of something.
   await using lock = request.apply ? await acquireLock(host, place, request) : undefined;

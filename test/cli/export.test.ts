@@ -43,3 +43,28 @@ test('a snapshot is exported by its view, and every command reads the copy; what
   });
   expect(await readdir(join(store.folder, 'other'))).toEqual([]);
 });
+
+test('an instance that nobody knows is refused by name, and not looked past', async () => {
+  await using store = await Store.make();
+  await store.append(keyOf('orders'), 20);
+  await store.cycle();
+  const config = {
+    local: { dir: store.local },
+    repository: { dir: store.target, keyFile: store.keyFile },
+  };
+  await writeFile(join(store.folder, 'varve.yaml'), JSON.stringify(config)); // JSON is YAML
+  const varve = async (...words: string[]) => varveHere(words, { cwd: store.folder });
+  const topic = ['export', '--topic', 'orders', '--out', 'orders.tar'];
+
+  for (const words of [topic, ['export', 'latest', 'copy'], ['verify']]) {
+    expect(await varve(...words, '--instance', 'mian')).toMatchObject({
+      status: 15,
+      stderr: expect.stringContaining('there is no instance mian; there are main'),
+    });
+  }
+  expect(await varve(...topic, '--instance', 'main', '--local-only')).toMatchObject({ status: 2 });
+  expect(await varve(...topic, '--instance', 'main', '--set', 'repository.dir=')).toMatchObject({
+    status: 2,
+  });
+  expect(await varve(...topic, '--instance', 'main')).toMatchObject({ status: 0 });
+});
