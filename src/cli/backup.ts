@@ -76,7 +76,7 @@ async function backUp(
   const folder = localFolderOf(config);
   const accept = acceptedBy(context);
   const order = { command: 'backup', snapshot: withSnapshot, accept };
-  const byDaemon = await readingFolder(folder, async () => askDaemon(host, folder, order, signal));
+  const byDaemon = await readingFolder(folder, async () => askDaemon(host, folder, order, { signal }));
   if (byDaemon !== undefined) {
     if (!context.json) context.err('the daemon that holds the local folder has done it');
     return { document: doneOf(byDaemon), snapshot: withSnapshot ? snapshotOf(byDaemon) : undefined };

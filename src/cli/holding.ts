@@ -1,6 +1,6 @@
 import { VarveError } from '../errors.ts';
 import { localFolderOf, type Config } from '../config/config.ts';
-import { LocalFolder, readIdentity } from '../local/local.ts';
+import { LocalFolder, readIdentity, type Serve } from '../local/local.ts';
 import type { CommandContext } from './command.ts';
 
 /** Whoever holds the local folder holds the repository's lock, too: nobody takes it from a cycle that runs. */
@@ -11,7 +11,7 @@ export async function holdLocalFolder(
 ): Promise<LocalFolder> {
   return await LocalFolder.open(host, localFolderOf(config), {
     instance: config.instance,
-    serve: async (_request, reply) => reply({ process: process.pid, command }),
+    serve: serveHolding(command),
   });
 }
 
@@ -25,4 +25,15 @@ export async function installationOf({ host }: CommandContext, config: Config): 
     });
   }
   return identity.installation;
+}
+
+/** Says who it is, and takes no orders. */
+export function serveHolding(command: string): Serve {
+  return async (request, reply) => {
+    if (typeof request === 'object' && request !== null && Reflect.get(request, 'command') === 'who')
+      return reply({ process: process.pid, command });
+    const message = `the local folder is held by process ${process.pid}, varve ${command}, which takes no orders`;
+    const hint = 'wait until it has ended, then run the command again';
+    reply({ error: { code: 'locked', message, hint } });
+  };
 }

@@ -1,11 +1,13 @@
-import manifest from '../../package.json' with { type: 'json' };
 import { localFolderOf, type Config } from '../config/config.ts';
+import { askDaemon, repackRequest, type DaemonEvent } from '../daemon/daemon.ts';
+import { VarveError } from '../errors.ts';
 import { bytesText, plural, StatusLine } from '../observe/observe.ts';
 import type { RepackReport } from '../snapshot/snapshot.ts';
 import type { Command, CommandContext } from './command.ts';
 import { CycleProgress } from './cycle-progress.ts';
 import { holdLocalFolder, installationOf } from './holding.ts';
 import { askTarget } from './repository.ts';
+import { readingFolder } from './selection.ts';
 import { answeredNo } from './tend.ts';
 
 export const command: Command = {
@@ -16,7 +18,7 @@ export const command: Command = {
     'joining those of past months costs, asks, and publishes the newest snapshot once more, with fewer packs: what is ' +
     'sealed is copied byte for byte, each old pack held against its digest on the way, each new one read back. Older ' +
     'snapshots keep the old packs until they expire; until then the target holds both. Killed at any moment it leaves ' +
-    'everything as it was; run again, it begins anew. Where a daemon holds the local folder this ends with 11: stop it first.',
+    'everything as it was; run again, it begins anew. Where a daemon holds the local folder, the daemon does it, between its cycles.',
   examples: [
     ['varve repack --dry-run', 'show what it would cost and end'],
     ['varve repack', 'show it, ask, do it'],
@@ -39,32 +41,54 @@ export const command: Command = {
     }
     const question = `Write ${bytesText(plan.writeBytes)} to the target?`;
     if (!(await context.confirm(question))) throw answeredNo();
-    await using held = new AsyncDisposableStack();
-    held.use(await holdLocalFolder(context, config, 'repack'));
-    await printSummary(context, await order(context, config, { apply: true }), { isDryRun });
+    await printSummary(context, await carryOut(context, config), { isDryRun });
     return 0;
   },
 };
+
+/** By the daemon that holds the local folder, where there is one. */
+async function carryOut(context: CommandContext, config: Config): Promise<RepackReport> {
+  const { host, signal } = context;
+  const folder = localFolderOf(config);
+  const asked = { command: 'repack', planned: config.repository.dir };
+  const byDaemon = await showing(context, async (onEvent) =>
+    readingFolder(folder, async () => askDaemon(host, folder, asked, { signal, onEvent })),
+  );
+  if (byDaemon !== undefined) {
+    if (!context.json) context.err('the daemon that holds the local folder has done it');
+    return repackOf(byDaemon);
+  }
+  await using held = new AsyncDisposableStack();
+  held.use(await holdLocalFolder(context, config, 'repack'));
+  return await order(context, config, { apply: true });
+}
+
+function repackOf(answer: object): RepackReport {
+  if (!('repack' in answer))
+    throw new VarveError('failed', 'the daemon answered something else than a repack');
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the daemon is this very program
+  return answer.repack as RepackReport;
+}
 
 async function order(
   context: CommandContext,
   config: Config,
   { apply }: { apply: boolean },
 ): Promise<RepackReport> {
+  const params = repackRequest(config, { installation: await installationOf(context, config), apply });
+  return await showing(context, async (onEvent) =>
+    askTarget(context, { config, order: 'repack', params, onEvent }),
+  );
+}
+
+async function showing<T>(
+  context: CommandContext,
+  work: (show: (event: DaemonEvent) => void) => Promise<T>,
+): Promise<T> {
   const status = new StatusLine(context.errText, context.terminal.columns);
   const progress = new CycleProgress(context, status, 'varve.repack/1');
   try {
-    return await askTarget(context, {
-      config,
-      order: 'repack',
-      params: {
-        localFolder: localFolderOf(config),
-        installation: await installationOf(context, config),
-        tool: `varve ${manifest.version}`,
-        apply,
-      },
-      onEvent: (event) => progress.event(event),
-    });
+    return await work((event) => progress.event(event));
   } finally {
     status.clear();
   }

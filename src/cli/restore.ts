@@ -75,7 +75,7 @@ async function cutFirst(
   const folder = localFolderOf(config);
   if ((await readIdentity(host.disk, folder))?.cluster !== cluster.clusterId) return;
   try {
-    await askDaemon(host, folder, { command: 'backup', snapshot: false }, signal);
+    await askDaemon(host, folder, { command: 'backup', snapshot: false }, { signal });
   } catch (error) {
     if (signal.aborted) throw error;
     warn(`the daemon could not be asked to save what is committed now: ${messageOf(error)}`);

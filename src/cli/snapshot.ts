@@ -45,7 +45,7 @@ async function take(context: CommandContext): Promise<SnapshotDocument> {
   const folder = localFolderOf(config);
   const accept = acceptedBy(context);
   const byDaemon = await readingFolder(folder, async () =>
-    askDaemon(host, folder, { command: 'snapshot', accept }, signal),
+    askDaemon(host, folder, { command: 'snapshot', accept }, { signal }),
   );
   if (byDaemon !== undefined) {
     if (!context.json) context.err('the daemon that holds the local folder has done it');

@@ -24,8 +24,9 @@ import { TargetGate } from './gate.ts';
 import { Ping } from './ping.ts';
 import { Picture } from './picture.ts';
 import { kafkaPorts, kafkaSettings } from './settings.ts';
-import { serveOrder } from './orders.ts';
+import { serveOrder, type Repack } from './orders.ts';
 import { recordOf } from './record.ts';
+import { repackInTurn } from './repacking.ts';
 import { Retention } from './retention.ts';
 import { savedOffsets } from './saved.ts';
 import { takeSnapshot, type Accepted } from './snapshots.ts';
@@ -33,6 +34,7 @@ import { takeSnapshot, type Accepted } from './snapshots.ts';
 export { askDaemon } from './ask.ts';
 export { serveHttp, type HttpOptions, type HttpServer } from './http.ts';
 export { startingPage } from './picture.ts';
+export { repackRequest } from './repacking.ts';
 export { kafkaPorts, kafkaSettings } from './settings.ts';
 export { catchUpDocument, type CatchUpDocument } from './report.ts';
 export { snapshotDocument, type SnapshotDocument } from './snapshot-report.ts';
@@ -64,11 +66,20 @@ export interface OpenSink extends AsyncDisposable {
   readonly snapshot: (accept: Accepted) => Promise<CycleReport>;
 }
 
+/** What there is of it already: the socket answers from the first moment on. */
+interface Running {
+  sink?: Sink;
+  cycles?: Cycles;
+  drills?: Drills | undefined;
+  picture?: Picture;
+  repack?: Repack;
+}
+
 /** Takes the local folder, connects, and starts reading; when it is to follow and has a repository, it runs cycles. */
 export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   const { config, host, mode, signal } = options;
   await using opened = new AsyncDisposableStack();
-  const running: { sink?: Sink; cycles?: Cycles; drills?: Drills | undefined; picture?: Picture } = {};
+  const running: Running = {};
   const notes = new CycleNotes(host.clock);
   const emit = (event: DaemonEvent): void => {
     notes.hear(event);
@@ -118,6 +129,13 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   }
   if (mode === 'follow' && config.repository.dir !== undefined) {
     const look = async (): Promise<void> => picture.look();
+    running.repack = async (asked) => {
+      const { installation } = local.identity;
+      const report = await repackInTurn({ ...asked, config, installation, host, gate, signal: ended });
+      emit({ type: 'repacked', report });
+      await look();
+      return report;
+    };
     const { following } = await begin(options, running, { take, emit, warn, look, gate, signal: ended });
     opened.defer(async () => void (await following));
   }
@@ -130,7 +148,7 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
 /** Cycles and drills at their times, neither beside the other. */
 async function begin(
   { config, host }: OpenSinkOptions,
-  running: { cycles?: Cycles; drills?: Drills | undefined },
+  running: Running,
   o: Pick<CyclesOptions, 'take' | 'emit' | 'look' | 'signal'> & {
     emit: (event: DaemonEvent) => void;
     warn: (message: string) => void;
@@ -225,7 +243,7 @@ async function reach(options: OpenOptions): Promise<{ cluster: Cluster | undefin
 
 async function openLocal(
   { config, host, signal }: OpenOptions,
-  running: { readonly sink?: Sink; readonly cycles?: Cycles },
+  running: Readonly<Running>,
 ): Promise<LocalFolder> {
   const startedAt = new Date(host.clock.nowMs()).toISOString();
   return await LocalFolder.open(host, localFolderOf(config), {
@@ -239,6 +257,7 @@ async function openLocal(
           const { cycles } = running;
           return cycles && (async (accept) => cycles.request(accept));
         },
+        repack: () => running.repack,
         facts: () => {
           const { cycles } = running;
           return cycles === undefined

@@ -12,6 +12,7 @@ const names = {
   'cycle-progress': true,
   'cycle-warned': true,
   'pack-damaged': true,
+  repacked: true,
   'segment-damaged': true,
   'verify-progress': true,
 } satisfies Record<OfCycle['type'], true>;
@@ -31,6 +32,14 @@ export function describeCycle(event: OfCycle): Described {
     case 'cycle-failed': {
       const hint = event.hint === undefined ? '' : ` (${event.hint})`;
       return { level: 'error', message: `the cycle failed: ${event.message}${hint}` };
+    }
+    case 'repacked': {
+      const { snapshot, packsBefore, packsAfter, warnings } = event.report;
+      const what = `${plural(packsAfter, 'pack')} instead of ${packsBefore}`;
+      const notes = warnings.map((warning) => `; ${warning}`).join('');
+      const message =
+        snapshot === null ? 'nothing to repack' : `repacked: snapshot ${snapshot}, ${what}${notes}`;
+      return { level: 'info', message };
     }
     case 'cycle-phase':
       return { level: 'debug', message: `cycle: ${event.phase}` };

@@ -1,3 +1,4 @@
+import type { RepackReport } from './repack.ts';
 import type { CycleReport } from './request.ts';
 
 /** What a cycle tells while it works. It logs nothing itself. */
@@ -28,6 +29,7 @@ export type CyclesEvent =
       readonly code: string;
       readonly message: string;
       readonly hint: string | undefined;
-    };
+    }
+  | { readonly type: 'repacked'; readonly report: RepackReport };
 
 export type EmitCycle = (event: CycleEvent) => void;

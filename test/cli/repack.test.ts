@@ -3,19 +3,40 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { CommandEnd } from '../../scripts/demo/varve.ts';
 import { systemHost } from '../../src/host/host.ts';
-import { LocalFolder } from '../../src/local/local.ts';
+import { serveHolding } from '../../src/cli/holding.ts';
+import { loadGiven } from '../config/given.ts';
+import { TargetGate } from '../../src/daemon/gate.ts';
+import { serveOrder, type Repack } from '../../src/daemon/orders.ts';
+import { repackInTurn } from '../../src/daemon/repacking.ts';
+import { LocalFolder, type Serve } from '../../src/local/local.ts';
 import { dayMs, keyOf, Store } from '../snapshot/given.ts';
+
 import { varveHere } from './here.ts';
 
-async function serve(): Promise<void> {
-  // Holding the folder is all that is wanted.
-}
+const takesNoOrders = serveHolding('expire');
+
+/** As a daemon does whose configuration names another repository. */
+const worksElsewhere: Serve = async (request, reply) => {
+  const { signal } = new AbortController();
+  const { config } = await loadGiven({ env: { VARVE_REPOSITORY_DIR: '/elsewhere' } });
+  const gate = new TargetGate(systemHost);
+  const port: Repack = async (asked) =>
+    repackInTurn({ ...asked, config, installation: '', host: systemHost, gate, signal });
+  await serveOrder(request, reply, {
+    startedAt: '',
+    signal,
+    sink: () => undefined,
+    snapshot: () => undefined,
+    repack: () => port,
+    facts: () => ({}),
+  });
+};
 
 function summary({ stdout }: CommandEnd): Record<string, unknown> {
   return JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
 }
 
-test('repack shows what it costs, asks, keeps off a folder that is held, and has nothing to do twice', async () => {
+test('repack shows what it costs, asks, leaves it to whoever holds the folder, and has nothing to do twice', async () => {
   await using store = await Store.make();
   for (const daysAgo of [72, 71, 70]) {
     store.nowMs = Date.now() - daysAgo * dayMs;
@@ -39,10 +60,12 @@ test('repack shows what it costs, asks, keeps off a folder that is held, and has
   const plan = summary(await repack('--dry-run', '--json'));
   expect(plan).toMatchObject({ dryRun: true, snapshot: null });
   expect(await repack()).toMatchObject({ status: 2 });
-  {
+  for (const serve of [takesNoOrders, worksElsewhere]) {
     await using held = new AsyncDisposableStack();
     held.use(await LocalFolder.open(systemHost, store.local, { instance: 'main', serve }));
-    expect(await repack('--yes')).toMatchObject({ status: 11 });
+    const refused = await repack('--yes', '--json');
+    expect(refused).toMatchObject({ status: serve === takesNoOrders ? 11 : 18 });
+    expect(JSON.parse(refused.stdout).error.hint).toMatch(/wait until|stop the daemon/);
   }
   const done = await repack('--yes', '--json');
   expect(done).toMatchObject({ status: 0 });

@@ -112,18 +112,25 @@ test('a lost local disk goes on where the newest snapshot ends, and nothing is r
 test('a daemon publishes by its schedule and on demand; killed, it goes on with one cycle for what it missed', async () => {
   const java = await kafka.java();
   const topic = 'scheduled';
-  await java.createTopic({ topic, partitions: 2 });
-  await java.produceLoad({ topic, records: 1000, size: 100 });
+  const timestamp = Date.now() - 70 * 86_400_000; // of a month that is past
+  await java.createTopic({ topic, partitions: 2, configs: { 'retention.ms': '-1' } });
+  await java.produceLoad({ topic, records: 1000, size: 100, timestamp });
   await using place = await installed(topic, { cycle: { schedule: '*/3 * * * * *' } });
   {
     await using daemon = await Daemon.following(place);
     const ended = await daemon.logged('cycle-ended');
     expect(ended['report']).toMatchObject({ finding: null });
-    await java.produceLoad({ topic, records: 500, size: 100 });
+    await java.produceLoad({ topic, records: 500, size: 100, timestamp });
     expect(await place.json('backup')).toMatchObject({ status: 0, snapshot: { finding: null } });
     const expected = await java.consumeLines({ topic, isolation: 'read_committed' });
     expect(await place.lines(topic, '--snapshot', 'latest')).toEqual(expected);
     expect(expected.length).toBe(1500);
+    const repacked = await place.json('repack', '--yes');
+    expect(repacked).toMatchObject({ status: 0, packsAfter: 1, snapshot: expect.any(String) });
+    await daemon.logged('repacked', {
+      where: ({ report }) => Object(report)['snapshot'] === repacked['snapshot'],
+    });
+    expect(await place.lines(topic, '--snapshot', 'latest')).toEqual(expected);
     const port = Number(daemon.lines.find(({ event }) => event === 'listening')?.['port']);
     const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     expect(metrics).toMatch(/^varve_cycle_last_attempt_success 1$/m);

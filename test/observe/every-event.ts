@@ -48,6 +48,7 @@ export function everyEvent(text: string): readonly DaemonEvent[] {
     'cycle-failed': { type: 'cycle-failed', code: 'failed', message: text, hint: text },
     'segment-damaged': { type: 'segment-damaged', topic: text, partition: 0, path: text, problem: text },
     'pack-damaged': { type: 'pack-damaged', pack: text, problem: text },
+    repacked: { type: 'repacked', report: repackedWith(text) },
     'verify-progress': { type: 'verify-progress', readBytes: 1, totalBytes: 2 },
   } satisfies { readonly [Type in DaemonEvent['type']]: Named<Type> };
   return Object.values(events);
@@ -81,5 +82,19 @@ function reportWith(text: string): Named<'cycle-ended'>['report'] {
     verified: true,
     targetFreeBytes: 1,
     finding: null,
+  };
+}
+
+function repackedWith(text: string): Named<'repacked'>['report'] {
+  return {
+    base: '20261121T030000Z-abcd',
+    snapshot: '20261121T040000Z-abcd',
+    months: [{ month: '2026-10', packsBefore: 30, packsAfter: 1, bytes: 5 }],
+    packsBefore: 31,
+    packsAfter: 2,
+    readBytes: 10,
+    writeBytes: 5,
+    olderSnapshots: 1,
+    warnings: [text],
   };
 }
