@@ -30,8 +30,8 @@ export interface SnapshotPorts {
 
 /** What crosses to the child, and nothing else of the configuration. */
 export function snapshotSettings(config: Config): SnapshotSettings {
-  const { instance, repository, retain, archive, verify, cycle, topics } = config;
-  return { instance, repository, retain, archive, verify, cycle, topics };
+  const { instance, repository, retain, archive, verify, cycle, topics, local } = config;
+  return { instance, repository, retain, archive, verify, cycle, topics, localFolder: local.dir };
 }
 
 /** One cycle: groups and configs, the cut, then everything else in the child. */

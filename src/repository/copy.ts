@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { VarveError } from '../errors.ts';
-import type { Disk } from '../host/host.ts';
+import { codeOf, type Disk } from '../host/host.ts';
 import { readPastCache } from './steps.ts';
 
 const pieceBytes = 4 * 1024 * 1024;
@@ -30,7 +30,8 @@ export async function copyFile(disk: Disk, o: FileCopy): Promise<string | undefi
       return `expected SHA-256 ${o.sha256}, got ${sha256}`;
     }
   } catch (error) {
-    await disk.removeFile(o.to).catch(() => undefined); // the first error is the one to tell
+    // What stood there is somebody else's; of the two errors the first is the one to tell.
+    if (codeOf(error) !== 'EEXIST') await disk.removeFile(o.to).catch(() => undefined);
     throw error;
   }
   await disk.setMode(o.to, mode).catch(() => undefined); // what a target makes of modes is its own affair

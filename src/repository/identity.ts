@@ -4,6 +4,7 @@ import { VarveError } from '../errors.ts';
 import type { Disk, Host } from '../host/host.ts';
 import { repositoryFileName } from './layout.ts';
 import { readIfThere, replaceWhole } from './steps.ts';
+import { isUnfinished, unfinished } from './unfinished.ts';
 
 /** `varve.json` of the repository: what it is and whose records it holds. Anybody may read it. */
 export interface RepositoryIdentity {
@@ -47,6 +48,7 @@ export async function findRepository(disk: Disk, folder: string): Promise<Reposi
 export async function readRepositoryIdentity(disk: Disk, folder: string): Promise<RepositoryIdentity> {
   const identity = await findRepository(disk, folder);
   if (identity !== undefined) return identity;
+  if (await isUnfinished(disk, folder)) throw unfinished('no-repository', folder);
   const isThere = (await disk.stat(folder)) !== undefined;
   const what = isThere ? 'it holds no varve.json' : 'there is no such folder';
   throw new VarveError('no-repository', `no repository in ${folder}: ${what}`, {

@@ -31,6 +31,7 @@ import { withOwners } from './owners.ts';
 import { readSecret, type RepositorySecret } from './secret.ts';
 import { linkObstacle, placeFile } from './links.ts';
 import { ignoring, syncFolder } from './steps.ts';
+import { isUnfinished, unfinished } from './unfinished.ts';
 import { sweepLeftOvers } from './upkeep.ts';
 
 export interface InitResult {
@@ -59,6 +60,7 @@ export async function initRepository(
   const { disk } = host;
   const { folder } = place;
   const secret = await readSecret(disk, o.secret);
+  if (await isUnfinished(disk, folder)) throw unfinished('refused', folder);
   const known = await findRepository(disk, folder);
   const before = await slotFiles(disk, folder);
   const id = known?.repository ?? before.map(({ name, bytes }) => readSlot(bytes, name).repository)[0];

@@ -12,6 +12,18 @@ export interface RepositoryPlace {
 
 export const repositoryFileName = 'varve.json';
 
+/**
+ * What `varve.json` is called in a copy that is being made: it is renamed when all else is there. By a name of its own,
+ * so that of two that copy into one folder none takes the other's for its own.
+ */
+export function unfinishedName(random: Random): string {
+  return `unfinished-export.${random.bytes(6).toString('hex')}`;
+}
+
+export function isUnfinishedName(text: string): boolean {
+  return /^unfinished-export\.[0-9a-f]{12}$/.test(text);
+}
+
 export function keysFolder({ folder }: Pick<RepositoryPlace, 'folder'>): string {
   return join(folder, 'keys');
 }

@@ -1,9 +1,10 @@
 /** Tries on the target, under names of its own, everything that a cycle does there, and leaves nothing behind. */
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { codeOf, type Disk, type Host } from '../host/host.ts';
 import { findRepository } from './identity.ts';
 import { isLinkRefused, linkObstacleIn, sharedPacksHint } from './links.ts';
+import { mountOf, mountText } from './mounts.ts';
 import { withOwners } from './owners.ts';
 import { createFile, readPastCache, removeTree, targetTimeIn } from './steps.ts';
 
@@ -177,32 +178,10 @@ const riskyOptions: Readonly<Record<string, string>> = {
   ro: 'it is mounted read only: cycles cannot publish',
 };
 
-/** What the kernel says of the mount that holds the folder; reading that never touches the mount itself. */
 async function mountFindings({ disk }: Host, folder: string): Promise<ProbeFinding[]> {
-  const table = await disk.readFile('/proc/self/mountinfo');
-  if (table === undefined) return [];
-  const mounts = table
-    .toString('utf8')
-    .split('\n')
-    .flatMap((line) => {
-      const match = /^\S+ \S+ \S+ \S+ (\S+) (\S+).* - (\S+) (\S+) (\S+)/.exec(line);
-      if (match === null) return [];
-      const [, at = '', options = '', type = '', source = '', more = ''] = match;
-      return {
-        at: unescaped(at),
-        type,
-        source: unescaped(source),
-        options: new Set([...options.split(','), ...more.split(',')]),
-      };
-    });
-  let mount: (typeof mounts)[number] | undefined;
-  for (let at = folder; mount === undefined; at = dirname(at)) {
-    const here = at;
-    mount = mounts.findLast((known) => known.at === here);
-    if (dirname(at) === at) break;
-  }
+  const mount = await mountOf(disk, folder);
   if (mount === undefined) return [];
-  const detail = `${mount.type} from ${mount.source} at ${mount.at}`;
+  const detail = mountText(mount);
   const { options } = mount;
   const risks = Object.entries(riskyOptions).filter(([option]) => options.has(option));
   if (risks.length === 0) return [{ level: 'ok', what: 'mount', detail }];
@@ -213,9 +192,4 @@ async function mountFindings({ disk }: Host, folder: string): Promise<ProbeFindi
     hint,
     ...(option === 'ro' ? { code: 'target-unusable' as const } : {}),
   }));
-}
-
-/** Blanks and the like stand in the table as `\040`. */
-function unescaped(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

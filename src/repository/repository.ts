@@ -95,4 +95,6 @@ export {
   syncFolder,
 } from './steps.ts';
 export { tarEnd, tarHeader, tarPadding } from './tar.ts';
+export { beginCopy, finishCopy, isUnfinished, removeUnfinished } from './unfinished.ts';
+export { orUnmounted } from './unmounted.ts';
 export { moveToTrash, purgeTrash, rebuildViews, sweepStaging, targetNowMs } from './upkeep.ts';

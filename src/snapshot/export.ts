@@ -1,15 +1,18 @@
 /**
  * A snapshot as a repository of its own, in another folder: everything that its restore needs and nothing else. The
- * repository's `varve.json` is made last: what was cut off is no repository, and says so to every command.
+ * repository's `varve.json` has its name last: what was cut off is no repository, and says so to every command.
  */
 import { createHash } from 'node:crypto';
 import { dirname, join, relative } from 'node:path';
 import { VarveError } from '../errors.ts';
 import { codeOf, ensureFolder, type Disk, type DiskStat, type Host } from '../host/host.ts';
 import {
+  beginCopy,
   copyFile,
   createFile,
   ensureInstance,
+  finishCopy,
+  isUnfinished,
   keysFolder,
   openManifest,
   packName,
@@ -17,11 +20,10 @@ import {
   readPastCache,
   readRepositoryIdentity,
   readWhole,
-  removeTree,
+  removeUnfinished,
   repositoryFileName,
   snapshotFolder,
   syncFolder,
-  writeRepositoryIdentity,
   type OpenedManifest,
   type Repository,
   type RepositoryPlace,
@@ -54,11 +56,16 @@ export async function exportSnapshot(ports: VerifyPorts, o: ExportRequest): Prom
   const { id, packs, instance } = o.opened.manifest;
   const bytes = packs.reduce((sum, pack) => sum + pack.bytes, 0);
   const isMade = await prepareFolder(disk, { folder, repositoryFolder: repository.place.folder, bytes });
+  const identity = await readRepositoryIdentity(disk, repository.place.folder);
+  const note = await beginCopy(ports.host, folder, identity);
+  let isFinished = false;
   try {
     await copyAll(ports, o, bytes);
+    await finishCopy(disk, folder, note);
+    isFinished = true;
     await assertRestorable(disk, await o.reopen({ folder, instance }), o.opened);
   } catch (error) {
-    await takeBack(disk, { folder, instance, isMade }).catch(() => undefined); // the first error is the one to tell
+    await takeBack(disk, { folder, note, isMade, isFinished }).catch(() => undefined); // the first error is the one to tell
     throw error;
   }
   return { instance, snapshot: id, folder, packs: packs.length, bytes };
@@ -108,19 +115,18 @@ async function prepareFolder(
   disk: Disk,
   { folder, repositoryFolder, bytes }: { folder: string; repositoryFolder: string; bytes: number },
 ): Promise<boolean> {
-  const there = await entriesOf(disk, folder);
+  let there = await entriesOf(disk, folder);
   await assertApart(disk, repositoryFolder, folder);
+  if (there !== undefined && (await isUnfinished(disk, folder))) {
+    await removeUnfinished(disk, folder);
+    there = await entriesOf(disk, folder);
+  }
   const [first] = (there ?? []).filter((name) => !ofFileSystem.includes(name)).toSorted();
   if (there !== undefined && first !== undefined) {
-    const isCutOff = there.includes('keys') && !there.includes(repositoryFileName);
     throw new VarveError(
       'refused',
       `export: expected an empty folder or none at all, ${folder} holds ${first}`,
-      {
-        hint: isCutOff
-          ? `an export that was cut off leaves such a folder, without ${repositoryFileName}: remove it, then run the command again`
-          : 'nothing was touched: choose another folder',
-      },
+      { hint: 'nothing was touched: choose another folder' },
     );
   }
   const free = await disk.freeBytes(await nearest(disk, folder));
@@ -191,7 +197,6 @@ async function copyAll(ports: VerifyPorts, o: ExportRequest, totalBytes: number)
     throw damaged(`manifest of snapshot ${manifest.id}: it is another one than a moment ago`);
   await createWhole(disk, join(snapshot, 'manifest'), sealed);
   for (const made of folders) await syncFolder(disk, made);
-  await writeRepositoryIdentity(host, folder, await readRepositoryIdentity(disk, repository.place.folder));
 }
 
 async function copyKeys({ disk }: Host, from: RepositoryPlace, to: RepositoryPlace): Promise<void> {
@@ -222,13 +227,16 @@ async function assertRestorable(
   for (const pack of manifest.packs) await readIndex(disk, made, { snapshot, pack });
 }
 
-/** The folder as it was; `varve.json` goes first, as it came last. */
+/** The folder as it was; `varve.json` goes first, as it came last. Of somebody else's copy nothing is touched. */
 async function takeBack(
   disk: Disk,
-  { folder, instance, isMade }: { folder: string; instance: string; isMade: boolean },
+  o: { folder: string; note: string; isMade: boolean; isFinished: boolean },
 ): Promise<void> {
-  await disk.removeFile(join(folder, repositoryFileName)).catch(() => undefined); // mostly it is not there yet
-  for (const name of ['keys', instance]) await removeTree(disk, join(folder, name)).catch(() => undefined);
+  const { folder, isMade } = o;
+  const note = join(folder, o.note);
+  if (o.isFinished) await disk.rename(join(folder, repositoryFileName), note);
+  if ((await disk.stat(note)) === undefined) return;
+  await removeUnfinished(disk, folder);
   if (isMade) await disk.removeFolder(folder);
 }
 

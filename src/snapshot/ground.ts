@@ -73,10 +73,7 @@ export async function openGround(
     warnings.push(message);
     ports.emit({ type: 'cycle-warned', message });
   };
-  const memory = await readMemory(host, request.localFolder);
-  const repository = await openKnown(memory, async () =>
-    Repository.open(host, place, secretOf(settings.repository), { stretch }),
-  );
+  const repository = await Repository.open(host, place, secretOf(settings.repository), { stretch });
   const keyProblems = await soundKeys(host, repository, request.localFolder);
   for (const { file, problem, hint } of keyProblems) warn(`keys/${file}: ${problem} (${hint})`);
   await bindCluster(host, repository, request);
@@ -88,6 +85,7 @@ export async function openGround(
   await purgeTrash(host, place, { nowMs });
   const catalog = await openCatalog(host.disk, repository);
   for (const { error } of catalog.problems) warn(error.message);
+  const memory = await readMemory(host, request.localFolder);
   const head = chooseBase(catalog, memory, {
     repository: repository.identity.repository,
     instance: settings.instance,
@@ -126,24 +124,6 @@ async function soundKeys(host: Host, repository: Repository, localFolder: string
   const fatal = problems.find(({ isKeyring }) => isKeyring);
   if (fatal === undefined) return problems;
   throw new VarveError('damage', `${folder}/keys/${fatal.file}: ${fatal.problem}`, { hint: fatal.hint });
-}
-
-/** Where a snapshot was published before, a repository that is not there is a volume that is not there. */
-async function openKnown(memory: Memory | undefined, open: () => Promise<Repository>): Promise<Repository> {
-  try {
-    return await open();
-  } catch (error) {
-    const isGone = error instanceof VarveError && error.code === 'no-repository';
-    if (!isGone || (memory?.newest ?? null) === null) throw error;
-    throw new VarveError(
-      'target-unusable',
-      `${error.message}; snapshot ${memory?.newest?.id ?? ''} was published there`,
-      {
-        hint: 'mount the volume of repository.dir; what is read from Kafka stays on the local disk meanwhile',
-        cause: error,
-      },
-    );
-  }
 }
 
 async function bindCluster(host: Host, repository: Repository, request: CycleRequest): Promise<void> {

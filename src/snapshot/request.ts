@@ -8,7 +8,10 @@ import type { CutPartition } from './plan.ts';
 export type SnapshotSettings = Pick<
   Config,
   'instance' | 'repository' | 'retain' | 'archive' | 'verify' | 'cycle' | 'topics'
->;
+> & {
+  /** Where it is noted what this installation knows of the repository. */
+  readonly localFolder?: string | undefined;
+};
 
 /** What a cycle is given by the process that holds the local folder. */
 export interface CycleRequest {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { boundYoungGeneration, killThisProcess, systemHost } from '../host/host.ts';
 import { pause } from '../host/host.ts';
-import { withOwners } from '../repository/repository.ts';
+import { orUnmounted, withOwners } from '../repository/repository.ts';
 import type { OrderContext } from './context.ts';
 import { pouredFds, type FromChild, type ToChild } from './messages.ts';
 import { findOrder } from './orders.ts';
@@ -58,7 +58,9 @@ async function obey({ order, params, settings }: ToChild & { kind: 'order' }): P
     const result = await run(context, params);
     send({ kind: 'done', result });
   } catch (error) {
-    send({ kind: 'failed', error: tell(await withOwners(error, watched.disk)) });
+    const folders = { folder: settings.repository.dir ?? '', localFolder: settings.localFolder };
+    const known = await orUnmounted(error, context.host, folders);
+    send({ kind: 'failed', error: tell(await withOwners(known, watched.disk)) });
   }
   ended.abort();
   await beating;

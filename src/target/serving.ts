@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { BlockPool } from '../crypto/crypto.ts';
 import type { CoveredBatch } from '../local/local.ts';
 import { nextOffsetOf } from '../log/log.ts';
-import { openManifest } from '../repository/repository.ts';
+import { openManifest, orUnmounted } from '../repository/repository.ts';
 import { SnapshotSource } from '../snapshot/snapshot.ts';
 import type { OrderContext } from './context.ts';
 import { frameStart, type FrameHead } from './frames.ts';
@@ -60,9 +60,9 @@ export type Look = { readonly found: Awaited<ReturnType<typeof overview>> } | { 
 
 /** Carried out until the parent says that it is enough. */
 export async function serve(context: OrderContext, _params: undefined): Promise<{ openedBytes: number }> {
-  const { host } = context;
+  const { host, settings } = context;
   const open = opener(context);
-  const level = context.settings.repository.level;
+  const { level } = settings.repository;
   // On a small machine the threads would only take turns with the process itself.
   await using pool = availableParallelism() > 2 ? new BlockPool({ threads: threadsMax, level }) : undefined;
   const sources = new Map<string, Promise<SnapshotSource>>();
@@ -103,7 +103,8 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
     try {
       answered = { found: await overview(context, asked, open) };
     } catch (error) {
-      answered = { error: tell(error) };
+      const folders = { folder: settings.repository.dir ?? '', localFolder: settings.localFolder };
+      answered = { error: tell(await orUnmounted(error, host, folders)) };
     }
     await context.give(answered);
   };

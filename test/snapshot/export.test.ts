@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { join } from 'node:path';
 import { BlockPool, stretchByArgon2 } from '../../src/crypto/crypto.ts';
-import { openManifest, Repository, snapshotFolder } from '../../src/repository/repository.ts';
+import { initRepository, openManifest, Repository, snapshotFolder } from '../../src/repository/repository.ts';
 import { exportSnapshot, verifyRepository, type ExportReport } from '../../src/snapshot/snapshot.ts';
 import { FaultyDisk } from '../host/faulty-disk.ts';
 import { dayMs, keyOf, Store } from './given.ts';
@@ -150,14 +150,67 @@ test('a folder that holds anything, or lies in the repository, is refused and no
   await at.disk.makeFolder(to);
   await at.disk.makeFolder(join(to, 'lost+found'));
   await at.disk.makeFolder(join(to, 'keys'));
-  await expect(exported(at)).rejects.toMatchObject({
-    code: 'refused',
-    hint: expect.stringContaining('cut off'),
-  });
+  await expect(exported(at)).rejects.toMatchObject({ code: 'refused' });
   await at.disk.removeFolder(join(to, 'keys'));
   for (const folder of ['/store/target/copy', '/store/target', '/store', '/'])
     await expect(exported(at, folder)).rejects.toMatchObject({ code: 'usage' });
   await expect(exported(at, '/store/key')).rejects.toMatchObject({ code: 'refused' });
   await exported(at);
   expect(await verified(at.store)).toMatchObject({ findings: [] });
+});
+
+test('of two exports into one folder the later one has it: the other ends, and takes nothing of it back', async () => {
+  const at = await prepared(undefined);
+  let other: Promise<ExportReport> | undefined;
+  const disk = new Proxy(at.disk, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name);
+      if (typeof method !== 'function') return method;
+      return async (path: string, ...more: unknown[]): Promise<unknown> => {
+        if (name === 'open' && path.startsWith(to) && path.endsWith('.tar')) await (other ??= exported(at));
+        return Reflect.apply(method, target, [path, ...more]);
+      };
+    },
+  });
+  await expect(exported({ ...at, store: at.store.on(disk), disk })).rejects.toThrow('EEXIST');
+  expect(await other).toMatchObject({ snapshot: at.id });
+  expect(await verified(at.store)).toMatchObject({ findings: [], snapshots: 1 });
+});
+
+test('an export that was cut off is no repository, and init makes none of it; the next one begins it anew', async () => {
+  const at = await prepared(undefined);
+  const whole = await exported(at, '/whole');
+  let isCut = false;
+  at.disk.fault = (_call, path) => {
+    isCut ||= path.startsWith(to) && path.endsWith('manifest'); // the last file of all
+    return isCut ? 'EIO' : undefined;
+  };
+  await expect(exported(at)).rejects.toThrow('EIO');
+  at.disk.fault = () => undefined;
+  at.disk.powerCut();
+  const names = (await at.disk.list(to))?.map(({ name }) => name) ?? [];
+
+  const { place, keyFile, host } = at.store;
+  const init = initRepository(
+    host,
+    { ...place, folder: to },
+    { secret: { keyFile }, stretch: stretchByArgon2 },
+  );
+  await expect(init).rejects.toMatchObject({
+    code: 'refused',
+    hint: expect.stringContaining('varve export'),
+  });
+  await expect(openedAt(at.store, to)).rejects.toMatchObject({
+    code: 'no-repository',
+    message: expect.stringContaining('was cut off'),
+  });
+  expect((await at.disk.list(to))?.map(({ name }) => name)).toEqual(names);
+
+  expect(await exported(at)).toEqual({ ...whole, folder: to });
+  expect((await at.disk.list(to))?.map(({ name }) => name).toSorted()).toEqual([
+    'keys',
+    'main',
+    'varve.json',
+  ]);
+  expect(await verified(at.store)).toMatchObject({ findings: [], snapshots: 1 });
 });

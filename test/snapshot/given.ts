@@ -57,6 +57,7 @@ export class Store implements AsyncDisposable {
 
   private constructor(o: {
     folder: string;
+    target?: string;
     disk: Disk;
     remove: () => Promise<void>;
     clock: { nowMs: number };
@@ -65,7 +66,7 @@ export class Store implements AsyncDisposable {
     this.folder = o.folder;
     this.#remove = o.remove;
     this.local = join(o.folder, 'local');
-    this.target = join(o.folder, 'target');
+    this.target = o.target ?? join(o.folder, 'target');
     this.keyFile = join(o.folder, 'key');
     this.host = {
       ...systemHost,
@@ -120,6 +121,13 @@ export class Store implements AsyncDisposable {
     store.pool = this.pool;
     for (const [name, topic] of this.topics) store.topics.set(name, topic);
     return store;
+  }
+
+  /** With another folder as the repository. */
+  elsewhere(target: string): Store {
+    const { folder } = this;
+    const { disk } = this.host;
+    return new Store({ folder, target, disk, remove: async () => undefined, clock: { nowMs: this.nowMs } });
   }
 
   get place(): RepositoryPlace {

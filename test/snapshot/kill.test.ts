@@ -1,59 +1,9 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { openManifest } from '../../src/repository/repository.ts';
 import { keyOf, Store } from './given.ts';
-
-const program = new URL('cycle-process.ts', import.meta.url);
-
-interface Ended {
-  readonly signal: string | null;
-  readonly steps: number | undefined;
-}
-
-/** Runs a cycle that kills itself at a step, or is killed so many milliseconds after it began. */
-async function cycleKilled(store: Store, o: { atStep?: number; afterMs?: number }): Promise<Ended> {
-  const child = fork(program, [], {
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  const ended = once(child, 'exit');
-  await once(child, 'message');
-  let steps: number | undefined;
-  child.on('message', (message: { steps: number }) => {
-    steps = message.steps;
-  });
-  child.send({ settings: store.settings, request: store.request({}), killAt: o.atStep ?? 0 });
-  if (o.afterMs !== undefined) {
-    const timer = store.realAfter(o.afterMs, () => child.kill('SIGKILL'));
-    await ended;
-    timer.cancel();
-  }
-  const [, signal] = await ended;
-  return { signal: typeof signal === 'string' ? signal : null, steps };
-}
-
-async function localFiles(folder: string): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (const name of await readdir(folder, { recursive: true })) {
-    if (name.endsWith('.log')) found.set(name, (await readFile(join(folder, name))).toString('base64'));
-  }
-  return found;
-}
-
-async function assertUnharmed(store: Store, local: Map<string, string>): Promise<void> {
-  const verified = await store.verify();
-  expect(verified.findings).toEqual([]);
-  expect(await localFiles(store.local)).toEqual(local);
-  const report = await store.cycle();
-  expect(report).toMatchObject({ finding: null });
-  expect(await readdir(join(store.target, 'main', 'staging'))).toEqual([]);
-  const after = await store.verify();
-  expect(after.findings).toEqual([]);
-  expect(after.snapshots).toBeGreaterThanOrEqual(verified.snapshots + 1);
-  expect(await localFiles(store.local)).toEqual(local);
-}
+import { assertUnharmed, cycleKilled, exportKilled, filesIn, localFiles } from './killed.ts';
 
 test('a cycle that is killed at any of its steps leaves what was published whole, and the next one goes on', async () => {
   await using store = await Store.make();
@@ -82,4 +32,47 @@ test('a cycle that is killed at random moments leaves what was published whole, 
     await cycleKilled(store, { afterMs });
     await assertUnharmed(store, local);
   }
+});
+
+test('on a target without hard links a cycle that is killed leaves no pack behind, and none without its snapshot', async () => {
+  await using store = await Store.make();
+  store.nowMs = Date.now();
+  const packs = join(store.target, 'main', 'packs');
+  await mkdir(packs); // it says that there are none
+  await store.append(keyOf('orders'), 100);
+  await store.cycle();
+  const { steps = 0 } = await cycleKilled(store, {});
+  for (let step = 2; step <= steps; step += Math.ceil(steps / 5)) {
+    await store.append(keyOf('orders'), 50);
+    const local = await localFiles(store.local);
+    expect(await cycleKilled(store, { atStep: step }), `step ${step}`).toMatchObject({ signal: 'SIGKILL' });
+    await assertUnharmed(store, local);
+    const { id } = await store.cycle();
+    const { manifest } = await openManifest(store.host.disk, await store.open(), id);
+    expect(manifest.packs.every(({ shared }) => shared === true)).toBe(true);
+    expect(await filesIn(packs)).toEqual(manifest.packs.map(({ path }) => path).toSorted());
+  }
+});
+
+test('an export of a snapshot that is killed leaves nothing that the next one does not begin anew', async () => {
+  await using store = await Store.make();
+  store.nowMs = Date.now();
+  await store.append(keyOf('orders'), 100);
+  await store.cycle();
+  await store.append(keyOf('orders'), 100);
+  const { id: snapshot } = await store.cycle();
+  const whole = join(store.folder, 'whole');
+  const { steps = 0 } = await exportKilled(store, { snapshot, to: whole });
+  const files = await filesIn(whole);
+  const to = join(store.folder, 'copy');
+  const copy = store.elsewhere(to);
+  for (let atStep = 2; atStep <= steps; atStep += Math.ceil(steps / 6)) {
+    const end = await exportKilled(store, { snapshot, to, atStep });
+    expect(end, `step ${atStep}`).toMatchObject({ signal: 'SIGKILL' });
+    await expect(copy.open()).rejects.toMatchObject({ code: 'no-repository' });
+  }
+  expect(await exportKilled(store, { snapshot, to })).toMatchObject({ signal: null });
+  expect(await filesIn(to)).toEqual(files);
+  expect(await copy.verify()).toMatchObject({ findings: [], snapshots: 1, records: 200 });
+  expect(await store.verify()).toMatchObject({ findings: [], snapshots: 2 });
 });

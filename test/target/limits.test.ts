@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { varve, type CommandEnd } from '../../scripts/demo/varve.ts';
+import { varveHere } from '../cli/here.ts';
 import { keyOf, Store } from '../snapshot/given.ts';
 
 const run = promisify(execFile);
@@ -126,6 +127,21 @@ test('a volume that has vanished is 13, and info still tells how long the local 
     status: 13,
     stderr: expect.stringContaining('mount the volume'),
   });
+  const reading = [
+    'list',
+    'check',
+    'verify',
+    'doctor',
+    'cat --topic orders --snapshot latest',
+    'export latest copy',
+  ];
+  for (const words of [...reading, 'key list', 'expire --dry-run', 'pin latest']) {
+    const { folder } = at.store;
+    const end = await varveHere(words.split(' '), { cwd: folder });
+    expect({ words, ...end }).toMatchObject({ words, status: 13 });
+    expect(end.stdout + end.stderr, words).toContain('mount the volume of repository.dir');
+    await mkdir(join(at.volume, 'repository'), { recursive: true }); // not there for the first, empty for the others
+  }
   expect((await at.run('info')).stdout).toMatch(
     /not in a snapshot yet: 1 segment.*\n(.*\n)*local room: .* if the target is away, about /,
   );
