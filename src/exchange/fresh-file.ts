@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, VarveError } from '../errors.ts';
 import { codeOf, type DiskFile, type Host } from '../host/host.ts';
@@ -16,6 +17,30 @@ export async function assertFresh({ disk }: Pick<Ports, 'disk'>, path: string): 
     });
   }
   if (found[1] !== undefined) throw taken(path);
+}
+
+/** Begins the names of what is not finished yet: within what any file system takes, and of no other file. */
+function beginningOf(path: string): string {
+  const name = basename(path);
+  return `.${name.slice(0, 50)}.${createHash('sha256').update(name).digest('hex').slice(0, 8)}.`;
+}
+
+/**
+ * What a process that was killed left of the same file. Of two that write it at once only one could give it its name: it
+ * is the later one.
+ */
+async function removeLeftOvers({ disk }: Pick<Ports, 'disk'>, path: string): Promise<void> {
+  const folder = dirname(path);
+  const beginning = beginningOf(path);
+  for (const { name, kind } of (await disk.list(folder)) ?? []) {
+    if (
+      kind !== 'file' ||
+      !name.startsWith(beginning) ||
+      !/^[0-9a-f]{12}\.tmp$/.test(name.slice(beginning.length))
+    )
+      continue;
+    await disk.removeFile(join(folder, name)).catch(() => undefined); // another user's: it takes room, and no more
+  }
 }
 
 /**
@@ -41,8 +66,8 @@ export class FreshFile implements AsyncDisposable {
 
   static async create(ports: Ports, path: string): Promise<FreshFile> {
     await assertFresh(ports, path);
-    const tail = `.${ports.random.bytes(6).toString('hex')}.tmp`;
-    const temporary = join(dirname(path), `.${basename(path).slice(0, 200)}${tail}`);
+    await explained(path, async () => removeLeftOvers(ports, path));
+    const temporary = join(dirname(path), `${beginningOf(path)}${ports.random.bytes(6).toString('hex')}.tmp`);
     const file = await explained(path, async () => ports.disk.open(temporary, 'create'));
     return new FreshFile(ports, { path, temporary, file });
   }
@@ -64,6 +89,7 @@ export class FreshFile implements AsyncDisposable {
     await explained(this.#path, async () => {
       await this.#file.sync();
       await this.#close();
+      if ((await disk.stat(this.#temporary)) === undefined) throw overtaken(this.#path);
       try {
         await linkSettled(disk, this.#temporary, this.#path);
       } catch (error) {
@@ -113,6 +139,16 @@ async function explained<T>(path: string, work: () => Promise<T>): Promise<T> {
       cause: error,
     });
   }
+}
+
+function overtaken(path: string): VarveError {
+  return new VarveError(
+    'failed',
+    `${path}: another export of the same name began meanwhile, and took this one away`,
+    {
+      hint: 'let the other one end, or name another file',
+    },
+  );
 }
 
 function taken(path: string): VarveError {

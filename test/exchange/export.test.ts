@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -168,7 +168,9 @@ test('a full disk and a name that is taken meanwhile leave nothing behind; the n
     await using file = await FreshFile.create(systemHost, path);
     await file.write([Buffer.from('half')]);
     // What a process that is killed here leaves.
-    expect(await readdir(out.path)).toEqual([expect.stringMatching(/^\.x\.tar\.[0-9a-f]{12}\.tmp$/)]);
+    expect(await readdir(out.path)).toEqual([
+      expect.stringMatching(/^\.x\.tar\.[0-9a-f]{8}\.[0-9a-f]{12}\.tmp$/),
+    ]);
     await writeFile(path, 'somebody else');
     await expect(file.finish()).rejects.toMatchObject({ code: 'refused' });
   }
@@ -193,6 +195,29 @@ test('what is stopped says so with 6, and leaves no file; an import has written 
   await at.run(['export', '--topic', 'orders', '--out', path]);
   const end = await at.run(['import', path, '--yes'], stopped);
   expect(end).toMatchObject({ status: 6, stderr: expect.stringContaining('before anything was written') });
+});
+
+test('what a killed export left goes with the next export of the same file, and nothing else does', async () => {
+  await using at = await here();
+  await using out = await outFolder();
+  await save(at.folder, orders, [batchOf(0n, ['a'])]);
+  const path = join(out.path, 'x.tar');
+  // Never finished and never disposed of: all that a killed process leaves.
+  const left = await FreshFile.create(systemHost, path);
+  const other = await FreshFile.create(systemHost, join(out.path, 'y.tar'));
+  const [leftName = '', otherName = ''] = (await readdir(out.path)).toSorted();
+  await writeFile(join(out.path, `${leftName}.mine`), '');
+
+  expect(await at.run(['export', '--topic', 'orders', '--out', path])).toMatchObject({ status: 0 });
+  expect((await readdir(out.path)).toSorted()).toEqual([`${leftName}.mine`, otherName, 'x.tar'].toSorted());
+
+  await rm(path);
+  await expect(left.finish()).rejects.toThrow(`${path}: another export of the same name`);
+  await left[Symbol.asyncDispose]();
+  await other[Symbol.asyncDispose]();
+  // The longest name that a file system takes has room for what stands before it is finished.
+  const long = join(out.path, `${'ü'.repeat(122)}.tar.zst`);
+  expect(await at.run(['export', '--topic', 'orders', '--out', long])).toMatchObject({ status: 0 });
 });
 
 test('a file that is not there, or that is no tar, is named by import and import-sink, and no broker is asked first', async () => {
