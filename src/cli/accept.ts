@@ -13,6 +13,11 @@ export const acceptOptions: Readonly<Record<string, OptionSpec>> = {
     type: 'flag',
     summary: 'Let snapshots expire again although topics vanished, or most partitions did',
   },
+  'accept-clock': {
+    type: 'flag',
+    summary:
+      'Say that the clock is right now and was ahead before: what it dated then is kept, and other snapshots expire again',
+  },
 };
 
 export function acceptedBy({ args }: CommandContext): Accepted {
@@ -20,5 +25,6 @@ export function acceptedBy({ args }: CommandContext): Accepted {
     rollback: args.flag('accept-rollback'),
     cluster: args.flag('accept-cluster'),
     shrink: args.flag('accept-shrink'),
+    clock: args.flag('accept-clock'),
   };
 }

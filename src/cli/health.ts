@@ -47,7 +47,7 @@ export function scheduleFinding(memory: Memory | undefined, config: Config, nowM
   if (due.clockBack) {
     return fail(what, 'clock-back', {
       detail: `a cycle is noted in the future: ${last}`,
-      hint: 'set the clock right: until then nothing expires',
+      hint: 'set the clock right: until then nothing expires; where it is right now: varve snapshot --accept-clock',
     });
   }
   if (due.overdueMs !== undefined) {

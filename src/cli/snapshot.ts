@@ -89,7 +89,10 @@ export async function printSnapshot({ out }: CommandContext, snapshot: SnapshotD
     await out(
       `vanished: topic ${topic} is no longer in the cluster; what was saved of it stays (--accept-shrink says that it is known)`,
     );
-  for (const { text } of snapshot.held) await out(`nothing expires: ${text}`);
+  for (const { kind, text } of snapshot.held) {
+    const known = kind === 'clock-back' ? ' (--accept-clock says that the clock is right now)' : '';
+    await out(`nothing expires: ${text}${known}`);
+  }
   for (const { what, problem } of snapshot.damaged) await out(`damaged: ${what}: ${problem}`);
   for (const warning of snapshot.warnings) await out(`note: ${warning}`);
   if (snapshot.freedSegments > 0)

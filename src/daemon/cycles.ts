@@ -177,6 +177,7 @@ export class Cycles {
         rollback: known.rollback || accept.rollback,
         cluster: known.cluster || accept.cluster,
         shrink: known.shrink || accept.shrink,
+        clock: known.clock || accept.clock,
       };
     }
     this.#wake?.();

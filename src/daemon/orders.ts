@@ -83,6 +83,7 @@ function parse(request: unknown): Asked {
       rollback: has(accept, 'rollback'),
       cluster: has(accept, 'cluster'),
       shrink: has(accept, 'shrink'),
+      clock: has(accept, 'clock'),
     },
   };
 }

@@ -11,7 +11,12 @@ import type { TargetGate } from './gate.ts';
 
 export type Accepted = CycleRequest['accept'];
 
-export const nothingAccepted: Accepted = { rollback: false, cluster: false, shrink: false };
+export const nothingAccepted: Accepted = {
+  rollback: false,
+  cluster: false,
+  shrink: false,
+  clock: false,
+};
 
 export interface SnapshotPorts {
   readonly config: Config;

@@ -110,7 +110,16 @@ export function packPath(o: { month: string; seq: number; number: number }): str
   return `${o.month}/${String(o.seq).padStart(10, '0')}-${o.number}.tar`;
 }
 
-const markTypes = ['pinned', 'unpinned', 'checked', 'damaged', 'drill', 'retired', 'unretired'] as const;
+const markTypes = [
+  'pinned',
+  'unpinned',
+  'checked',
+  'damaged',
+  'drill',
+  'retired',
+  'unretired',
+  'misdated',
+] as const;
 
 export type MarkType = (typeof markTypes)[number];
 

@@ -43,6 +43,8 @@ export interface Marks {
   readonly drills: readonly DrillMark[];
   /** The snapshot that was the newest when somebody said that the instance's daemon is gone for good, if it was said last. */
   readonly retiredAt: string | undefined;
+  /** Snapshots that a clock dated which was ahead. */
+  readonly misdated: ReadonlySet<string>;
   /** Marks that do not open, in words. */
   readonly problems: readonly string[];
   /** Everything that opened, the oldest first. */
@@ -134,6 +136,7 @@ export async function readMarks(host: Pick<Host, 'disk'>, repository: Repository
     damaged: packsOf('damaged'),
     drills,
     retiredAt: word?.type === 'retired' ? word.snapshot : undefined,
+    misdated: new Set(files.filter(({ type }) => type === 'misdated').map(({ snapshot }) => snapshot)),
     problems,
     files,
   };

@@ -25,6 +25,7 @@ export function obsoleteMarks(
     if (type === 'drill') return !drills.includes(file);
     if (type === 'pinned' || type === 'unpinned')
       return !o.snapshots.has(snapshot) || !isLatest(file, `pin ${snapshot}`);
+    if (type === 'misdated') return !o.snapshots.has(snapshot) || !isLatest(file, `date ${snapshot}`);
     if (type === 'retired' || type === 'unretired') return !isLatest(file, retirement);
     return file.packs.every(({ sha256 }) => {
       const notedMs = o.notedMs(sha256);
@@ -39,6 +40,7 @@ const retirement = 'retirement';
 
 function keysOf({ type, snapshot, packs }: MarkFile): string[] {
   if (type === 'pinned' || type === 'unpinned') return [`pin ${snapshot}`];
+  if (type === 'misdated') return [`date ${snapshot}`];
   if (type === 'retired' || type === 'unretired') return [retirement];
   return packs.map(({ sha256 }) => `${type} ${sha256}`);
 }

@@ -14,6 +14,8 @@ export interface Restorable {
   readonly takenMs: number;
   /** Published, and not known to be damaged. */
   readonly good: boolean;
+  /** It is dated in the future, and known to be wrong: no rule goes by its time before that has come. */
+  readonly misdated?: boolean;
 }
 
 export interface Bucket<Snapshot extends Restorable> {
@@ -30,7 +32,7 @@ export function chooseByBucket<Snapshot extends Restorable>(
   { snapshots, count }: { snapshots: readonly Snapshot[]; count: number },
 ): readonly Bucket<Snapshot>[] {
   const chosen = new Map<string, Snapshot>();
-  for (const snapshot of newestFirst(snapshots.filter(({ good }) => good))) {
+  for (const snapshot of newestFirst(snapshots.filter(({ good, misdated }) => good && misdated !== true))) {
     const name = bucketNames[rule](snapshot.takenMs);
     if (chosen.has(name)) continue;
     if (chosen.size >= count) break;

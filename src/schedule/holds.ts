@@ -73,17 +73,28 @@ export function holdsOf(snapshots: readonly TimedSnapshot[], facts: RotationFact
   return holds;
 }
 
+/** Dated by a clock that was ahead of both that there are now. */
+export function isAhead(
+  { takenMs, publishedMs }: Pick<TimedSnapshot, 'takenMs' | 'publishedMs'>,
+  { nowMs, targetNowMs }: Pick<RotationFacts, 'nowMs' | 'targetNowMs'>,
+): boolean {
+  return takenMs - nowMs > clockStepMaxMs || publishedMs - targetNowMs > clockStepMaxMs;
+}
+
+/** The moment of a cut behind an earlier one: by a small step back of the clock, what comes later is no older. */
+export function takenAt(nowMs: number, beforeMs: number | undefined): number {
+  const isSmallStep = beforeMs !== undefined && beforeMs > nowMs && beforeMs - nowMs <= clockStepMaxMs;
+  return isSmallStep ? beforeMs : nowMs;
+}
+
 /** A snapshot from the future is as much a sign of it as a clock that was seen to step. */
 function clockBackText(snapshots: readonly TimedSnapshot[], facts: RotationFacts): string | undefined {
-  const { nowMs, targetNowMs, latestNowMs } = facts;
+  const { nowMs, latestNowMs } = facts;
   if (latestNowMs !== undefined && latestNowMs - nowMs > clockStepMaxMs) {
     return `the clock went back: expected ${momentText(latestNowMs)} or later, got ${momentText(nowMs)}`;
   }
   const future = snapshots
-    .filter(
-      ({ takenMs, publishedMs }) =>
-        takenMs - nowMs > clockStepMaxMs || publishedMs - targetNowMs > clockStepMaxMs,
-    )
+    .filter((snapshot) => isAhead(snapshot, facts))
     .map(({ id }) => id)
     .toSorted();
   if (future.length === 0) return undefined;

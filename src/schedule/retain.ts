@@ -30,6 +30,7 @@ export type RetainRule =
   | 'minimum'
   | 'min-age'
   | 'pinned'
+  | 'misdated'
   /** Would expire, if the plan were not held. */
   | 'held'
   | 'no-rule'
@@ -59,11 +60,12 @@ export function planRetention(
   policy: RetainPolicy,
   facts: RotationFacts,
 ): RetainPlan {
-  const holds = holdsOf(snapshots, facts);
-  const kept = reasonsToKeep(snapshots, policy, facts);
+  const dated = snapshots.filter(({ misdated }) => misdated !== true);
+  const holds = holdsOf(dated, facts);
+  const kept = reasonsToKeep(dated, policy, facts);
   const decisions = newestFirst(snapshots).map((snapshot): RetainDecision => {
     const { id } = snapshot;
-    const reasons = kept.get(id) ?? [];
+    const reasons = snapshot.misdated === true ? [misdatedReason(snapshot)] : (kept.get(id) ?? []);
     if (reasons.length > 0) return { id, decision: 'keep', reasons };
     if (holds.length > 0) {
       return { id, decision: 'keep', reasons: holds.map(({ text }) => ({ rule: 'held', text })) };
@@ -105,6 +107,11 @@ function reasonsToKeep(
     }
   }
   return kept;
+}
+
+function misdatedReason({ takenMs, publishedMs }: RetainedSnapshot): RetainReason {
+  const untilMs = Math.max(takenMs, publishedMs);
+  return { rule: 'misdated', text: `dated by a clock that was ahead: kept until ${momentText(untilMs)}` };
 }
 
 function reasonToExpire(snapshot: RetainedSnapshot, policy: RetainPolicy): RetainReason {

@@ -22,7 +22,7 @@ export {
   type DueFacts,
   type Timetable,
 } from './due.ts';
-export { type Hold, type HoldKind, type RotationFacts } from './holds.ts';
+export { isAhead, takenAt, type Hold, type HoldKind, type RotationFacts } from './holds.ts';
 export { monthAt, monthOfBatch, monthText, parseMonth, startOfMonthMs, type Month } from './month.ts';
 export {
   planRetention,

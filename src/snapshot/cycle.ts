@@ -215,14 +215,16 @@ async function remember(
   const { host } = ports;
   const known = await readMemory(host, request.localFolder);
   const repository = ground?.repository.identity.repository ?? known?.repository ?? '';
+  const nowMs = host.clock.nowMs();
+  const isRight = published !== undefined && request.accept.clock;
   const success = published === undefined ? known?.lastSuccess : { atMs: beganMs, id: published.manifest.id };
   await writeMemory(host, request.localFolder, {
     // One that was refused is not adopted.
     repository: published === undefined ? (known?.repository ?? '') : repository,
     instance: settings.instance,
     newest: published === undefined ? (known?.newest ?? null) : newestOf(published),
-    latestNowMs: Math.max(known?.latestNowMs ?? 0, host.clock.nowMs()),
-    sinceMs: known?.sinceMs ?? beganMs,
+    latestNowMs: isRight ? nowMs : Math.max(known?.latestNowMs ?? 0, nowMs),
+    sinceMs: isRight ? Math.min(known?.sinceMs ?? beganMs, beganMs) : (known?.sinceMs ?? beganMs),
     lastAttempt: attempt,
     lastSuccess: success ?? null,
   });

@@ -22,7 +22,9 @@ import {
   openBase,
   type OpenedManifest,
   type RepositoryLock,
+  writeMark,
 } from '../repository/repository.ts';
+import { isAhead } from '../schedule/schedule.ts';
 import { chooseBase, openCatalog, type Catalog } from './base.ts';
 import type { CyclePhase, EmitCycle } from './events.ts';
 import { isShrunk, vanishedTopics } from './incarnations.ts';
@@ -93,6 +95,8 @@ export async function openGround(
     warn,
   });
   const base = await openBase(host.disk, repository, head);
+  const clocks = { nowMs: host.clock.nowMs(), targetNowMs: nowMs };
+  if (request.accept.clock) await markMisdated(catalog, { ...clocks, host, repository, warn });
   const marks = await readMarks(host, repository);
   for (const problem of marks.problems) warn(problem);
   // A local disk that is full must not keep anything from being published.
@@ -126,6 +130,19 @@ async function soundKeys(host: Host, repository: Repository, localFolder: string
   throw new VarveError('damage', `${folder}/keys/${fatal.file}: ${fatal.problem}`, { hint: fatal.hint });
 }
 
+/** What is dated in the future by clocks that are right now was dated by one that was ahead. */
+async function markMisdated(
+  { opened }: Catalog,
+  o: { nowMs: number; targetNowMs: number; host: Host; repository: Repository; warn: (text: string) => void },
+): Promise<void> {
+  for (const { manifest, publishedMs } of opened) {
+    const { id: snapshot, takenMs } = manifest;
+    if (!isAhead({ takenMs, publishedMs }, o)) continue;
+    await writeMark(o.host, o.repository, { snapshot, type: 'misdated', atMs: o.nowMs });
+    o.warn(`snapshot ${snapshot} is dated in the future: kept until then, and it holds up nothing any more`);
+  }
+}
+
 async function bindCluster(host: Host, repository: Repository, request: CycleRequest): Promise<void> {
   const { clusters } = repository.identity;
   const { cluster, accept } = request;
@@ -144,7 +161,7 @@ async function bindCluster(host: Host, repository: Repository, request: CycleReq
 
 /** The plan for the snapshots in a catalog, and whatever holds it. */
 export function rotationOf(ground: Ground, catalog: Catalog): RotatePlan {
-  const { settings, marks, checks, memory, ports, beganMs } = ground;
+  const { settings, request, marks, checks, memory, ports, beganMs } = ground;
   const nowMs = ports.host.clock.nowMs();
   return planRotation(catalog, {
     settings,
@@ -155,7 +172,7 @@ export function rotationOf(ground: Ground, catalog: Catalog): RotatePlan {
       published: true,
       nowMs,
       targetNowMs: ground.targetNowMs + (nowMs - beganMs),
-      ...(memory === undefined ? {} : { latestNowMs: memory.latestNowMs }),
+      ...(memory === undefined || request.accept.clock ? {} : { latestNowMs: memory.latestNowMs }),
       ...sourceFacts(ground),
     },
   });

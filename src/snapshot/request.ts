@@ -38,6 +38,8 @@ export interface CycleRequest {
     readonly rollback: boolean;
     readonly cluster: boolean;
     readonly shrink: boolean;
+    /** The clock is right now, and was ahead before. */
+    readonly clock: boolean;
   };
 }
 

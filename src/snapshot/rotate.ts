@@ -70,6 +70,7 @@ export function retained(
     good: !manifest.packs.some(({ sha256 }) => o.damaged.has(sha256)),
     verified: o.nowMs - o.checks.verifiedMs(manifest) <= o.maxAgeMs,
     pinned: o.marks.pinned.has(manifest.id),
+    misdated: o.marks.misdated.has(manifest.id) && Math.max(manifest.takenMs, publishedMs) > o.nowMs,
   }));
 }
 

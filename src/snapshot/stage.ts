@@ -15,7 +15,7 @@ import {
   type Pack,
   type PartitionRow,
 } from '../repository/repository.ts';
-import { planArchive, type Hold } from '../schedule/schedule.ts';
+import { planArchive, takenAt, type Hold } from '../schedule/schedule.ts';
 import type { Catalog } from './base.ts';
 import { carryPacks, type Carried } from './carry.ts';
 import type { Ground } from './ground.ts';
@@ -57,7 +57,8 @@ export async function stage(ground: Ground, holds: readonly Hold[]): Promise<Sta
   const { cut, segments: found, firstSeen } = await planSegments(ground, known);
   const segments = withoutExpired(ground, holds, found);
   const fresh = await seal(ground, { id, seq, segments });
-  return { id, takenMs: beganMs, seq, known, cut, firstSeen, carried, links, fresh, warnings };
+  const takenMs = takenAt(beganMs, base?.manifest.takenMs);
+  return { id, takenMs, seq, known, cut, firstSeen, carried, links, fresh, warnings };
 }
 
 export function nextSnapshotId(

@@ -9,7 +9,7 @@ import type { CycleReport, CyclesEvent } from '../../src/snapshot/snapshot.ts';
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 const nightly = { schedule: '0 2 * * *', timezone: 'UTC' };
-const nothing: Accepted = { rollback: false, cluster: false, shrink: false };
+const nothing: Accepted = { rollback: false, cluster: false, shrink: false, clock: false };
 
 const report: CycleReport = {
   id: '20261121T020000Z-0001',
@@ -222,7 +222,7 @@ test('what is asked for during a cycle comes after it, as one cycle that accepts
   await at.settled();
   expect(at.runs.map(({ accept }) => accept)).toEqual([
     nothing,
-    { rollback: true, cluster: false, shrink: true },
+    { rollback: true, cluster: false, shrink: true, clock: false },
   ]);
 
   at.runs[1]?.publish();

@@ -146,3 +146,65 @@ test('a cycle over the end of a month, and days around a leap day, are days like
   );
   expect((await timed.store.verify()).findings).toEqual([]);
 });
+
+const nothing = { rollback: false, cluster: false, shrink: false, clock: false };
+const yearMs = 365 * dayMs;
+
+test('after a cycle with the clock a year ahead nothing expires, until somebody says that it is right now; that snapshot stays for the year', async () => {
+  const timed = await Timed.at(november);
+  await timed.days(3);
+  timed.set({ here: yearMs, there: yearMs });
+  const { id: ahead } = await timed.cycle();
+  timed.set({ here: -yearMs, there: -yearMs });
+  const held = await timed.days(5);
+  expect(held.map(({ finding, expired }) => ({ finding, expired }))).toEqual(
+    held.map(() => ({ finding: 'clock-back', expired: [] })),
+  );
+
+  timed.set({ here: dayMs, there: dayMs });
+  const accepted = await timed.cycle({ accept: { ...nothing, clock: true } });
+  expect(accepted).toMatchObject({ finding: null, held: [] });
+  expect(accepted.expired).toHaveLength(5); // one of the first went while the clock was ahead
+  expect(accepted.warnings).toEqual([expect.stringContaining(`${ahead} is dated in the future`)]);
+  const [, before, last] = await timed.days(3);
+  expect(last).toMatchObject({ finding: null, held: [], warnings: [] });
+  expect((await timed.ids()).slice(-2)).toEqual([before?.id, last?.id]);
+  expect(await timed.ids()).toContain(ahead);
+  const newest = join(timed.store.target, 'main', 'daily.0');
+  expect(await timed.disk.readSymlink(newest)).toBe(`snapshots/${last?.id}`);
+  expect((await timed.store.verify()).findings).toEqual([]);
+
+  timed.set({ here: yearMs, there: yearMs });
+  await timed.days(4);
+  expect(await timed.ids()).not.toContain(ahead);
+});
+
+test('that the clock is right, said while it is a year behind, lets go of no day that is to be kept', async () => {
+  const timed = await Timed.at(november);
+  const before = (await timed.days(6)).map(({ id }) => id);
+  const kept = await timed.ids();
+  timed.set({ here: -yearMs, there: -yearMs });
+  const wrong = await timed.cycle({ accept: { ...nothing, clock: true } });
+  expect(await timed.ids()).toEqual([...kept, wrong.id]);
+
+  timed.set({ here: yearMs, there: yearMs });
+  const [right] = await timed.days(1);
+  const there = await timed.ids();
+  expect(there).toEqual(expect.arrayContaining([...before.slice(-2), right?.id]));
+  expect((await timed.store.verify()).findings).toEqual([]);
+});
+
+test('a snapshot behind which the clock was set back by two minutes is the newest, where only the newest is kept', async () => {
+  const timed = await Timed.at(november);
+  const { settings } = timed.store;
+  const retain = { hourly: 0, daily: 1, weekly: 0, monthly: 0, minimum: 1, minAge: 0 };
+  timed.store.settings = { ...settings, retain };
+  await timed.cycle();
+  timed.set({ here: -2 * minuteMs, there: -2 * minuteMs });
+  const second = await timed.cycle();
+  expect(second.finding).toBeNull();
+  expect(await timed.ids()).toContain(second.id);
+  timed.set({ here: 4 * minuteMs, there: 4 * minuteMs });
+  const third = await timed.cycle();
+  expect(await timed.ids()).toEqual([third.id]);
+});

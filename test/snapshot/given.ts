@@ -234,7 +234,7 @@ export class Store implements AsyncDisposable {
       groups: { readMs: this.nowMs, groups: [] },
       access: null,
       unread: [],
-      accept: { rollback: false, cluster: false, shrink: false },
+      accept: { rollback: false, cluster: false, shrink: false, clock: false },
       ...o,
     };
   }

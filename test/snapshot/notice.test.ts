@@ -58,7 +58,9 @@ test('a repository that was rolled back is refused by name; accepted, every loca
     message: expect.stringContaining(`expected snapshot ${second}`),
   });
   expect(await snapshotsOf(store)).toEqual([first]);
-  const report = await store.cycle({ accept: { rollback: true, cluster: false, shrink: false } });
+  const report = await store.cycle({
+    accept: { rollback: true, cluster: false, shrink: false, clock: false },
+  });
   expect(report).toMatchObject({ seq: 2, segments: 1 });
   expect(await store.verify()).toMatchObject({ findings: [] });
   expect(await read(store, report.id)).toEqual(['0..10', '10..20']);
@@ -76,7 +78,9 @@ test('another repository under the old name is refused', async () => {
     message: expect.stringContaining('the repository is another one'),
   });
   expect(await snapshotsOf(store)).toEqual([]);
-  expect(await store.cycle({ accept: { rollback: true, cluster: false, shrink: false } })).toMatchObject({
+  expect(
+    await store.cycle({ accept: { rollback: true, cluster: false, shrink: false, clock: false } }),
+  ).toMatchObject({
     seq: 1,
     segments: 1,
   });
@@ -123,7 +127,10 @@ test('another Kafka cluster is refused until it is accepted', async () => {
     code: 'wrong-cluster',
     message: expect.stringContaining(cluster),
   });
-  await store.cycle({ cluster: other, accept: { rollback: false, cluster: true, shrink: false } });
+  await store.cycle({
+    cluster: other,
+    accept: { rollback: false, cluster: true, shrink: false, clock: false },
+  });
   expect(await store.cycle({ cluster: other })).toMatchObject({ finding: null });
 });
 
@@ -145,7 +152,9 @@ test('a topic that vanished at the source is named in every cycle until that is 
   }
   expect(await snapshotsOf(store)).toEqual(ids);
 
-  const accepted = await store.cycle({ accept: { rollback: false, cluster: false, shrink: true } });
+  const accepted = await store.cycle({
+    accept: { rollback: false, cluster: false, shrink: true, clock: false },
+  });
   expect(accepted).toMatchObject({ finding: null, vanishedTopics: [] });
   expect(accepted.expired.length).toBeGreaterThan(0);
   store.nowMs += dayMs;
