@@ -96,6 +96,15 @@ export class JavaClient implements AsyncDisposable {
     return this.#call('describeTopic', { topic });
   }
 
+  /** By name, without Kafka's own. */
+  async listTopics(): Promise<string[]> {
+    return this.#call('listTopics', {});
+  }
+
+  async listGroups(): Promise<string[]> {
+    return this.#call('listGroups', {});
+  }
+
   async listOffsets(topic: string): Promise<PartitionOffsets[]> {
     const rows = await this.#call<{ partition: number; earliest: string; latest: string; stable: string }[]>(
       'listOffsets',

@@ -1,54 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { launcher, varve, type CommandEnd } from '../../scripts/demo/varve.ts';
+import { launcher } from '../../scripts/demo/varve.ts';
 import { systemHost } from '../../src/host/host.ts';
 import { LocalFolder } from '../../src/local/local.ts';
 import { snapshotFolder } from '../../src/repository/repository.ts';
-import { keyOf, Store } from '../snapshot/given.ts';
-
-/** A repository with two snapshots, and a configuration for the commands to find. No broker is anywhere. */
-async function published(): Promise<{ store: Store; ids: string[] } & AsyncDisposable> {
-  const store = await Store.make();
-  store.nowMs = Date.now() - 60_000;
-  await store.append(keyOf('orders'), 100);
-  await store.append(keyOf('payments', 1), 30);
-  const ids = [(await store.cycle()).id];
-  store.nowMs = Date.now();
-  await store.append(keyOf('orders'), 50);
-  ids.push((await store.cycle()).id);
-  await configure(store, {});
-  return { store, ids, [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose]() };
-}
+import { keyOf } from '../snapshot/given.ts';
+import { configure, json, published, run } from './published.ts';
 
 async function silence(): Promise<void> {
   // Holding the folder is all that is wanted.
-}
-
-async function configure(store: Store, more: object): Promise<void> {
-  const config = {
-    kafka: { brokers: ['127.0.0.1:1'] },
-    local: { dir: store.local, minFree: '1MiB' },
-    repository: { dir: store.target, keyFile: store.keyFile },
-    ...more,
-  };
-  await writeFile(join(store.folder, 'varve.yaml'), JSON.stringify(config)); // JSON is YAML
-}
-
-async function run(store: Store, ...words: string[]): Promise<CommandEnd> {
-  return await varve(words, { cwd: store.folder });
-}
-
-/** What the command printed last, as an object. */
-async function json(
-  store: Store,
-  ...words: string[]
-): Promise<{ status: number | null } & Record<string, unknown>> {
-  const { status, stdout } = await run(store, ...words, '--json');
-  const last: Record<string, unknown> = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '{}');
-  return { ...last, status };
 }
 
 test('list shows snapshots and views, and what one of them holds by id, view, latest or time', async () => {
@@ -167,18 +130,6 @@ test('verify ends with 4 and names the file; without a key it checks digests alo
   expect(await run(store, 'verify', '--subset', '3/2')).toMatchObject({ status: 2 });
 });
 
-test('a wrong key is 12, no repository 10, and neither is damage', async () => {
-  await using at = await published();
-  const { store } = at;
-  await writeFile(join(store.folder, 'other'), Buffer.alloc(32, 1));
-  await configure(store, { repository: { dir: store.target, keyFile: join(store.folder, 'other') } });
-  for (const words of [['list'], ['info'], ['verify'], ['init']])
-    expect(await run(store, ...words), words.join(' ')).toMatchObject({ status: 12 });
-  await configure(store, { repository: { dir: join(store.folder, 'nowhere'), keyFile: store.keyFile } });
-  for (const words of [['list'], ['info'], ['verify', '--fast']])
-    expect(await run(store, ...words), words.join(' ')).toMatchObject({ status: 10 });
-});
-
 test('keys are added, proved, listed and removed, and the last one stays', async () => {
   await using at = await published();
   const { store } = at;
@@ -260,104 +211,6 @@ test('without brokers a snapshot of what is on disk is still published, and ends
     segments: 1,
     finding: 'incomplete',
   });
-});
-
-test('a snapshot whose pack is missing lets no other expire, and is told by list, info and check', async () => {
-  await using at = await published();
-  const { store, ids } = at;
-  await configure(store, { retain: { daily: 1, weekly: 0, monthly: 0, minimum: 1, minAge: '0s' } });
-  await rm(
-    join(
-      snapshotFolder(store.place, ids[1] ?? ''),
-      new Date(store.nowMs).toISOString().slice(0, 7),
-      '0000000002-0.tar',
-    ),
-  );
-
-  expect(await json(store, 'expire', '--yes')).toMatchObject({
-    status: 0,
-    expired: [],
-    held: ['damage is marked'],
-  });
-  for (const command of ['list', 'info', 'check'])
-    expect(await run(store, command), command).toMatchObject({ status: 4 });
-});
-
-test('an emptied, a rolled back and an exchanged repository are told by every command that looks', async () => {
-  await using at = await published();
-  const { store, ids } = at;
-  const looks = ['list', 'info', 'check', 'instance list', 'verify --fast', 'verify', 'verify --deep'];
-  const snapshots = join(store.target, 'main', 'snapshots');
-  const tellsAll = async (state: string, word: string): Promise<void> => {
-    for (const command of looks) {
-      const end = await run(store, ...command.split(' '));
-      expect(end, `${command}, ${state}`).toMatchObject({ status: 4 });
-      if (command !== 'instance list') expect(end.stdout, `${command}, ${state}`).toContain(word);
-    }
-    expect(await run(store, 'expire', '--yes'), state).toMatchObject({ status: 18 });
-  };
-  await rm(join(snapshots, ids[1] ?? ''), { recursive: true, force: true });
-  await tellsAll('rolled back', ids[1] ?? '');
-  await rm(snapshots, { recursive: true, force: true });
-  await tellsAll('emptied', ids[1] ?? '');
-
-  await rm(store.target, { recursive: true, force: true });
-  await mkdir(store.target);
-  const empty = await run(store, 'init');
-  expect(empty).toMatchObject({ status: 18, stderr: expect.stringContaining('mount its volume') });
-  expect(await readdir(store.target)).toEqual([]);
-
-  const memory = join(store.local, 'repository.json');
-  const noted = await readFile(memory);
-  await rm(memory);
-  expect(await run(store, 'init')).toMatchObject({ status: 0 });
-  await writeFile(memory, noted);
-  await tellsAll('exchanged', 'another');
-  expect(await run(store, 'init')).toMatchObject({ status: 18 });
-});
-
-test('init completes a repository that lost its varve.json, the clusters included', async () => {
-  await using at = await published();
-  const { store } = at;
-  const path = join(store.target, 'varve.json');
-  const before = JSON.parse(await readFile(path, 'utf8'));
-  await rm(path);
-  expect(await run(store, 'check')).toMatchObject({ status: 10 });
-  expect((await run(store, 'init')).stdout).toContain('completed: repository');
-  expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(before);
-  expect(before.clusters).toHaveLength(1);
-});
-
-test('what is wrong with the plain side of a snapshot is damage for every command', async () => {
-  await using at = await published();
-  const { store, ids } = at;
-  const folder = snapshotFolder(store.place, ids[0] ?? '');
-  const looks = ['list', 'info', 'check', 'verify --fast', 'verify'];
-  const tellsAll = async (state: string, status: number): Promise<void> => {
-    for (const command of looks)
-      expect(await run(store, ...command.split(' ')), `${command}, ${state}`).toMatchObject({ status });
-  };
-  await tellsAll('whole', 0);
-  await mkdir(join(folder, 'lost+found'));
-  await tellsAll('a foreign folder that is empty', 4);
-  await rm(join(folder, 'lost+found'), { recursive: true });
-  const sums = await readFile(join(folder, 'SHA256SUMS'));
-  await rm(join(folder, 'SHA256SUMS'));
-  await writeFile(join(folder, 'SHA256SUMS'), '');
-  await tellsAll('empty sums', 4);
-  await writeFile(join(folder, 'SHA256SUMS'), sums);
-  await tellsAll('whole again', 0);
-  await rm(join(store.target, 'keys', 'keyring.1'), { force: true });
-  await tellsAll('no keyring', 4);
-});
-
-test('cat of a snapshot whose pack is missing ends with 4', async () => {
-  await using at = await published();
-  const { store, ids } = at;
-  const month = new Date(store.nowMs).toISOString().slice(0, 7);
-  await rm(join(snapshotFolder(store.place, ids[1] ?? ''), month, '0000000002-0.tar'));
-  const end = await run(store, 'cat', '--topic', 'orders', '--snapshot', 'latest', '--json');
-  expect(end).toMatchObject({ status: 4, stdout: expect.stringContaining('0000000002-0.tar') });
 });
 
 test('a reader that goes away does not make a failure look like a success', async () => {

@@ -7,6 +7,9 @@ import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kaf
 import { placeFor, type Place } from './place.ts';
 import { givenRecords, Running, writtenTo } from './process.ts';
 
+// What a restore does; what its child process is for, the restores that are killed and held up show.
+vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
+
 let kafka: Kafka;
 let java: JavaClient;
 beforeAll(async () => {
@@ -40,12 +43,6 @@ async function valuesOf(topic: string): Promise<string[]> {
     const text = Buffer.from(value ?? '', 'base64').toString();
     return partition === 0 ? text : `${partition}: ${text}`;
   });
-}
-
-async function listOf(what: 'TopicCommand' | 'consumer.group.ConsumerGroupCommand'): Promise<string[]> {
-  const tool = `org.apache.kafka.tools.${what}`;
-  const { stdout } = await kafka.runTool(tool, ['--bootstrap-server', kafka.bootstrap, '--list']);
-  return stdout.trim().split('\n').toSorted();
 }
 
 test('a topic that exists and is not empty is refused with 18, and what would do is told', async () => {
@@ -141,7 +138,7 @@ test('--map names the targets of several, --to-topic that of one; nonsense is re
   const end = await place.run('restore', '--map', 'map.a:mapped.x,map.b:mapped.y', '--yes');
   expect(end).toMatchObject({ status: 0, stdout: isRestored });
   expect([await valuesOf('mapped.x'), await valuesOf('mapped.y')]).toEqual([['1'], ['2']]);
-  const topics = await listOf('TopicCommand');
+  const topics = await java.listTopics();
   for (const words of [
     ['--map', 'map.a:'],
     ['--map', 'map.a:same,map.b:same'],
@@ -156,7 +153,7 @@ test('--map names the targets of several, --to-topic that of one; nonsense is re
     const refused = await place.run('restore', ...words, '--yes');
     expect(refused, words.join(' ')).toMatchObject({ status: 2, stdout: '' });
   }
-  expect(await listOf('TopicCommand')).toEqual(topics);
+  expect(await java.listTopics()).toEqual(topics);
 });
 
 test('globs choose by whole names, with what is excluded left out, and no other topic is touched', async () => {
@@ -164,20 +161,18 @@ test('globs choose by whole names, with what is excluded left out, and no other 
   for (const name of names) await givenTopic(name, [name]);
   await using place = await backedUp('globs', ['glob*', 'other.*']);
   for (const name of names.slice(0, 3)) await java.deleteTopic(name);
-  const others = await listOf('TopicCommand');
+  const others = await java.listTopics();
   const before = await Promise.all(['globXa', 'other.glob.a'].map((name) => java.describeTopic(name)));
-  const groups = await listOf('consumer.group.ConsumerGroupCommand');
+  const groups = await java.listGroups();
   const words = ['restore', '--topic', 'glob.*', '--exclude-topic', '*.more', '--yes'];
   expect(await place.run(...words)).toMatchObject({ status: 0, stdout: isRestored });
-  expect(await listOf('TopicCommand')).toEqual([...others, 'glob.a', 'glob.b'].toSorted());
+  expect(await java.listTopics()).toEqual([...others, 'glob.a', 'glob.b'].toSorted());
   expect([await valuesOf('glob.a'), await valuesOf('glob.b')]).toEqual([['glob.a'], ['glob.b']]);
   for (const [index, name] of ['globXa', 'other.glob.a'].entries()) {
     expect(await java.describeTopic(name)).toEqual(before[index]);
     expect(await valuesOf(name)).toEqual([name]);
   }
-  const since = (await listOf('consumer.group.ConsumerGroupCommand')).filter(
-    (name) => !groups.includes(name),
-  );
+  const since = (await java.listGroups()).filter((name) => !groups.includes(name));
   expect(since.every((name) => name.startsWith('varve-restore-'))).toBe(true);
 });
 
@@ -208,8 +203,8 @@ test('--dry-run shows the plan and changes nothing: no topic, no setting, no gro
   await java.commitOffsets({ group: 'dry.group', offsets: [{ topic: 'dry', partition: 0, offset: 2n }] });
   await using place = await backedUp('dry');
   const look = async (): Promise<unknown> => ({
-    topics: await listOf('TopicCommand'),
-    groups: await listOf('consumer.group.ConsumerGroupCommand'),
+    topics: await java.listTopics(),
+    groups: await java.listGroups(),
     stand: await java.listGroupOffsets('dry.group'),
     configs: await java.describeConfigs('dry'),
     topicId: (await java.describeTopic('dry')).topicId,
@@ -234,7 +229,7 @@ test('without a terminal and without --yes: 2, with the question, and nothing is
   expect(end.stderr).toContain('Restore asked.aside?');
   expect(end.stderr).toContain('--yes');
   expect(end.stdout).not.toContain('RESTORED');
-  expect(await listOf('TopicCommand')).not.toContain('asked.aside');
+  expect(await java.listTopics()).not.toContain('asked.aside');
 });
 
 test('--json prints the plan, then the summary; a refusal is an error with its code and hint', async () => {
@@ -344,7 +339,7 @@ test('another cluster than the one that is expected is refused with 17, and noth
   const end = await place.run(...words, '--expect-cluster', 'AAAAAAAAAAAAAAAAAAAAAA');
   expect(end).toMatchObject({ status: 17, stdout: '' });
   expect(end.stderr).toContain(kafka.clusterId);
-  expect(await listOf('TopicCommand')).not.toContain('expected.aside');
+  expect(await java.listTopics()).not.toContain('expected.aside');
   const right = await place.run(...words, '--expect-cluster', kafka.clusterId);
   expect(right).toMatchObject({ status: 0 });
 });

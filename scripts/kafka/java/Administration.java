@@ -15,9 +15,11 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.ConsumerGroupListing;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
 import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.NewPartitionReassignment;
@@ -127,6 +129,20 @@ final class Administration {
 
   JsonNode describeTopic(JsonNode params) throws Exception {
     return description(describe(params.get("topic").asText()));
+  }
+
+  JsonNode listTopics(JsonNode params) throws Exception {
+    return sorted(admin.listTopics().names().get().stream());
+  }
+
+  JsonNode listGroups(JsonNode params) throws Exception {
+    return sorted(admin.listConsumerGroups().all().get().stream().map(ConsumerGroupListing::groupId));
+  }
+
+  private static JsonNode sorted(Stream<String> names) {
+    ArrayNode rows = JSON.createArrayNode();
+    names.sorted().forEach(rows::add);
+    return rows;
   }
 
   JsonNode listOffsets(JsonNode params) throws Exception {

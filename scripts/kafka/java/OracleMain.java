@@ -42,6 +42,8 @@ public final class OracleMain {
         Map.entry("describeConfigs", admin::describeConfigs),
         Map.entry("deleteRecords", admin::deleteRecords),
         Map.entry("describeTopic", admin::describeTopic),
+        Map.entry("listTopics", admin::listTopics),
+        Map.entry("listGroups", admin::listGroups),
         Map.entry("listOffsets", admin::listOffsets),
         Map.entry("commitOffsets", admin::commitOffsets),
         Map.entry("listGroupOffsets", admin::listGroupOffsets),
