@@ -41,7 +41,10 @@ export const command: Command = {
     }
     const question = `Write ${bytesText(plan.writeBytes)} to the target?`;
     if (!(await context.confirm(question))) throw answeredNo();
-    await printSummary(context, await carryOut(context, config), { isDryRun });
+    const report = await carryOut(context, config);
+    // Somebody else was faster: there is nothing to do any more.
+    if (!context.json && report.snapshot === null) await printPlan(context, report);
+    await printSummary(context, report, { isDryRun });
     return 0;
   },
 };
