@@ -22,6 +22,7 @@ export interface RotationFacts {
 export type HoldKind =
   | 'not-published'
   | 'clock-back'
+  | 'clock-ahead'
   | 'clocks-disagree'
   | 'vanished-topic'
   | 'shrunk'
@@ -47,6 +48,9 @@ interface TimedSnapshot {
 const clockStepMaxMs = 5 * 60_000;
 /** Ages are the target's and buckets the daemon's: further apart than this, neither is believed. */
 const clockDifferenceMaxMs = 3_600_000;
+
+/** A daemon is seldom away for longer, and a clock that is wrong is mostly wrong by more. */
+const clockLeapMaxMs = 100 * 86_400_000;
 
 const topicsNamedMax = 5;
 
@@ -85,6 +89,22 @@ export function isAhead(
 export function takenAt(nowMs: number, beforeMs: number | undefined): number {
   const isSmallStep = beforeMs !== undefined && beforeMs > nowMs && beforeMs - nowMs <= clockStepMaxMs;
   return isSmallStep ? beforeMs : nowMs;
+}
+
+/**
+ * Why no data goes by its age: buckets lose nothing by a clock that leaps, but every month would be past its keep. It
+ * lasts until somebody says that the clock is right.
+ */
+export function clockLeap(nowMs: number, latestNowMs: number | undefined): Hold | undefined {
+  if (latestNowMs === undefined || nowMs - latestNowMs <= clockLeapMaxMs) return undefined;
+  const days = Math.floor((nowMs - latestNowMs) / 86_400_000);
+  return { kind: 'clock-ahead', text: `the clock is ${days} days ahead of the last cycle` };
+}
+
+/** What is to be noted as the latest time that any cycle saw. */
+export function latestNow(nowMs: number, latestNowMs: number | undefined): number {
+  if (latestNowMs === undefined) return nowMs;
+  return clockLeap(nowMs, latestNowMs) === undefined ? Math.max(nowMs, latestNowMs) : latestNowMs;
 }
 
 /** A snapshot from the future is as much a sign of it as a clock that was seen to step. */

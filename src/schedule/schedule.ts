@@ -22,7 +22,15 @@ export {
   type DueFacts,
   type Timetable,
 } from './due.ts';
-export { isAhead, takenAt, type Hold, type HoldKind, type RotationFacts } from './holds.ts';
+export {
+  clockLeap,
+  isAhead,
+  latestNow,
+  takenAt,
+  type Hold,
+  type HoldKind,
+  type RotationFacts,
+} from './holds.ts';
 export { monthAt, monthOfBatch, monthText, parseMonth, startOfMonthMs, type Month } from './month.ts';
 export {
   planRetention,

@@ -31,6 +31,10 @@ export interface Carried {
   readonly keptUntil: KeptUntil;
 }
 
+export function keepsForever({ keep, topics }: SnapshotSettings['archive']): boolean {
+  return [keep, ...Object.values(topics).map((rule) => rule.keep)].every((rule) => rule === 'forever');
+}
+
 /**
  * Only packs that could be past their keep are opened to see whose they are. One that does not open stays: its damage is
  * told by whoever links it or reads it again.

@@ -25,6 +25,7 @@ import { publish } from './publish.ts';
 import { reportOf } from './report.ts';
 import type { CycleReport, CycleRequest, SnapshotSettings } from './request.ts';
 import { assertNewest, carryOutRotation, letGoOfMarks, type RotatePlan } from './rotate.ts';
+import { latestNow } from '../schedule/schedule.ts';
 import { stage, type Staged } from './stage.ts';
 
 /** What of a cycle is to be remembered, as far as it came. */
@@ -74,7 +75,7 @@ async function run(given: Given, course: Course): Promise<CycleReport> {
   course.ground = ground;
   phases.begin('seal');
   const holds = ground.base === undefined ? [] : rotationOf(ground, ground.catalog).plan.holds;
-  const staged = await stage(ground, holds);
+  const staged = await stage(ground, ground.leap === undefined ? holds : [...holds, ground.leap]);
   phases.begin('publish');
   const onStep = given.ports.onStep ?? ((): void => undefined);
   const published = await publish(manifestOf(ground, staged), {
@@ -223,7 +224,7 @@ async function remember(
     repository: published === undefined ? (known?.repository ?? '') : repository,
     instance: settings.instance,
     newest: published === undefined ? (known?.newest ?? null) : newestOf(published),
-    latestNowMs: isRight ? nowMs : Math.max(known?.latestNowMs ?? 0, nowMs),
+    latestNowMs: isRight ? nowMs : latestNow(nowMs, known?.latestNowMs),
     sinceMs: isRight ? Math.min(known?.sinceMs ?? beganMs, beganMs) : (known?.sinceMs ?? beganMs),
     lastAttempt: attempt,
     lastSuccess: success ?? null,

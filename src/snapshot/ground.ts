@@ -24,8 +24,9 @@ import {
   type RepositoryLock,
   writeMark,
 } from '../repository/repository.ts';
-import { isAhead } from '../schedule/schedule.ts';
+import { clockLeap, isAhead, type Hold } from '../schedule/schedule.ts';
 import { chooseBase, openCatalog, type Catalog } from './base.ts';
+import { keepsForever } from './carry.ts';
 import type { CyclePhase, EmitCycle } from './events.ts';
 import { isShrunk, vanishedTopics } from './incarnations.ts';
 import type { PublishStep } from './publish.ts';
@@ -51,6 +52,8 @@ export interface Ground {
   readonly repository: Repository;
   readonly lock: RepositoryLock;
   readonly memory: Memory | undefined;
+  /** Why no data goes by its age. */
+  readonly leap: Hold | undefined;
   readonly catalog: Catalog;
   /** The newest snapshot, on which the next one builds. */
   readonly base: OpenedManifest | undefined;
@@ -105,11 +108,15 @@ export async function openGround(
     warn(`keys/ could not be copied beside the local files: ${messageOf(error)}`),
   );
   const checks = new Checks(catalog.opened, marks);
+  const leap = request.accept.clock ? undefined : clockLeap(o.beganMs, memory?.latestNowMs);
+  if (leap !== undefined && !keepsForever(settings.archive))
+    warn(`${leap.text}: archive.keep lets go of nothing until --accept-clock says that it is right`);
   return {
     ...o,
     repository,
     lock,
     memory,
+    leap,
     catalog,
     base,
     marks,

@@ -17,7 +17,7 @@ import {
 } from '../repository/repository.ts';
 import { planArchive, takenAt, type Hold } from '../schedule/schedule.ts';
 import type { Catalog } from './base.ts';
-import { carryPacks, type Carried } from './carry.ts';
+import { carryPacks, keepsForever, type Carried } from './carry.ts';
 import type { Ground } from './ground.ts';
 import { readKeptUntil, writeKeptUntil } from './kept-until.ts';
 import { archiveGroups, sealPacks, type NewPacks } from './packs.ts';
@@ -77,8 +77,7 @@ async function carry(
 ): Promise<Carried> {
   const { host } = ports;
   const { archive } = settings;
-  const keeps = [archive.keep, ...Object.values(archive.topics).map(({ keep }) => keep)];
-  if (keeps.every((keep) => keep === 'forever') || o.holds.length > 0)
+  if (keepsForever(archive) || o.holds.length > 0)
     return await carryPacks(base, archive, { host, repository, ...o });
   const known = await readKeptUntil(host, request.localFolder, archive);
   const carried = await carryPacks(base, archive, { host, repository, known, ...o });

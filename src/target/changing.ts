@@ -21,7 +21,7 @@ import {
   type Memory,
   type RepositoryPlace,
 } from '../repository/repository.ts';
-import { viewsOf } from '../schedule/schedule.ts';
+import { clockLeap, viewsOf } from '../schedule/schedule.ts';
 import {
   carryPacks,
   Checks,
@@ -143,7 +143,9 @@ export async function expire(
   }
   const chosen = plan.decisions.filter(({ id }) => isNamed(id));
   const gone = chosen.filter(({ decision }) => decision === 'expire').map(({ id }) => id);
-  const clocks = { nowMs, targetNowMs: targetMs, holds: plan.holds };
+  const leap = clockLeap(nowMs, o.memory?.latestNowMs);
+  const holds = leap === undefined ? plan.holds : [...plan.holds, leap];
+  const clocks = { nowMs, targetNowMs: targetMs, holds };
   const base = await openBase(host.disk, repository, catalog.opened.at(-1));
   const carried = await carryPacks(base, settings.archive, { host, repository, ...clocks });
   if (lock !== undefined) {

@@ -208,3 +208,20 @@ test('a snapshot behind which the clock was set back by two minutes is the newes
   const third = await timed.cycle();
   expect(await timed.ids()).toEqual([third.id]);
 });
+
+test('with the clock a year ahead archive.keep lets go of no data, in no cycle, until somebody says that it is right', async () => {
+  const timed = await Timed.at(november);
+  timed.store.settings = { ...timed.store.settings, archive: { keep: { months: 2 }, topics: {} } };
+  const packs = async ({ id }: CycleReport): Promise<number> =>
+    (await openManifest(timed.disk, await timed.store.open(), id)).manifest.packs.length;
+  await timed.days(3);
+  timed.set({ here: yearMs, there: yearMs });
+  const ahead = [await timed.cycle(), ...(await timed.days(2))];
+  for (const report of ahead)
+    expect(report.warnings).toEqual([expect.stringMatching(/365|36\d days ahead.*--accept-clock/)]);
+  expect(await Promise.all(ahead.map(packs))).toEqual([4, 5, 6]);
+
+  const right = await timed.store.cycle({ accept: { ...nothing, clock: true } });
+  expect(right.warnings).toEqual([]);
+  expect(await packs(right)).toBe(3); // those of the year that was, in their own month
+});
