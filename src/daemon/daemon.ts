@@ -6,10 +6,10 @@
  * beside a child process that hangs. It holds no rule of its own about records, offsets or files.
  */
 import { messageOf, VarveError } from '../errors.ts';
-import { localFolderOf, matchesTopic, type Config } from '../config/config.ts';
+import { matchesTopic, type Config } from '../config/config.ts';
 import type { Host } from '../host/host.ts';
 import { connectCluster, type Cluster } from '../kafka/kafka.ts';
-import { LocalFolder } from '../local/local.ts';
+import type { LocalFolder } from '../local/local.ts';
 import { Sink, type DurableOffsets } from '../sink/sink.ts';
 import type { CycleReport } from '../snapshot/snapshot.ts';
 import type { DaemonEvent, DaemonFacts } from '../observe/observe.ts';
@@ -17,14 +17,13 @@ import type { PageFacts } from '../page/page.ts';
 import { CycleNotes } from './cycle-notes.ts';
 import { Cycles, type CyclesOptions } from './cycles.ts';
 import { drillsOf } from './drilling.ts';
-import type { Drills } from './drills.ts';
 import { factsOf } from './facts.ts';
 import { Filling } from './filling.ts';
 import { TargetGate } from './gate.ts';
+import { openLocal, type Running } from './held.ts';
 import { Ping } from './ping.ts';
 import { Picture } from './picture.ts';
 import { kafkaPorts, kafkaSettings } from './settings.ts';
-import { serveOrder, type Repack } from './orders.ts';
 import { recordOf } from './record.ts';
 import { repackInTurn } from './repacking.ts';
 import { Retention } from './retention.ts';
@@ -64,15 +63,6 @@ export interface OpenSink extends AsyncDisposable {
   readonly page: () => Promise<PageFacts>;
   /** One cycle from what the sink has now. */
   readonly snapshot: (accept: Accepted) => Promise<CycleReport>;
-}
-
-/** What there is of it already: the socket answers from the first moment on. */
-interface Running {
-  sink?: Sink;
-  cycles?: Cycles;
-  drills?: Drills | undefined;
-  picture?: Picture;
-  repack?: Repack;
 }
 
 /** Takes the local folder, connects, and starts reading; when it is to follow and has a repository, it runs cycles. */
@@ -239,33 +229,6 @@ async function reach(options: OpenOptions): Promise<{ cluster: Cluster | undefin
     options.emit({ type: 'cycle-warned', message: `Kafka is away: ${messageOf(error)}` });
     return { cluster: undefined, away: error };
   }
-}
-
-async function openLocal(
-  { config, host, signal }: OpenOptions,
-  running: Readonly<Running>,
-): Promise<LocalFolder> {
-  const startedAt = new Date(host.clock.nowMs()).toISOString();
-  return await LocalFolder.open(host, localFolderOf(config), {
-    instance: config.instance,
-    serve: async (request, reply) =>
-      serveOrder(request, reply, {
-        startedAt,
-        signal,
-        sink: () => running.sink,
-        snapshot: () => {
-          const { cycles } = running;
-          return cycles && (async (accept) => cycles.request(accept));
-        },
-        repack: () => running.repack,
-        facts: () => {
-          const { cycles } = running;
-          return cycles === undefined
-            ? {}
-            : { cycle: { running: cycles.running ?? null, nextMs: cycles.nextMs ?? null } };
-        },
-      }),
-  });
 }
 
 async function connect({ config, host, signal }: OpenOptions): Promise<Cluster> {

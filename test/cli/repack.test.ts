@@ -2,18 +2,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { CommandEnd } from '../../scripts/demo/varve.ts';
-import { systemHost } from '../../src/host/host.ts';
 import { serveHolding } from '../../src/cli/holding.ts';
-import { loadGiven } from '../config/given.ts';
+import { systemHost } from '../../src/host/host.ts';
 import { TargetGate } from '../../src/daemon/gate.ts';
 import { serveOrder, type Repack } from '../../src/daemon/orders.ts';
 import { repackInTurn } from '../../src/daemon/repacking.ts';
 import { LocalFolder, type Serve } from '../../src/local/local.ts';
+import { loadGiven } from '../config/given.ts';
 import { dayMs, keyOf, Store } from '../snapshot/given.ts';
-
 import { varveHere } from './here.ts';
-
-const takesNoOrders = serveHolding('expire');
 
 /** As a daemon does whose configuration names another repository. */
 const worksElsewhere: Serve = async (request, reply) => {
@@ -60,12 +57,19 @@ test('repack shows what it costs, asks, leaves it to whoever holds the folder, a
   const plan = summary(await repack('--dry-run', '--json'));
   expect(plan).toMatchObject({ dryRun: true, snapshot: null });
   expect(await repack()).toMatchObject({ status: 2 });
-  for (const serve of [takesNoOrders, worksElsewhere]) {
+  const stop = new AbortController();
+  const holders = [
+    { serve: serveHolding('expire'), status: 11, hint: /wait until/ },
+    { serve: worksElsewhere, status: 18, hint: /stop the daemon/ },
+    { serve: async () => stop.abort(), status: 6, hint: /its log/ }, // while it works, whoever asked is interrupted
+  ];
+  for (const { serve, status, hint } of holders) {
     await using held = new AsyncDisposableStack();
     held.use(await LocalFolder.open(systemHost, store.local, { instance: 'main', serve }));
-    const refused = await repack('--yes', '--json');
-    expect(refused).toMatchObject({ status: serve === takesNoOrders ? 11 : 18 });
-    expect(JSON.parse(refused.stdout).error.hint).toMatch(/wait until|stop the daemon/);
+    const changes = { signal: stop.signal };
+    const refused = await varveHere(['repack', '--yes', '--json'], { cwd: store.folder, changes });
+    expect(refused).toMatchObject({ status });
+    expect(JSON.parse(refused.stdout).error.hint).toMatch(hint);
   }
   const done = await repack('--yes', '--json');
   expect(done).toMatchObject({ status: 0 });
