@@ -1,15 +1,31 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
+import { BlockPool } from '../../src/crypto/crypto.ts';
 import { openManifest } from '../../src/repository/repository.ts';
 import { keyOf, Store } from './given.ts';
 import { assertUnharmed, cycleKilled, exportKilled, filesIn, localFiles } from './killed.ts';
 
-test('a cycle that is killed at any of its steps leaves what was published whole, and the next one goes on', async () => {
-  await using store = await Store.make();
+/** Of the cycles that are not killed: what is killed has threads of its own. */
+const pool = new BlockPool({ threads: 2, level: 3 });
+afterAll(async () => pool[Symbol.asyncDispose]());
+
+async function given(): Promise<Store> {
+  const store = await Store.make();
+  store.pool = pool;
   store.nowMs = Date.now();
+  return store;
+}
+
+async function published(): Promise<Store> {
+  const store = await given();
   await store.append(keyOf('orders'), 100);
   await store.cycle();
+  return store;
+}
+
+test('a cycle that is killed at any of its steps leaves what was published whole, and the next one goes on', async () => {
+  await using store = await published();
   const { steps } = await cycleKilled(store, {});
   expect(steps).toBeGreaterThan(10);
   for (let step = 1; step <= (steps ?? 0); step += 1) {
@@ -22,10 +38,7 @@ test('a cycle that is killed at any of its steps leaves what was published whole
 });
 
 test('a cycle that is killed at random moments leaves what was published whole, and the next one goes on', async () => {
-  await using store = await Store.make();
-  store.nowMs = Date.now();
-  await store.append(keyOf('orders'), 100);
-  await store.cycle();
+  await using store = await published();
   for (const afterMs of [1, 8, 15, 30, 45, 60, 80, 100, 130, 170]) {
     await store.append(keyOf('orders'), 5000, { valueBytes: 1000 });
     const local = await localFiles(store.local);
@@ -35,8 +48,7 @@ test('a cycle that is killed at random moments leaves what was published whole, 
 });
 
 test('on a target without hard links a cycle that is killed leaves no pack behind, and none without its snapshot', async () => {
-  await using store = await Store.make();
-  store.nowMs = Date.now();
+  await using store = await given();
   const packs = join(store.target, 'main', 'packs');
   await mkdir(packs); // it says that there are none
   await store.append(keyOf('orders'), 100);
@@ -55,10 +67,7 @@ test('on a target without hard links a cycle that is killed leaves no pack behin
 });
 
 test('an export of a snapshot that is killed leaves nothing that the next one does not begin anew', async () => {
-  await using store = await Store.make();
-  store.nowMs = Date.now();
-  await store.append(keyOf('orders'), 100);
-  await store.cycle();
+  await using store = await published();
   await store.append(keyOf('orders'), 100);
   const { id: snapshot } = await store.cycle();
   const whole = join(store.folder, 'whole');

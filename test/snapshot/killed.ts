@@ -1,5 +1,6 @@
 /** Cycles, and exports of a snapshot, in processes of their own that are killed. */
 import { fork } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
@@ -53,10 +54,11 @@ async function killed(store: Store, work: KilledOrder['work'], o: KillAt): Promi
   return { signal: typeof signal === 'string' ? signal : null, steps };
 }
 
+/** By digest: there are many megabytes. */
 export async function localFiles(folder: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const name of await readdir(folder, { recursive: true })) {
-    if (name.endsWith('.log')) found.set(name, (await readFile(join(folder, name))).toString('base64'));
+    if (name.endsWith('.log')) found.set(name, hash('sha256', await readFile(join(folder, name))));
   }
   return found;
 }
