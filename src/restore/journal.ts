@@ -161,7 +161,8 @@ export async function readJournals(
     const bytes = await host.disk.readFile(join(folder, name));
     if (bytes !== undefined) found.push(parseJournal(bytes.toString('utf8'), join(folder, name)));
   }
-  return found.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  // An id tells the second alone.
+  return found.toSorted((a, b) => a.startedMs - b.startedMs || (a.id < b.id ? -1 : 1));
 }
 
 function parseJournal(text: string, where: string): Journal {

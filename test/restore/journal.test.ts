@@ -43,13 +43,19 @@ const journal: Journal = {
 test('a journal is read as it was written, the newest last; what is none is damage', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'varve-journal-'));
   try {
-    const later = { ...journal, id: '20261122T120000Z-0000', finishedMs: 9 };
+    // Of the same second, and by name before it.
+    const later = {
+      ...journal,
+      id: '20261121T120000Z-0000',
+      startedMs: journal.startedMs + 1,
+      finishedMs: 9,
+    };
     await writeJournal(systemHost, folder, later);
     await writeJournal(systemHost, folder, journal);
     expect(await readJournals(systemHost, folder)).toEqual([journal, later]);
     expect((await readdir(join(folder, 'restores'))).toSorted()).toEqual([
-      `${journal.id}.json`,
       `${later.id}.json`,
+      `${journal.id}.json`,
     ]);
     await writeFile(join(folder, 'restores', 'x.json'), '{"format":1}');
     await expect(readJournals(systemHost, folder)).rejects.toMatchObject({ code: 'damage' });
