@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { startConsumer } from './consumer.ts';
 import { placeFor, type Place } from './place.ts';
 import { seeGroup } from './zoo.ts';
+
+// What a restore does; what its child process is for, the restores that are killed and held up show.
+vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
 
 let kafka: Kafka;
 let java: JavaClient;

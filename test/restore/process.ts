@@ -48,6 +48,14 @@ export class Running implements AsyncDisposable {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** Resolves when it has shown its plan and begins, or has ended: before that there is nothing to look for in Kafka. */
+  async planned(): Promise<void> {
+    const { stdout } = this.#child;
+    if (stdout === null) throw new Error('a child process without pipes');
+    while (this.isRunning && !this.stdout.includes('into cluster'))
+      await Promise.race([once(stdout, 'data'), this.#closed]);
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

@@ -1,8 +1,11 @@
 import { rm } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { placeFor, type Place } from './place.ts';
 import { atRank, expectEqual, makeZoo, seeGroup, seeTopic, type SeenGroup, type SeenTopic } from './zoo.ts';
+
+// What a restore does; what its child process is for, the restores that are killed and held up show.
+vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
 
 let kafka: Kafka;
 let fresh: Kafka;

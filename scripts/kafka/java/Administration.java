@@ -76,7 +76,7 @@ final class Administration {
 
   private JsonNode answered(String topic, JsonNode led) throws Exception {
     return awaited(() -> {
-      offsets(topic, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED);
+      offsets(describe(topic), OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED);
       return led;
     }, "the leaders of topic " + topic + " to answer");
   }
@@ -146,7 +146,7 @@ final class Administration {
   }
 
   JsonNode listOffsets(JsonNode params) throws Exception {
-    String topic = params.get("topic").asText();
+    TopicDescription topic = describe(params.get("topic").asText());
     Map<Integer, Long> earliest = offsets(topic, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED);
     Map<Integer, Long> latest = offsets(topic, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED);
     Map<Integer, Long> stable = offsets(topic, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED);
@@ -269,9 +269,10 @@ final class Administration {
     return description;
   }
 
-  private Map<Integer, Long> offsets(String topic, OffsetSpec spec, IsolationLevel isolation) throws Exception {
+  private Map<Integer, Long> offsets(TopicDescription topic, OffsetSpec spec, IsolationLevel isolation)
+      throws Exception {
     Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
-    describe(topic).partitions().forEach(p -> asked.put(new TopicPartition(topic, p.partition()), spec));
+    topic.partitions().forEach(p -> asked.put(new TopicPartition(topic.name(), p.partition()), spec));
     Map<Integer, Long> answered = new TreeMap<>();
     for (Map.Entry<TopicPartition, ListOffsetsResultInfo> entry :
         admin.listOffsets(asked, new ListOffsetsOptions(isolation)).all().get().entrySet()) {
