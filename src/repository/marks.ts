@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { VarveError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+import { isFuture } from '../schedule/schedule.ts';
 import { markFileName, marksFolder, parseMarkFileName, type MarkName, type MarkType } from './layout.ts';
 import type { Repository } from './open.ts';
 import { placeFile } from './links.ts';
@@ -36,7 +37,10 @@ export interface DrillMark extends DrillResult {
 }
 
 export interface Marks {
+  /** When they were read: what is dated later was dated by a clock that was ahead, and proves nothing yet. */
+  readonly readMs: number;
   readonly pinned: ReadonlyMap<string, { readonly atMs: number; readonly reason: string | null }>;
+  /** None that is dated in the future. */
   readonly checked: readonly MarkedPacks[];
   readonly damaged: readonly MarkedPacks[];
   /** The newest last. */
@@ -96,7 +100,8 @@ export async function writeMark(host: Host, repository: Repository, mark: NewMar
   await placeFile(host, join(folder, markFileName(host.random, mark)), sealed, { mode: 0o440 });
 }
 
-export async function readMarks(host: Pick<Host, 'disk'>, repository: Repository): Promise<Marks> {
+export async function readMarks(host: Pick<Host, 'disk' | 'clock'>, repository: Repository): Promise<Marks> {
+  const readMs = host.clock.nowMs();
   const folder = marksFolder(repository.place);
   const found: (z.infer<typeof contentSchema> & { name: string; known: MarkType })[] = [];
   const problems: string[] = [];
@@ -131,8 +136,9 @@ export async function readMarks(host: Pick<Host, 'disk'>, repository: Repository
   const drills = found.flatMap(({ snapshot, atMs, drill }) => (drill ? [{ snapshot, atMs, ...drill }] : []));
   const word = files.findLast(({ type }) => type === 'retired' || type === 'unretired');
   return {
+    readMs,
     pinned,
-    checked: packsOf('checked'),
+    checked: packsOf('checked').filter(({ atMs }) => !isFuture(atMs, readMs)),
     damaged: packsOf('damaged'),
     drills,
     retiredAt: word?.type === 'retired' ? word.snapshot : undefined,

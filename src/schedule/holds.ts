@@ -77,12 +77,17 @@ export function holdsOf(snapshots: readonly TimedSnapshot[], facts: RotationFact
   return holds;
 }
 
+/** Further ahead than clocks are set without anybody noticing. */
+export function isFuture(atMs: number, nowMs: number): boolean {
+  return atMs - nowMs > clockStepMaxMs;
+}
+
 /** Dated by a clock that was ahead of both that there are now. */
 export function isAhead(
   { takenMs, publishedMs }: Pick<TimedSnapshot, 'takenMs' | 'publishedMs'>,
   { nowMs, targetNowMs }: Pick<RotationFacts, 'nowMs' | 'targetNowMs'>,
 ): boolean {
-  return takenMs - nowMs > clockStepMaxMs || publishedMs - targetNowMs > clockStepMaxMs;
+  return isFuture(takenMs, nowMs) || isFuture(publishedMs, targetNowMs);
 }
 
 /** The moment of a cut behind an earlier one: by a small step back of the clock, what comes later is no older. */

@@ -25,6 +25,7 @@ export {
 export {
   clockLeap,
   isAhead,
+  isFuture,
   latestNow,
   takenAt,
   type Hold,

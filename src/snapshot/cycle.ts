@@ -178,7 +178,7 @@ async function recheck(
 ): Promise<CheckedPacks> {
   const { ports, repository, checks, lock, base, beganMs, settings } = ground;
   const { host, signal } = ports;
-  for (const { manifest } of opened) for (const pack of manifest.packs) checks.note(pack, pack.checkedMs);
+  for (const pack of opened.at(-1)?.manifest.packs ?? []) checks.note(pack, pack.checkedMs);
   const result = await recheckPacks(opened, {
     host,
     place: repository.place,

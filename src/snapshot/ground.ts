@@ -14,6 +14,7 @@ import {
   readMemory,
   Repository,
   secretOf,
+  sweepMarks,
   sweepStaging,
   targetNowMs,
   type KeyProblem,
@@ -24,7 +25,7 @@ import {
   type RepositoryLock,
   writeMark,
 } from '../repository/repository.ts';
-import { clockLeap, isAhead, type Hold } from '../schedule/schedule.ts';
+import { clockLeap, isAhead, isFuture, type Hold } from '../schedule/schedule.ts';
 import { chooseBase, openCatalog, type Catalog } from './base.ts';
 import { keepsForever } from './carry.ts';
 import type { CyclePhase, EmitCycle } from './events.ts';
@@ -99,7 +100,7 @@ export async function openGround(
   });
   const base = await openBase(host.disk, repository, head);
   const clocks = { nowMs: host.clock.nowMs(), targetNowMs: nowMs };
-  if (request.accept.clock) await markMisdated(catalog, { ...clocks, host, repository, warn });
+  if (request.accept.clock) await redate(catalog, { ...clocks, host, repository, warn });
   const marks = await readMarks(host, repository);
   for (const problem of marks.problems) warn(problem);
   // A local disk that is full must not keep anything from being published.
@@ -137,17 +138,27 @@ async function soundKeys(host: Host, repository: Repository, localFolder: string
   throw new VarveError('damage', `${folder}/keys/${fatal.file}: ${fatal.problem}`, { hint: fatal.hint });
 }
 
-/** What is dated in the future by clocks that are right now was dated by one that was ahead. */
-async function markMisdated(
+/**
+ * What is dated in the future by clocks that are right now was dated by one that was ahead: snapshots are marked, damage
+ * counts from now on, and what was read counts as unread.
+ */
+async function redate(
   { opened }: Catalog,
   o: { nowMs: number; targetNowMs: number; host: Host; repository: Repository; warn: (text: string) => void },
 ): Promise<void> {
+  const { host, repository, nowMs: atMs } = o;
   for (const { manifest, publishedMs } of opened) {
     const { id: snapshot, takenMs } = manifest;
     if (!isAhead({ takenMs, publishedMs }, o)) continue;
-    await writeMark(o.host, o.repository, { snapshot, type: 'misdated', atMs: o.nowMs });
+    await writeMark(host, repository, { snapshot, type: 'misdated', atMs });
     o.warn(`snapshot ${snapshot} is dated in the future: kept until then, and it holds up nothing any more`);
   }
+  const { files } = await readMarks(host, repository);
+  const future = files.filter((file) => isFuture(file.atMs, atMs));
+  const damage = future.filter(({ type }) => type === 'damaged');
+  for (const { snapshot, packs } of damage)
+    await writeMark(host, repository, { snapshot, type: 'damaged', atMs, packs });
+  await sweepMarks(host, repository, [...damage, ...future.filter(({ type }) => type === 'checked')]);
 }
 
 async function bindCluster(host: Host, repository: Repository, request: CycleRequest): Promise<void> {

@@ -12,6 +12,7 @@ import {
   type Repository,
 } from '../repository/repository.ts';
 import {
+  isFuture,
   planRetention,
   viewsOf,
   type RetainedSnapshot,
@@ -21,12 +22,18 @@ import {
 import type { Catalog } from './base.ts';
 import type { SnapshotSettings } from './request.ts';
 
-/** When each pack was last read whole, over all snapshots and marks: they share the packs. */
+/**
+ * When each pack was last read whole, over all snapshots and marks: they share the packs. What is dated in the future,
+ * by a clock that was ahead, would hide for as long that a pack is damaged, or unread.
+ */
 export class Checks {
   readonly #latestMs = new Map<string, number>();
 
   constructor(opened: readonly OpenedHead[], marks: Marks) {
-    for (const { manifest } of opened) for (const pack of manifest.packs) this.note(pack, pack.checkedMs);
+    for (const { manifest } of opened) {
+      for (const pack of manifest.packs)
+        if (!isFuture(pack.checkedMs, marks.readMs)) this.note(pack, pack.checkedMs);
+    }
     for (const { packs, atMs } of marks.checked) for (const pack of packs) this.note(pack, atMs);
   }
 
@@ -153,14 +160,17 @@ export async function letGoOfMarks(
 ): Promise<void> {
   const noted = new Map<string, number>();
   for (const { manifest } of opened) {
-    for (const { sha256, checkedMs } of manifest.packs)
-      noted.set(sha256, Math.max(checkedMs, noted.get(sha256) ?? 0));
+    for (const { sha256, checkedMs } of manifest.packs) {
+      const before = noted.get(sha256) ?? 0;
+      noted.set(sha256, isFuture(checkedMs, marks.readMs) ? before : Math.max(checkedMs, before));
+    }
   }
   const snapshots = new Set([...opened.map(({ manifest }) => manifest.id), ...problems.map(({ id }) => id)]);
   // What a manifest that does not open says of its packs is not known.
   const unknownMs = problems.length > 0 ? 0 : undefined;
   const notedMs = (sha256: string): number | undefined => noted.get(sha256) ?? unknownMs;
-  const obsolete = obsoleteMarks(marks.files, { snapshots, notedMs });
+  const files = marks.files.filter(({ type, atMs }) => type !== 'checked' || !isFuture(atMs, marks.readMs));
+  const obsolete = obsoleteMarks(files, { snapshots, notedMs });
   await o.assertLocked();
   await sweepMarks(o.host, o.repository, obsolete);
 }

@@ -225,3 +225,29 @@ test('with the clock a year ahead archive.keep lets go of no data, in no cycle, 
   expect(right.warnings).toEqual([]);
   expect(await packs(right)).toBe(3); // those of the year that was, in their own month
 });
+
+test('what was read while the clock was a year ahead counts as unread: damage since then is found, and stays found', async () => {
+  const timed = await Timed.at(november);
+  await timed.days(3);
+  timed.set({ here: yearMs, there: yearMs });
+  const ahead = await timed.cycle();
+  timed.set({ here: -yearMs, there: -yearMs });
+  const fresh = `${timed.store.target}/main/snapshots/${ahead.id}/2027-11`;
+  const [pack] = (await timed.disk.list(fresh)) ?? [];
+  const file = await timed.disk.open(`${fresh}/${pack?.name}`, 'update');
+  const whole = Buffer.alloc(16);
+  await file.read(whole, 700);
+  await file.write([Buffer.from('x')], 700);
+
+  const accept = { ...nothing, clock: true };
+  const findings = async (o: object = {}): Promise<CycleReport['finding']> =>
+    (await timed.store.cycle(o)).finding;
+  expect(await findings({ accept })).toBe('damage');
+  timed.set({ here: dayMs, there: dayMs });
+  expect(await findings()).toBe('damage');
+  await file.write([whole], 700);
+  timed.set({ here: dayMs, there: dayMs });
+  await findings();
+  timed.set({ here: dayMs, there: dayMs });
+  expect(await findings()).toBeNull();
+});
