@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { snapshotFolder } from '../../src/repository/repository.ts';
 import { configure, json, published, run } from './published.ts';
 
-// Every command at every damage: that their orders come through to a child is held by the other tests of commands.
+// That their orders come through to a child and back: test/docs/schema.test.ts runs them all.
 vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
 
 test('a wrong key is 12, no repository 10, and neither is damage', async () => {

@@ -2,13 +2,16 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { launcher } from '../../scripts/demo/varve.ts';
 import { systemHost } from '../../src/host/host.ts';
 import { LocalFolder } from '../../src/local/local.ts';
 import { snapshotFolder } from '../../src/repository/repository.ts';
 import { keyOf } from '../snapshot/given.ts';
 import { configure, json, published, run } from './published.ts';
+
+// That their orders come through to a child and back: test/docs/schema.test.ts runs them all.
+vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
 
 async function silence(): Promise<void> {
   // Holding the folder is all that is wanted.

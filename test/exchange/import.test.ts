@@ -3,12 +3,14 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { placeFor, type Place } from '../restore/place.ts';
 import { atRank, expectEqual, makeSmallZoo, seeGroup, seeTopic } from '../restore/zoo.ts';
 import { dump, invalid } from '../sink/dumped.ts';
 import { documentName, linesIn, membersIn, outFolder, summedAgain, tarOf } from './exports.ts';
+
+vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
 
 let kafka: Kafka;
 let java: JavaClient;

@@ -97,6 +97,7 @@ export class RefusingDisk {
   /** Files that a sync failed for: what was waiting for it is gone, and no later sync brings it back. */
   readonly #dropped = new Set<string>();
   #looks = 0;
+  #refusals = 0;
 
   constructor() {
     const open = async (path: string, mode: 'read' | 'create' | 'update'): Promise<DiskFile> => {
@@ -133,9 +134,20 @@ export class RefusingDisk {
     await until(`${count} looks at the disk`, async () => this.#looks >= enough);
   }
 
+  /** Resolves when it has refused so many times more; time goes by ten times as fast. */
+  async refused(count: number, clock: MovedClock): Promise<void> {
+    const enough = this.#refusals + count;
+    await until(`${count} refusals`, async () => {
+      clock.move(200);
+      return this.#refusals >= enough;
+    });
+  }
+
   #call(call: FileCall, path: string): void {
     const code = this.refuse(call, path);
-    if (code !== undefined) throw Object.assign(new Error(`${code}: ${call} ${path}`), { code });
+    if (code === undefined) return;
+    this.#refusals += 1;
+    throw Object.assign(new Error(`${code}: ${call} ${path}`), { code });
   }
 
   #callSync(path: string): void {
