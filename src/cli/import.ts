@@ -36,9 +36,10 @@ export const command: Command = {
     const { config } = await context.loadedConfig([]);
     const path = resolve(cwd, args.words[0] ?? '');
     await glanceAtExport(host.disk, path); // a wrong name is told as such, whether or not there is a Kafka
+    await using opened = new AsyncDisposableStack();
     await using target = await connectTarget(context, config);
     return await replay(context, { name: command.name, config, target }, async ({ warn }) => {
-      const file = await readShown(context, path);
+      const file = opened.use(await readShown(context, path));
       await tellFile(context, file);
       const backup = new ExportBackup(host.disk, file);
       const request = fileRequest(args, file.digest);
@@ -54,7 +55,9 @@ async function readShown(context: CommandContext, path: string): Promise<ExportF
   const shown = new CountProgress(context, { schema: 'varve.import/1', verb: 'checked' });
   const onRecords = (records: number, bytes: number): void => shown.add(records, bytes);
   try {
-    return await readExport(context.host.disk, path, { signal: context.signal, onRecords });
+    const onUnpacking = (): void =>
+      context.err(`note: ${path} was packed by another program: it is unpacked first, beside itself`);
+    return await readExport(context.host, path, { signal: context.signal, onRecords, onUnpacking });
   } finally {
     shown.end();
   }

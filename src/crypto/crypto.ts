@@ -18,6 +18,7 @@ export { decodeBase32, encodeBase32 } from './base32.ts';
 export { blockBytes, sealBlock, sealedBlockBytesMax, type BlockPosition } from './block.ts';
 export { SealedDamage, type DamageReason } from './damage.ts';
 export { FrameCodec } from './frame.ts';
+export { FrameStream, windowLogMax } from './frame-stream.ts';
 export { headerBytes, makeHead, openHead, saltBytes } from './header.ts';
 export { encodeIdentity, nameOfObject, type ObjectIdentity, type ObjectKind } from './identity.ts';
 export { Key, keyBytes } from './key.ts';

@@ -1,15 +1,18 @@
 /** An export is read whole before anything is done with it: it may come from anywhere. */
 import { createHash } from 'node:crypto';
 import { VarveError } from '../errors.ts';
-import type { Disk } from '../host/host.ts';
+import type { Disk, Host } from '../host/host.ts';
 import { isControl, nextOffsetOf, rawRecords, type BatchHeader } from '../log/log.ts';
 import {
   batchesOf,
   lookAtExport,
+  openBeginning,
   openRaw,
   partitionText,
   type ExportFile,
+  type ExportPlace,
   type ExportSegment,
+  type LookOptions,
 } from './export-file.ts';
 import {
   documentName,
@@ -29,17 +32,40 @@ import { tarMembers, type TarMember } from './tar-members.ts';
 
 /** What a moment tells: that it is there, may be read, and begins as an export does. */
 export async function glanceAtExport(disk: Disk, path: string): Promise<void> {
-  await using opened = await openRaw(disk, await lookAtExport(disk, path));
+  await using opened = await openBeginning(disk, path);
   await tarMembers(opened.raw, { path, memberBytesMax }).next();
 }
 
-/** Refuses whatever varve export does not write. Holds no more than one batch, the names, and the two texts. */
+interface ReadOptions {
+  readonly signal: AbortSignal;
+  readonly onRecords: (count: number, bytes: number) => void;
+}
+
+/**
+ * Refuses whatever varve export does not write. Holds no more than one batch, the names, and the two texts. The caller
+ * disposes of it.
+ */
 export async function readExport(
-  disk: Disk,
+  host: Pick<Host, 'disk' | 'random'>,
   path: string,
-  o: { signal: AbortSignal; onRecords: (count: number, bytes: number) => void },
+  o: ReadOptions & LookOptions,
 ): Promise<ExportFile> {
-  const place = await lookAtExport(disk, path);
+  const place = await lookAtExport(host, path, o);
+  const dispose = async (): Promise<void> => place.unpacked?.close();
+  try {
+    return { ...(await readPlace(host.disk, place, o)), [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+async function readPlace(
+  disk: Disk,
+  place: ExportPlace,
+  o: ReadOptions,
+): Promise<Omit<ExportFile, keyof AsyncDisposable>> {
+  const { path } = place;
   await using opened = await openRaw(disk, place);
   const { raw } = opened;
   const members = await membersOf(raw, path);
@@ -118,14 +144,14 @@ class Reading {
   readonly times = new Map<string, { firstMs: bigint; lastMs: bigint }>();
   readonly #path: string;
   readonly #sums: ReadonlyMap<string, string>;
-  readonly #o: { signal: AbortSignal; onRecords: (count: number, bytes: number) => void };
+  readonly #o: ReadOptions;
   readonly #rows = new Map<string, ExportedPartition>();
   readonly #ids: ReadonlyMap<string, string>;
   readonly #records = new Map<string, number>();
 
   constructor(
     { path, document, sums }: { path: string; document: ExportDocument; sums: ReadonlyMap<string, string> },
-    o: { signal: AbortSignal; onRecords: (count: number, bytes: number) => void },
+    o: ReadOptions,
   ) {
     this.#path = path;
     this.#sums = sums;

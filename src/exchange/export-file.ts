@@ -1,14 +1,15 @@
 /** An export as it lies on a disk, packed or not. */
 import { VarveError } from '../errors.ts';
-import type { Disk, DiskFile } from '../host/host.ts';
+import type { Disk, DiskFile, Host } from '../host/host.ts';
 import { walkSegment } from '../local/local.ts';
 import type { BatchHeader } from '../log/log.ts';
 import type { ExportDocument, SegmentName } from './export-layout.ts';
 import { PackedFile, readFrameTable, type FrameTable, type RawFile } from './packed-file.ts';
 import { fileBehind, readable } from './sink-bytes.ts';
 import type { TarMember } from './tar-members.ts';
+import { unpackBeside, unpackedPieces } from './unpacked-file.ts';
 
-export interface ExportFile {
+export interface ExportFile extends AsyncDisposable {
   readonly path: string;
   readonly document: ExportDocument;
   /** Of everything in it: the SHA-256 of its SHA256SUMS. */
@@ -31,24 +32,78 @@ export interface ExportPlace {
   readonly byteLength: number;
   readonly target: string;
   readonly seen: string;
+  /** Where varve export packed it. */
   readonly table: FrameTable | undefined;
+  /** What it holds, where another program packed it. */
+  readonly unpacked: DiskFile | undefined;
+}
+
+export interface LookOptions {
+  readonly signal: AbortSignal;
+  /** Another program packed it, and all of it is unpacked before anything else. */
+  readonly onUnpacking: () => void;
 }
 
 export function partitionText(topic: string, partition: number): string {
   return `${topic}/${partition}`;
 }
 
-export async function lookAtExport(disk: Disk, path: string): Promise<ExportPlace> {
-  const seen = await look(disk, path);
-  const file = await opened(disk, { path, ...seen });
+/** Who has it closes what was unpacked. */
+export async function lookAtExport(
+  host: Pick<Host, 'disk' | 'random'>,
+  path: string,
+  { signal, onUnpacking }: LookOptions,
+): Promise<ExportPlace> {
+  const seen = await look(host.disk, path);
+  const file = await opened(host.disk, { path, ...seen });
   try {
-    const head = Buffer.alloc(4);
-    await file.read(head, 0);
-    const isPacked = head.readUInt32LE(0) === zstdMagic;
-    return { path, ...seen, table: isPacked ? await readFrameTable(file, path) : undefined };
+    const packing = await packingOf(file, path);
+    if (packing === 'foreign') onUnpacking();
+    const unpacked = packing === 'foreign' ? await unpackBeside(host, { path, file }, signal) : undefined;
+    return { path, ...seen, table: typeof packing === 'object' ? packing : undefined, unpacked };
   } finally {
     await file.close();
   }
+}
+
+/** Where a tar begins, and no more of it than that where it would have to be unpacked. */
+export async function openBeginning(
+  disk: Disk,
+  path: string,
+): Promise<AsyncDisposable & { readonly raw: RawFile }> {
+  const file = await opened(disk, { path, ...(await look(disk, path)) });
+  const close = { [Symbol.asyncDispose]: async () => file.close() };
+  try {
+    const packing = await packingOf(file, path);
+    if (packing === 'none') return { raw: file, ...close };
+    if (packing !== 'foreign') return { raw: new PackedFile(file, { path, table: packing }), ...close };
+    const beginning = await beginningOf(unpackedPieces({ path, file }));
+    const read: RawFile['read'] = async (buffer, position) => beginning.copy(buffer, 0, position);
+    return { raw: { read, byteLength: async () => Number.MAX_SAFE_INTEGER }, ...close };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+const beginningBytes = 64 * 1024;
+
+async function beginningOf(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
+  let beginning = Buffer.alloc(0);
+  for await (const piece of pieces) {
+    beginning = Buffer.concat([beginning, piece.subarray(0, beginningBytes)]);
+    if (beginning.length >= beginningBytes) break;
+  }
+  return beginning;
+}
+
+async function packingOf(file: DiskFile, path: string): Promise<'none' | 'foreign' | FrameTable> {
+  const head = Buffer.alloc(4);
+  await file.read(head, 0);
+  const magic = head.readUInt32LE(0);
+  const isSkippable = (magic & 0xfffffff0) >>> 0 === skippableMagic;
+  if (magic !== zstdMagic && !isSkippable) return 'none';
+  return (await readFrameTable(file, path)) ?? 'foreign';
 }
 
 /** Where it is still the file that was looked at. */
@@ -56,7 +111,8 @@ export async function openRaw(
   disk: Disk,
   place: ExportPlace,
 ): Promise<AsyncDisposable & { readonly raw: RawFile }> {
-  const { path, table } = place;
+  const { path, table, unpacked } = place;
+  if (unpacked !== undefined) return { raw: unpacked, [Symbol.asyncDispose]: async () => undefined };
   if ((await look(disk, path)).seen !== place.seen) throw changed(path);
   const file = await opened(disk, place);
   const raw = table === undefined ? file : new PackedFile(file, { path, table });
@@ -103,3 +159,5 @@ async function opened(disk: Disk, o: { path: string; target: string }): Promise<
 
 const importWords = { option: '', hint: 'name the file that varve export wrote' };
 const zstdMagic = 0xfd2fb528;
+/** The last four bits are free. */
+const skippableMagic = 0x184d2a50;

@@ -25,6 +25,11 @@ function beginningOf(path: string): string {
   return `.${name.slice(0, 50)}.${createHash('sha256').update(name).digest('hex').slice(0, 8)}.`;
 }
 
+/** Beside a file: what a crash leaves under it goes with the next `FreshFile` of the same path. */
+export function randomName(random: Host['random'], path: string): string {
+  return join(dirname(path), `${beginningOf(path)}${random.bytes(6).toString('hex')}.tmp`);
+}
+
 /**
  * What a process that was killed left of the same file. Of two that write it at once only one could give it its name: it
  * is the later one.
@@ -67,7 +72,7 @@ export class FreshFile implements AsyncDisposable {
   static async create(ports: Ports, path: string): Promise<FreshFile> {
     await assertFresh(ports, path);
     await explained(path, async () => removeLeftOvers(ports, path));
-    const temporary = join(dirname(path), `${beginningOf(path)}${ports.random.bytes(6).toString('hex')}.tmp`);
+    const temporary = randomName(ports.random, path);
     const file = await explained(path, async () => ports.disk.open(temporary, 'create'));
     return new FreshFile(ports, { path, temporary, file });
   }

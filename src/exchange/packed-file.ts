@@ -80,40 +80,52 @@ export interface FrameTable {
   readonly rawBytes: number;
 }
 
-/** Nothing is allocated because the table says so: its length is held against that of the file first. */
-export async function readFrameTable(file: DiskFile, path: string): Promise<FrameTable> {
+/**
+ * Undefined where another program packed it. Nothing is allocated because the table says so: its length is held against
+ * that of the file first.
+ */
+export async function readFrameTable(file: DiskFile, path: string): Promise<FrameTable | undefined> {
   const fileBytes = await file.byteLength();
   const footer = Buffer.alloc(footerBytes);
   await file.read(footer, Math.max(0, fileBytes - footerBytes));
   const frames = footer.readUInt32LE(0);
   const tableBytes = headBytes + frames * rowBytes + footerBytes;
-  if (footer.readUInt32LE(5) !== endMagic || footer[4] !== 0)
-    throw unreadable(path, 'it has no table of its frames at its end');
-  if (tableBytes + frames * frameBytesMin > fileBytes)
-    throw unreadable(path, `its table claims ${frames} frames, which ${fileBytes} bytes cannot hold`);
-  const table = Buffer.allocUnsafe(tableBytes);
-  await file.read(table, fileBytes - tableBytes);
-  if (table.readUInt32LE(0) !== tableMagic || table.readUInt32LE(4) !== tableBytes - headBytes)
-    throw unreadable(path, 'the table of its frames does not begin where it should');
+  if (footer.readUInt32LE(5) !== endMagic || footer[4] !== 0) return undefined;
+  if (tableBytes + frames * frameBytesMin > fileBytes) return undefined;
+  const bytes = Buffer.allocUnsafe(tableBytes);
+  await file.read(bytes, fileBytes - tableBytes);
+  if (bytes.readUInt32LE(0) !== tableMagic || bytes.readUInt32LE(4) !== tableBytes - headBytes)
+    return undefined;
+  const table = tableOf(bytes, frames);
+  if (table?.starts.at(-1) !== fileBytes - tableBytes) return undefined;
+  return (await isFirstFrameOurs(file, path, table)) ? table : undefined;
+}
+
+function tableOf(bytes: Buffer, frames: number): FrameTable | undefined {
   const starts = new Float64Array(frames + 1);
   let at = 0;
   let lastRawBytes = 0;
   for (let frame = 0; frame < frames; frame += 1) {
-    const packedBytes = table.readUInt32LE(headBytes + frame * rowBytes);
-    lastRawBytes = table.readUInt32LE(headBytes + frame * rowBytes + 4);
+    const packedBytes = bytes.readUInt32LE(headBytes + frame * rowBytes);
+    lastRawBytes = bytes.readUInt32LE(headBytes + frame * rowBytes + 4);
     const isWhole =
       frame === frames - 1 ? lastRawBytes > 0 && lastRawBytes <= blockBytes : lastRawBytes === blockBytes;
-    if (!isWhole || packedBytes < frameBytesMin || packedBytes > frameBytesMax)
-      throw unreadable(path, `frame ${frame} claims ${packedBytes} bytes packed and ${lastRawBytes} raw`);
+    if (!isWhole || packedBytes < frameBytesMin || packedBytes > frameBytesMax) return undefined;
     at += packedBytes;
     starts[frame + 1] = at;
   }
-  if (at !== fileBytes - tableBytes)
-    throw unreadable(
-      path,
-      `its frames end at byte ${at}, and their table begins at ${fileBytes - tableBytes}`,
-    );
   return { starts, rawBytes: Math.max(0, frames - 1) * blockBytes + lastRawBytes };
+}
+
+/** Others leave the checksum or the size of the contents out: such a frame is read as theirs, or told as damage then. */
+async function isFirstFrameOurs(file: DiskFile, path: string, table: FrameTable): Promise<boolean> {
+  try {
+    await new PackedFile(file, { path, table }).read(Buffer.alloc(1), 0);
+    return true;
+  } catch (error) {
+    if (error instanceof VarveError && error.code === 'damage') return false;
+    throw error;
+  }
 }
 
 /** Holds one frame at a time. */

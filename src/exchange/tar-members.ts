@@ -135,7 +135,7 @@ class TarWalk {
   async #assertEnd(): Promise<void> {
     const left = this.#byteLength - this.#at;
     if (left < 2 * unit) throw this.bad('it stops without its end');
-    if (left > paddingBytesMax) throw this.bad(`${left} bytes stand behind its end`);
+    if (left > paddingBytesMax) throw this.bad(`more than ${paddingBytesMax} bytes stand behind its end`);
     const rest = Buffer.alloc(left);
     await this.#raw.read(rest, this.#at);
     if (!isEmpty(rest)) throw this.bad('something stands behind its end');

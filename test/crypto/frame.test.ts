@@ -1,7 +1,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blockBytes, FrameCodec } from '../../src/crypto/crypto.ts';
+import { blockBytes, FrameCodec, FrameStream } from '../../src/crypto/crypto.ts';
 import { bytesFrom } from './given.ts';
 
 const codec = new FrameCodec();
@@ -87,5 +87,39 @@ describe('a frame', () => {
 
   it('has a level from 1 to 19', () => {
     for (const level of [0, 20, 1.5, -1]) expect(() => new FrameCodec({ level })).toThrow('zstd level');
+  });
+});
+
+function unpack(bytes: Buffer, at: number): { held: Buffer; isBetweenFrames: boolean } {
+  const stream = new FrameStream();
+  const pieces: Buffer[] = [];
+  for (const part of [bytes.subarray(0, at), bytes.subarray(at)]) {
+    stream.feed(part);
+    for (let piece = stream.next(); piece !== undefined; piece = stream.next())
+      pieces.push(Buffer.from(piece));
+  }
+  return { held: Buffer.concat(pieces), isBetweenFrames: stream.isBetweenFrames };
+}
+
+describe('a row of frames', () => {
+  const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+  const large = Buffer.alloc(blockBytes + 1, 7);
+  const row = Buffer.concat([skipped, frame, zstdCompressSync(large), skipped, frame]);
+  const whole = Buffer.concat([raw, large, raw]);
+
+  it('unpacks to the same wherever it is cut in two, and tells where it is cut off', () => {
+    const ends = [skipped, frame, zstdCompressSync(large), skipped, frame].reduce<number[]>(
+      (all, { length }) => [...all, (all.at(-1) ?? 0) + length],
+      [0],
+    );
+    for (let at = 0; at <= row.length; at += 1) {
+      const { held, isBetweenFrames } = unpack(row, at);
+      expect(isBetweenFrames && held.equals(whole), String(at)).toBe(true);
+      expect(unpack(row.subarray(0, at), 0).isBetweenFrames, String(at)).toBe(ends.includes(at));
+    }
+  });
+
+  it('that fills what it is unpacked into to the last byte ends there', () => {
+    expect(unpack(zstdCompressSync(large.subarray(1)), 0)).toMatchObject({ isBetweenFrames: true });
   });
 });

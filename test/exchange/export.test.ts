@@ -71,6 +71,42 @@ test('an export is a tar of the very segments, with sums that standard tools che
   }
 });
 
+test('what other programs pack is read as what varve packed, and nothing stays beside it', async () => {
+  await using at = await here();
+  await using out = await outFolder();
+  await fill(at.folder);
+  await at.run(['export', '--all-topics', '--out', join(out.path, 'plain.tar')]);
+  const all = await linesIn(join(out.path, 'plain.tar'));
+  await run('sh', ['-ec', repacking], { cwd: out.path });
+  const names = (await readdir(out.path)).filter((name) => name.endsWith('.zst')).toSorted();
+  expect(names).toEqual(['again.tar.zst', 'frames.tar.zst', 'one.tar.zst', 'skip.tar.zst', 'table.tar.zst']);
+  for (const name of names) {
+    const path = join(out.path, name);
+    expect(await linesIn(path), name).toBe(all);
+    // As a command: it is taken, and goes on to the broker, which is not there.
+    expect(await at.run(['import', path, '--dry-run']), name).toMatchObject({ status: 17 });
+  }
+  expect((await readdir(out.path)).filter((name) => name.startsWith('.'))).toEqual([]);
+});
+
+/** By a pipe, so that no frame tells how much it holds. */
+const repacking = `
+  zstd -q -c -19 --no-check < plain.tar > one.tar.zst
+  head -c 1000 plain.tar | zstd -q -c > frames.tar.zst
+  tail -c +1001 plain.tar | zstd -q -c >> frames.tar.zst
+  printf '\\120\\052\\115\\030\\003\\000\\000\\000abc' | cat - one.tar.zst > skip.tar.zst
+  tar -xf plain.tar
+  tar --zstd -cf again.tar.zst varve-export
+  # A table as that of varve, over a frame that is not: somebody else's seekable file.
+  cp one.tar.zst table.tar.zst
+  node -e "
+    const { statSync, appendFileSync } = require('node:fs');
+    const words = (...all) => Buffer.from(Uint32Array.from(all).buffer);
+    appendFileSync('table.tar.zst', Buffer.concat([
+      words(0x184d2a5e, 17, statSync('one.tar.zst').size, statSync('plain.tar').size, 1), Buffer.of(0), words(0x8f92eab1)]));
+  "
+`;
+
 test.each([
   [[]],
   [['--key', 'a']],

@@ -8,7 +8,11 @@ import { systemHost } from '../../src/host/host.ts';
 import { decodeRecords } from '../../src/log/log.ts';
 import { planStretches, readMerged } from '../../src/restore/restore.ts';
 
-export const quiet = { signal: new AbortController().signal, onRecords: (): void => undefined };
+export const quiet = {
+  signal: new AbortController().signal,
+  onRecords: (): void => undefined,
+  onUnpacking: (): void => undefined,
+};
 
 /** A folder for what is exported: exports are refused within the local folder. */
 export async function outFolder(): Promise<AsyncDisposable & { readonly path: string }> {
@@ -17,12 +21,13 @@ export async function outFolder(): Promise<AsyncDisposable & { readonly path: st
 }
 
 export async function openExport(path: string): Promise<ExportBackup> {
-  return new ExportBackup(systemHost.disk, await readExport(systemHost.disk, path, quiet));
+  return new ExportBackup(systemHost.disk, await readExport(systemHost, path, quiet));
 }
 
 /** As `varve cat --json` prints the same records. */
 export async function linesIn(path: string): Promise<string> {
-  const backup = await openExport(path);
+  await using file = await readExport(systemHost, path, quiet);
+  const backup = new ExportBackup(systemHost.disk, file);
   const lines: string[] = [];
   const times = { fromMs: undefined, toMs: undefined };
   for (const topic of backup.topics)

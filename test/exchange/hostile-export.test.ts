@@ -1,10 +1,10 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FrameCodec } from '../../src/crypto/crypto.ts';
 import { readExport } from '../../src/exchange/exchange.ts';
-import { systemHost } from '../../src/host/host.ts';
+import { systemHost, type Disk, type DiskFile, type OpenMode } from '../../src/host/host.ts';
 import { planStretches } from '../../src/restore/restore.ts';
 import { batchOf, here, orders, save } from '../cli/on-disk.ts';
 import { control } from '../log/encoder.ts';
@@ -40,7 +40,7 @@ async function problemOf(bytes: Buffer): Promise<string> {
   const path = join(out.path, 'hostile.tar');
   await writeFile(path, bytes);
   try {
-    await readExport(systemHost.disk, path, quiet);
+    await (await readExport(systemHost, path, quiet))[Symbol.asyncDispose]();
   } catch (error) {
     expect(error).toMatchObject({ code: 'damage', hint: expect.stringMatching(/./) });
     return String(error);
@@ -298,7 +298,7 @@ test('what is not in an export is told of it as its document tells', async () =>
 test('a newer format is refused as such', async () => {
   const path = join(out.path, 'newer.tar');
   await writeFile(path, tarOf(withDocument((all) => ({ ...all, format: 2 }))));
-  await expect(readExport(systemHost.disk, path, quiet)).rejects.toMatchObject({ code: 'no-repository' });
+  await expect(readExport(systemHost, path, quiet)).rejects.toMatchObject({ code: 'no-repository' });
 });
 
 test('a tar without its end, with more behind it, and what is no tar, are refused', async () => {
@@ -325,17 +325,22 @@ test('a good file that stops anywhere is refused, packed or not', async () => {
   }
 });
 
-test('frames that lie, that never end or that another program packed are refused', async () => {
+test('frames that lie or never end are refused; a table that lies is not believed', async () => {
   const raw = tarOf(good);
-  expect(await problemOf(zstdCompressSync(raw))).toContain('no table');
   const frame = Buffer.from(new FrameCodec().compress(raw));
   expect(await problemOf(seekable([frame], [raw.length]))).toBe('taken');
-  expect(await problemOf(seekable([frame], [raw.length + 1]))).toContain('no whole frame');
-  expect(await problemOf(seekable([frame], [2 ** 20 + 1]))).toContain('claims');
-  expect(await problemOf(seekable([frame], [raw.length], 2 ** 32 - 1))).toContain('cannot hold');
-  expect(await problemOf(seekable([frame, frame], [raw.length, raw.length]))).toContain('claims');
+  expect(await problemOf(seekable([frame], [raw.length + 1]))).toBe('taken');
+  expect(await problemOf(seekable([frame], [2 ** 20 + 1]))).toBe('taken');
+  expect(await problemOf(seekable([frame], [raw.length], 2 ** 32 - 1))).toBe('taken');
+  expect(await problemOf(seekable([frame, frame], [raw.length, raw.length]))).toContain('behind its end');
   const bomb = zstdCompressSync(Buffer.alloc(64 * 2 ** 20), { pledgedSrcSize: 64 * 2 ** 20 });
-  expect(await problemOf(seekable([bomb], [2 ** 20]))).toContain('no whole frame');
+  expect(await problemOf(seekable([bomb], [2 ** 20]))).toContain('behind its end');
+  const million = Buffer.concat([raw, Buffer.alloc(2 ** 20 + 512 - raw.length)]);
+  const [first, second] = [million.subarray(0, 2 ** 20), million.subarray(2 ** 20)].map((part) =>
+    Buffer.from(new FrameCodec().compress(part)),
+  );
+  if (first === undefined || second === undefined) throw new Error('expected two frames');
+  expect(await problemOf(seekable([first, second], [2 ** 20, 513]))).toContain('no whole frame');
   // 20 GiB of zeros in a few hundred kilobytes: the end of a tar that goes on and on.
   const zeros = Buffer.from(new FrameCodec().compress(Buffer.alloc(2 ** 20)));
   const many = Array.from({ length: 20_480 }, () => zeros);
@@ -348,6 +353,56 @@ test('frames that lie, that never end or that another program packed are refused
     ),
   ).toContain('behind its end');
 });
+
+test('what another program packed is unpacked within bounds of memory and room, and refused where it is bad', async () => {
+  const packedElsewhere = zstdCompressSync(tarOf(good));
+  expect(await problemOf(packedElsewhere)).toBe('taken');
+  expect(await problemOf(packedElsewhere.subarray(0, -1))).toContain('ends inside a frame');
+  expect(await problemOf(Buffer.concat([packedElsewhere, Buffer.from('more')]))).toContain(
+    'cannot be unpacked',
+  );
+  expect(await problemOf(Buffer.concat([packedElsewhere, Buffer.alloc(16)]))).toContain('cannot be unpacked');
+  expect(await problemOf(Buffer.concat([packedElsewhere, packedElsewhere]))).toContain('behind its end');
+  const bad = Buffer.from(packedElsewhere);
+  bad[bad.length >> 1] = (bad[bad.length >> 1] ?? 0) ^ 1;
+  expect(await problemOf(bad)).not.toBe('taken');
+
+  const path = join(out.path, 'packed.tar.zst');
+  const refused = async (bytes: Buffer, disk: Partial<Disk> = {}): Promise<unknown> => {
+    await writeFile(path, bytes);
+    const host = { ...systemHost, disk: { ...systemHost.disk, ...disk } };
+    return await readExport(host, path, quiet).then(
+      () => ({ code: 'taken' }),
+      (error: unknown) => error,
+    );
+  };
+  // 256 MiB; and the 128 MiB which every zstd takes, of no tar.
+  expect(await refused(windowOf(28))).toMatchObject({
+    code: 'failed',
+    message: expect.stringContaining('window of more than 2^27 bytes'),
+    hint: expect.stringContaining('--long=31'),
+  });
+  expect(await refused(windowOf(27))).toMatchObject({ message: expect.stringContaining('without its end') });
+
+  expect(await refused(packedElsewhere, { open: notHere })).toMatchObject({
+    code: 'failed',
+    message: expect.stringContaining('EROFS'),
+    hint: expect.stringContaining('symbolic link'),
+  });
+  const bomb = zstdCompressSync(Buffer.alloc(65 * 2 ** 20, 1));
+  expect(await refused(bomb, { freeBytes: async () => 2 ** 29 })).toMatchObject({ code: 'no-space' });
+  expect((await readdir(out.path)).filter((name) => name.startsWith('.'))).toEqual([]);
+});
+
+/** An empty frame that wants a window of so much. */
+function windowOf(log: number): Buffer {
+  return Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3, 1, 0, 0]);
+}
+
+async function notHere(name: string, mode: OpenMode): Promise<DiskFile> {
+  if (mode === 'create') throw Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' });
+  return await systemHost.disk.open(name, mode);
+}
 
 function flipped(bytes: Buffer): Buffer {
   const last = bytes.length - 1;
