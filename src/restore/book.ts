@@ -22,8 +22,9 @@ export class JournalBook {
     this.#ports = ports;
   }
 
-  get identity(): ProducerIdentity {
-    const { producerId, producerEpoch } = this.journal;
+  /** Whose batches those of a partition are, in every run: what a run before sent may still arrive. */
+  identityOf(target: string, partition: number): ProducerIdentity {
+    const { producerId, producerEpoch } = this.partition(target, partition).producer ?? this.journal;
     return { producerId, producerEpoch };
   }
 
@@ -63,8 +64,13 @@ export class JournalBook {
     }));
   }
 
-  async renew(identity: ProducerIdentity): Promise<void> {
-    await this.#save({ ...this.journal, ...identity }, []);
+  async renew(target: string, partition: number, identity: ProducerIdentity): Promise<void> {
+    await this.#change(target, (topic) => ({
+      ...topic,
+      partitions: topic.partitions.map((row) =>
+        row.partition === partition ? { ...row, producer: identity } : row,
+      ),
+    }));
   }
 
   /** `left`: groups that were not set after all. */

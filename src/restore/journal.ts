@@ -24,6 +24,8 @@ const partitionSchema = z.object({
   ranges: z.array(range),
   /** In the end, once all of it is there. */
   end: offset.nullable(),
+  /** Whose batches these are, where it is not the producer of the whole: a broker had forgotten that one. */
+  producer: z.object({ producerId: offset, producerEpoch: z.number().int() }).optional(),
 });
 
 const topicSchema = z.object({
@@ -226,11 +228,12 @@ export async function commitJournal(
   }
 }
 
-function shortOf({ start, ranges, end }: JournalPartition): object {
+function shortOf({ start, ranges, end, producer }: JournalPartition): object {
   return {
     s: start === null ? null : String(start),
     r: ranges.map(({ from, to }) => [String(from), String(to)]),
     e: end === null ? null : String(end),
+    ...(producer && { p: [String(producer.producerId), producer.producerEpoch] }),
   };
 }
 
@@ -254,7 +257,20 @@ function wholeOf(journal: Journal, topic: JournalTopic): object {
 const rowSchema = z.object({
   v: z.literal(1),
   id: z.string(),
-  row: z.object({ s: offset.nullable(), r: z.array(range), e: offset.nullable() }).optional(),
+  row: z
+    .object({
+      s: offset.nullable(),
+      r: z.array(range),
+      e: offset.nullable(),
+      p: z.tuple([offset, z.number().int()]).optional(),
+    })
+    .transform(({ s: start, r: ranges, e: end, p }) => ({
+      start,
+      ranges,
+      end,
+      ...(p && { producer: { producerId: p[0], producerEpoch: p[1] } }),
+    }))
+    .optional(),
   from: z.array(z.tuple([count, z.array(range)])).optional(),
   whole: z
     .object({
@@ -285,7 +301,7 @@ export async function findJournals(
       if (whole === undefined) continue;
       about = whole.about;
       const partitions = parsed.flatMap(({ topic: name, partition, row }) =>
-        name === topic && row !== undefined ? [{ partition, start: row.s, ranges: row.r, end: row.e }] : [],
+        name === topic && row !== undefined ? [{ partition, ...row }] : [],
       );
       const sources = parsed.flatMap(({ topic: name, from = [] }) =>
         name === topic ? from.map(([partition, ranges]) => ({ partition, ranges })) : [],

@@ -17,11 +17,7 @@ interface Pinning {
 export async function pinAnew(journal: Journal, o: Pinning): Promise<Journal> {
   const topics: JournalTopic[] = [];
   for (const topic of journal.topics) topics.push(await pinTopic(topic, o));
-  const wasWritten = topics.some((topic, index) => topic !== journal.topics[index] && topic.isMixed);
-  if (!wasWritten) return { ...journal, topics };
-  // A broker remembers what this producer sent, and would take the new batches for the old ones.
-  const { cluster, signal } = o.ports;
-  return { ...journal, topics, ...(await cluster.producerIdentity({ signal })) };
+  return { ...journal, topics };
 }
 
 async function pinTopic(topic: JournalTopic, { ports, backup, request }: Pinning): Promise<JournalTopic> {
@@ -37,8 +33,11 @@ async function pinTopic(topic: JournalTopic, { ports, backup, request }: Pinning
   const unsaved = unsavedIn({ topicId, partitions: now }, await backup.lives(target));
   if (unsaved > 0n && !request.discardUnsaved) throw unsavedRefused({ target, sourceId, topicId, unsaved });
   const ends = new Map(now.map(({ partition, end }) => [partition, end]));
+  // Brokers remember what was sent before it was given up, and would take the new batches for the old ones.
+  const { cluster, signal } = ports;
+  const fresh = topic.isMixed === true ? { producer: await cluster.producerIdentity({ signal }) } : {};
   return {
     ...topic,
-    partitions: partitions.map((row) => ({ ...row, start: ends.get(row.partition) ?? row.start })),
+    partitions: partitions.map((row) => ({ ...row, start: ends.get(row.partition) ?? row.start, ...fresh })),
   };
 }

@@ -29,6 +29,7 @@ import {
 
 export interface SpreadPlace {
   readonly place: PartitionPlace;
+  readonly identity: ProducerIdentity;
   readonly leaderId: number;
   readonly start: bigint;
   /** Up to where an earlier run is known to have come. */
@@ -43,10 +44,10 @@ const comparedAtOnce = 6;
 /** By partition of the target, in the order of the places. */
 export async function spreadTopic(
   sources: readonly PartitionSource[],
-  o: { places: readonly SpreadPlace[]; identity: ProducerIdentity },
+  places: readonly SpreadPlace[],
   ports: StreamPorts,
 ): Promise<StreamEnd[]> {
-  const lanes = o.places.map((place) => new Lane(place, o.identity, ports, batchBytesOf(o.places.length)));
+  const lanes = places.map((place) => new Lane(place, ports, batchBytesOf(places.length)));
   const partitioner = new Partitioner(lanes.length);
   const looked = new Map<PartitionSource, bigint>();
   const left = nothing();
@@ -121,11 +122,11 @@ class Lane {
   #firstMs: bigint | undefined;
   #lastMs: bigint | undefined;
 
-  constructor(place: SpreadPlace, identity: ProducerIdentity, ports: StreamPorts, bytesMax: number) {
+  constructor(place: SpreadPlace, ports: StreamPorts, bytesMax: number) {
     this.#place = place;
     this.#ports = ports;
     this.#bytesMax = bytesMax;
-    this.#writer = ports.writer.open(place.place, identity);
+    this.#writer = ports.writer.open(place.place, place.identity);
     this.#writer.begin(place);
   }
 

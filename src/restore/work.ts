@@ -78,7 +78,7 @@ export class Work {
         progress.ackedRecords += records;
         progress.ackedBytes += bytes;
       },
-      onIdentity: async (_place, identity) => book.renew(identity),
+      onIdentity: async ({ topic, partition }, identity) => book.renew(topic, partition, identity),
     });
     progress.phase = 'writing';
     const ends = await mapAtOnce(plan.topics, topicsAtOnce, async (topic) => {
@@ -130,7 +130,7 @@ export class Work {
               leaderId: leaders.get(partition) ?? -1,
               start: row.start ?? 0n,
               there: there.get(partition) ?? row.start ?? 0n,
-              identity: book.identity,
+              identity: book.identityOf(plan.target, partition),
               groupOffsets: groupOffsets.get(partition) ?? [],
             },
             {
@@ -179,20 +179,17 @@ export class Work {
     const rows = o.book.topic(plan.target).partitions;
     const places = rows.map(({ partition, start }) => ({
       place: { topic: plan.target, topicId: o.topicId, partition },
+      identity: o.book.identityOf(plan.target, partition),
       leaderId: o.leaders.get(partition) ?? -1,
       start: start ?? 0n,
       there: o.there.get(partition) ?? start ?? 0n,
     }));
-    const ends = await spreadTopic(
-      sources,
-      { places, identity: o.book.identity },
-      {
-        ...this.#topicPorts(),
-        writer: o.writer,
-        progress: this.#ports.progress,
-        isCompared: this.#options.isCompared,
-      },
-    );
+    const ends = await spreadTopic(sources, places, {
+      ...this.#topicPorts(),
+      writer: o.writer,
+      progress: this.#ports.progress,
+      isCompared: this.#options.isCompared,
+    });
     for (const [index, { partition }] of rows.entries()) {
       const row = ends[index];
       if (row !== undefined) o.end.partitions.set(partition, row);

@@ -3,42 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemHost } from '../../src/host/host.ts';
-import { writeJournal, readJournals, type Journal } from '../../src/restore/journal.ts';
+import { JournalBook } from '../../src/restore/book.ts';
+import { findJournals, writeJournal, readJournals } from '../../src/restore/journal.ts';
+import type { Cluster, OffsetToCommit } from '../../src/kafka/kafka.ts';
 import { requestHash, type RestoreRequest } from '../../src/restore/restore.ts';
-
-const journal: Journal = {
-  format: 1,
-  id: '20261121T120000Z-1a2b',
-  request: 'abc',
-  command: 'varve restore --topic orders',
-  startedMs: 5,
-  finishedMs: null,
-  cluster: 'k3PN8zE1QCa7mL0rT5wXyA',
-  producerId: 2n ** 40n,
-  producerEpoch: 1,
-  snapshots: [{ instance: 'main', id: '20261101T030000Z-1a2b' }],
-  incomplete: ['as accepted'],
-  topics: [
-    {
-      source: 'orders',
-      sourceId: 'a',
-      target: 'copy',
-      action: 'create',
-      oldId: null,
-      topicId: 'b',
-      partitionCount: 2,
-      replicationFactor: -1,
-      temporary: [['retention.ms', '-1']],
-      final: [],
-      effective: [],
-      state: 'writing',
-      partitions: [{ partition: 1, start: 3n, ranges: [{ from: 7n, to: 2n ** 60n }], end: null }],
-    },
-  ],
-  groups: [
-    { group: 'g', to: 'saved', offsets: [{ target: 'copy', partition: 1, sourceOffset: 9n, metadata: 'm' }] },
-  ],
-};
+import { journal } from './journals.ts';
 
 test('a journal is read as it was written, the newest last; what is none is damage', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'varve-journal-'));
@@ -63,6 +32,31 @@ test('a journal is read as it was written, the newest last; what is none is dama
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test('the target tells a lost journal again, and under which producer id each partition is written', async () => {
+  const kept: OffsetToCommit[] = [];
+  const fake = {
+    commitOffsets: async (_group: string, rows: readonly OffsetToCommit[]) => {
+      kept.splice(0, kept.length, ...rows);
+      return rows.map(({ topic, partition }) => ({ topic, partition, errorCode: 0 }));
+    },
+    groupNames: async () => [`varve-restore-${journal.id}`, 'other'],
+    committedOffsets: async () => kept,
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a journal asks for nothing else
+  const cluster = fake as unknown as Cluster;
+  const { signal } = new AbortController();
+  const book = new JournalBook(journal, { host: systemHost, cluster, localFolder: undefined, signal });
+  await book.begin('copy', { topicId: 'b', starts: new Map([[1, 3n]]) });
+  await book.renew('copy', 1, { producerId: 2n ** 41n, producerEpoch: 4 });
+
+  const [found] = await findJournals(cluster, { known: new Set(), signal });
+  expect(found).toEqual({ ...book.journal, groups: [] });
+  if (found === undefined) throw new Error('expected a journal');
+  const again = new JournalBook(found, { host: systemHost, cluster, localFolder: undefined, signal });
+  expect(again.identityOf('copy', 0)).toEqual({ producerId: 2n ** 40n, producerEpoch: 1 });
+  expect(again.identityOf('copy', 1)).toEqual({ producerId: 2n ** 41n, producerEpoch: 4 });
 });
 
 test('the same request is the same restore; leave to go on is no part of it, everything else is', () => {

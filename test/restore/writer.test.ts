@@ -1,10 +1,14 @@
 import { beforeEach, expect, test } from 'vitest';
 import { VarveError } from '../../src/errors.ts';
+import { systemHost } from '../../src/host/host.ts';
 import type { Cluster, Metadata, ProducedRow, Producer, ProducerIdentity } from '../../src/kafka/kafka.ts';
 import { scanBatches } from '../../src/log/log.ts';
+import { JournalBook } from '../../src/restore/book.ts';
+import type { JournalTopic } from '../../src/restore/journal.ts';
 import type { PartitionWriter } from '../../src/restore/partition-writer.ts';
 import { TargetWriter } from '../../src/restore/writer.ts';
 import { encodeBatch, record } from '../log/encoder.ts';
+import { journal } from './journals.ts';
 import { LeapingClock } from './leaping-clock.ts';
 
 const place = { topic: 'orders', topicId: 'k3PN8zE1QCa7mL0rT5wXyA', partition: 2 };
@@ -72,6 +76,8 @@ class FakeTarget {
       },
       listOffsets: async () => [{ errorCode: 0, offset: this.end }],
       producerIdentity: async () => ({ producerId: 77n, producerEpoch: 0 }),
+      commitOffsets: async (_group: string, rows: readonly object[]) =>
+        rows.map((row) => ({ ...row, errorCode: 0 })),
       producer: async (brokerId: number) => this.#producer(brokerId),
     };
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a writer asks for nothing else
@@ -111,7 +117,15 @@ beforeEach(() => {
   clock = new LeapingClock();
 });
 
-function openWriter(o: { throttle?: number; start?: bigint; there?: bigint; signal?: AbortSignal } = {}): {
+function openWriter(
+  o: {
+    throttle?: number;
+    start?: bigint;
+    there?: bigint;
+    signal?: AbortSignal;
+    identity?: ProducerIdentity;
+  } = {},
+): {
   writer: PartitionWriter;
   acked: () => number;
 } {
@@ -126,7 +140,7 @@ function openWriter(o: { throttle?: number; start?: bigint; there?: bigint; sign
     },
     onIdentity: async (_place, identity) => void target.identities.push(identity),
   });
-  const writer = all.open(place, { producerId: 5n, producerEpoch: 0 });
+  const writer = all.open(place, o.identity ?? { producerId: 5n, producerEpoch: 0 });
   const start = o.start ?? 0n;
   writer.begin({ start, there: o.there ?? start, leaderId: 1 });
   target.end = o.there ?? start;
@@ -262,6 +276,37 @@ test('a broker that has forgotten the producer: a fresh id goes on, noted before
   expect(valuesOf(target.log)).toEqual(firstSix);
   expect(target.log.map(({ producerId }) => producerId)).toEqual([5n, 5n, 77n, 77n, 77n, 77n]);
 });
+
+test('the fresh id of one partition is that of no other: a run after it sends again what the run before had sent', async () => {
+  const begun = new JournalBook(
+    { ...journal, topics: journal.topics.map(atPlace) },
+    {
+      host: systemHost,
+      cluster: target.cluster,
+      localFolder: undefined,
+      signal: new AbortController().signal,
+    },
+  );
+  const identity = begun.identityOf(place.topic, place.partition);
+  const { writer } = openWriter({ identity });
+  await push(writer, 2);
+  await writer.finish();
+  await begun.renew(place.topic, 0, { producerId: 77n, producerEpoch: 0 });
+
+  // The process dies here, and what a broker then tells of the end of the log is as old as the batch before.
+  const resumed = openWriter({ identity: begun.identityOf(place.topic, place.partition), there: 3n });
+  target.end = 6n;
+  await push(resumed.writer, 3);
+  await resumed.writer.finish();
+  expect(valuesOf(target.log)).toEqual(firstSix.slice(0, 3));
+});
+
+function atPlace(topic: JournalTopic): JournalTopic {
+  const [row] = topic.partitions;
+  if (row === undefined) throw new Error('the journal has partitions');
+  const partitions = [0, place.partition].map((partition) => ({ ...row, partition }));
+  return { ...topic, target: place.topic, partitionCount: 3, partitions };
+}
 
 test('a forgotten producer whose batch is in the log: it is not written again', async () => {
   target.faults = [
