@@ -119,15 +119,17 @@ export async function lookAtRepository(context: CommandContext, config: Config):
 
 function keyFindings({ slots, keyring, problems }: OrderResult<'keys'>): Finding[] {
   const what = 'keys';
-  if (problems.length > 0) {
-    return problems.map(({ file, problem, hint }) =>
-      fail(what, 'damage', { detail: `keys/${file}: ${problem}`, hint }),
-    );
-  }
+  if (problems.length > 0) return keyProblemFindings(problems);
   if (slots.length === 1)
     return [warn(what, 'there is one slot only', 'add a second key, kept elsewhere: varve key add')];
   const contentKeys = plural(keyring.keys.length, 'content key');
   return [ok(what, `${plural(slots.length, 'slot')}, ${contentKeys}`)];
+}
+
+export function keyProblemFindings(problems: Overview['keyProblems']): Finding[] {
+  return problems.map(({ file, problem, hint }) =>
+    fail('keys', 'damage', { detail: `keys/${file}: ${problem}`, hint }),
+  );
 }
 
 /** A daemon that shares the repository may have ended on a host that nobody looks at. */

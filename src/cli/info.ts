@@ -15,7 +15,13 @@ import {
   verdict,
   type Finding,
 } from './findings.ts';
-import { lookAtSchedule, lookForRestores, snapshotFindings, spaceText } from './health.ts';
+import {
+  keyProblemFindings,
+  lookAtSchedule,
+  lookForRestores,
+  snapshotFindings,
+  spaceText,
+} from './health.ts';
 import { printTopics, rowDocument, topicDocument } from './list.ts';
 import { askTarget, recall } from './repository.ts';
 import { agoText } from './times.ts';
@@ -50,6 +56,7 @@ export const command: Command = {
         ? []
         : [
             ...snapshotFindings(overview, config, nowMs),
+            ...keyProblemFindings(overview.keyProblems),
             ...drillFindings(overview, { config, memory: await recall(context, config), nowMs }),
           ]),
     ];
@@ -72,7 +79,8 @@ interface TargetFacts {
 /** A target that is away is when the rest of the page is wanted most. */
 async function lookAtTarget(context: CommandContext, config: Config): Promise<TargetFacts> {
   try {
-    const params = { instance: undefined, memory: await recall(context, config) };
+    const memory = await recall(context, config);
+    const params = { instance: undefined, memory, localFolder: config.local.dir };
     return { ...(await askTarget(context, { config, order: 'overview', params })), failure: undefined };
   } catch (error) {
     return { overview: undefined, newest: [], failure: failureOf('repository', error) };

@@ -194,7 +194,8 @@ export const keyRemove: Command = {
   summary: 'Remove a slot',
   description:
     'From then on its key file or passphrase opens nothing here. It does not help against somebody who opened the ' +
-    'repository before: the root key stays the same. The last slot is never removed. A slot that was lost, and that the ' +
+    'repository before: the root key stays the same. The last slot is never removed, and the one that this configuration ' +
+    'opens the repository with only by its name, or with --yes and a warning. A slot that was lost, and that the ' +
     'copy beside the local files still knows, is let go of in this way, too.',
   examples: [['varve key remove escrow', 'asks first']],
   positionals: [{ name: 'slot', summary: 'Its name', required: true }],
@@ -203,12 +204,21 @@ export const keyRemove: Command = {
   async run(context) {
     const config = await context.config();
     const [slot = ''] = context.args.words;
-    const question = `Remove slot ${slot}? It only stops future opening: who has opened the repository with it keeps the root key.`;
-    if (!(await context.confirm(question))) throw answeredNo();
     const localFolder = config.local.dir;
+    const { opensBy } = await askTarget(context, { config, order: 'keys', params: { localFolder } });
+    const isOwn = slot === opensBy;
+    const own =
+      `this configuration opens the repository with slot ${slot}: without it the daemon and the commands here end with ` +
+      'status 12 until repository.keyFile or repository.passphraseFile names what opens another';
+    const question = `Remove slot ${slot}? It only stops future opening: who has opened the repository with it keeps the root key.`;
+    const isYes = await (isOwn
+      ? context.confirm(`${question} And ${own}.`, { expect: slot })
+      : context.confirm(question));
+    if (!isYes) throw answeredNo();
     await askTarget(context, { config, order: 'dropSlot', params: { slot, localFolder } });
     if (context.json) await context.out(JSON.stringify({ schema: 'varve.key-remove/1', slot }));
     else await context.out(`removed slot ${slot}`);
+    if (isOwn) context.err(`warning: ${own}`);
     return 0;
   },
 };

@@ -78,13 +78,15 @@ export class Picture {
     const settings = snapshotSettings(config);
     const isShown = config.observe.page;
     try {
-      const memory = await readMemory(host, localFolderOf(config));
+      const localFolder = localFolderOf(config);
+      const memory = await readMemory(host, localFolder);
       const known = this.#repository.strata?.layers;
       const strata = isShown
-        ? await gate.run({ order: 'strata', settings, params: { memory, known }, signal })
+        ? await gate.run({ order: 'strata', settings, params: { memory, localFolder, known }, signal })
         : undefined;
       const found =
-        strata ?? (await gate.run({ order: 'list', settings, params: { instance, memory }, signal }));
+        strata ??
+        (await gate.run({ order: 'list', settings, params: { instance, memory, localFolder }, signal }));
       const lookedMs = host.clock.nowMs();
       this.#repository = { strata, lookedMs, problem: undefined };
       this.#looked = { isReached: true, found: { ...found, lookedMs } };

@@ -33,7 +33,7 @@ export interface RepositoryFacts {
 
 export interface RepositoryFound extends Pick<
   Overview,
-  'snapshots' | 'problems' | 'freeBytes' | 'keySlots' | 'reads'
+  'snapshots' | 'problems' | 'freeBytes' | 'keySlots' | 'keyProblems' | 'reads'
 > {
   readonly lookedMs: number;
 }

@@ -5,7 +5,7 @@ import { gauge, seconds, type Metric } from './samples.ts';
 export function repositoryMetrics({ repository }: DaemonFacts): Metric[] {
   const found = repository?.found;
   if (found === undefined) return [];
-  const { snapshots, problems, keySlots, reads, lookedMs } = found;
+  const { snapshots, problems, keySlots, keyProblems, reads, lookedMs } = found;
   const newest = newestOf(repository);
   const verified = snapshots.findLast((row) => row.verified);
   return [
@@ -38,6 +38,11 @@ export function repositoryMetrics({ repository }: DaemonFacts): Metric[] {
       seconds(reads.cleanMs),
     ),
     gauge('varve_key_slots', 'Keys and passphrases that open the repository.', keySlots),
+    gauge(
+      'varve_key_problems',
+      'Files of keys/ that are missing, damaged or not what they were.',
+      keyProblems.length,
+    ),
   ];
 }
 

@@ -96,11 +96,12 @@ function ofSnapshots({ repository, nowMs, daemon }: PageFacts): Concern[] {
           ),
         ];
   if (strata === undefined) return away;
-  const { snapshots, problems, unread } = strata;
+  const { snapshots, problems, keyProblems, unread } = strata;
   const isFirstDue = daemon.cycles?.lastAttempt === undefined;
   return [
     ...away,
     ...problems.map(({ id, problem: what }) => bad(`damage: ${id}: ${what}`, 'varve verify')),
+    ...keyProblems.map(({ file, problem: what, hint }) => bad(`damage: keys/${file}: ${what}`, hint)),
     ...unread.map((what) => warn(`a layer cannot be drawn: ${what}`, 'varve verify')),
     ...(snapshots.length === 0
       ? [

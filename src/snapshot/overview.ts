@@ -2,10 +2,12 @@
 import type { Host } from '../host/host.ts';
 import {
   listInstances,
+  lookAtKeys,
   readMarks,
   sharesPacks,
   slotFiles,
   type DrillMark,
+  type KeyProblem,
   type Manifest,
   type Marks,
   type Memory,
@@ -64,6 +66,8 @@ export interface Overview {
   readonly sharing: readonly string[];
   /** Under how many keys and passphrases it opens. */
   readonly keySlots: number;
+  /** What is wrong with `keys/`, by itself and against the copy of it in the local folder. */
+  readonly keyProblems: readonly KeyProblem[];
   readonly reads: PackReads;
 }
 
@@ -81,6 +85,7 @@ export async function overviewOf(
   o: {
     instance: string | undefined;
     memory: Memory | undefined;
+    localFolder?: string | undefined;
     open: (instance: string) => Promise<Repository>;
   },
 ): Promise<Overview> {
@@ -116,6 +121,12 @@ export async function overviewOf(
     retired,
     sharing,
     keySlots: (await slotFiles(host.disk, folder)).length,
+    keyProblems: await lookAtKeys(host.disk, {
+      folder,
+      repository,
+      opened: first,
+      localFolder: o.localFolder,
+    }),
     reads: {
       lastMs: latest(reads.map(({ lastMs }) => lastMs)),
       cleanMs: latest(reads.map(({ cleanMs }) => cleanMs)),

@@ -46,12 +46,17 @@ export interface LayeredTopic extends Omit<TopicRow, 'gaps' | 'partitions'> {
 export async function strataOf(
   host: Host,
   settings: SnapshotSettings,
-  o: { memory: Memory | undefined; repository: Repository; known?: Layers | undefined },
+  o: {
+    memory: Memory | undefined;
+    localFolder?: string | undefined;
+    repository: Repository;
+    known?: Layers | undefined;
+  },
 ): Promise<Strata> {
-  const { repository, memory } = o;
+  const { repository, memory, localFolder } = o;
   const { instance } = settings;
   const open = async (): Promise<Repository> => repository;
-  const overview = await overviewOf(host, settings, { instance, memory, open });
+  const overview = await overviewOf(host, settings, { instance, memory, localFolder, open });
   const catalog = await openCatalog(host.disk, repository);
   const marks = await readMarks(host, repository);
   const checks = new Checks(catalog.opened, marks);

@@ -44,7 +44,7 @@ export interface SnapshotDetail {
 /** Every snapshot of one instance, or of all. */
 export async function list(
   context: OrderContext,
-  asked: { instance: string | undefined; memory: Memory | undefined },
+  asked: Pick<OverviewRequest, 'instance' | 'memory' | 'localFolder'>,
 ): Promise<Overview> {
   const { host, settings } = context;
   return await overviewOf(host, settings, { ...asked, open: opener(context) });
@@ -66,6 +66,8 @@ export interface OverviewRequest {
   /** Somebody typed it: refused where there is no such instance. */
   readonly isTyped?: boolean;
   readonly memory: Memory | undefined;
+  /** Where the copy of `keys/` is. */
+  readonly localFolder?: string | undefined;
   readonly choice?: SnapshotChoice;
 }
 
@@ -102,11 +104,11 @@ async function assertThere({ host, settings }: OrderContext, instance: string | 
 /** What the page shows of the repository. */
 export async function strata(
   context: OrderContext,
-  { memory, known }: { memory: Memory | undefined; known: Layers | undefined },
+  o: { memory: Memory | undefined; localFolder: string | undefined; known: Layers | undefined },
 ): Promise<Strata> {
   const { host, settings } = context;
   const repository = await opener(context)(settings.instance);
-  return await strataOf(host, settings, { memory, repository, known });
+  return await strataOf(host, settings, { ...o, repository });
 }
 
 function momentOf({ settings }: OrderContext, found: Overview, choice: SnapshotChoice): number {

@@ -56,10 +56,10 @@ test('rotate shows what it will do, asks, and adds one key', async () => {
   expect(await run(store, 'verify --second-opener')).toMatchObject({ status: 2 });
 });
 
-test('a slot that was lost ends check, key list and verify with 4, and each says where it lies', async () => {
+test('a slot that was lost ends check, info, key list and verify with 4, and each says where it lies', async () => {
   await using store = await given();
   await rm(join(store.target, 'keys', 'second.json'));
-  for (const line of ['check', 'key list', 'verify --fast']) {
+  for (const line of ['check', 'info', 'key list', 'verify --fast']) {
     const { status, stdout } = await run(store, line);
     expect(status, line).toBe(4);
     expect(stdout, line).toContain('keys/second.json: it is missing');
@@ -68,6 +68,28 @@ test('a slot that was lost ends check, key list and verify with 4, and each says
   expect(await run(store, 'key remove second --yes')).toMatchObject({ status: 0 });
   expect(await run(store, 'key remove second --yes')).toMatchObject({ status: 15 });
   expect(await run(store, 'key list')).toMatchObject({ status: 0 });
+});
+
+test('the slot that opens it all here goes only by its name, or with a warning', async () => {
+  await using store = await given();
+  const line = 'key remove main';
+  expect(await run(store, line, onTerminal('y'))).toMatchObject({ status: 18 });
+  const asked: string[] = [];
+  const readLine = async (text: string): Promise<string> => {
+    asked.push(text);
+    return '';
+  };
+  await run(store, line, { ...onTerminal(''), readLine });
+  expect(asked).toEqual([expect.stringContaining('this configuration opens the repository with slot main')]);
+  expect(await run(store, line)).toMatchObject({ status: 2, stderr: expect.stringContaining('slot main') });
+  expect(await run(store, 'list')).toMatchObject({ status: 0 });
+
+  expect(await run(store, 'key remove second', onTerminal('n'))).toMatchObject({ status: 18 });
+  expect(await run(store, `${line} --yes`)).toMatchObject({
+    status: 0,
+    stderr: expect.stringMatching(/^warning: this configuration opens the repository with slot main/),
+  });
+  expect(await run(store, 'list')).toMatchObject({ status: 12 });
 });
 
 function onTerminal(answer: string, stdin = true): Partial<Surroundings> {

@@ -74,6 +74,7 @@ export const facts: DaemonFacts = {
       problems: [],
       freeBytes: 78,
       keySlots: 2,
+      keyProblems: [],
       reads: { lastMs: 9_000, cleanMs: 4_500 },
     },
   },

@@ -55,6 +55,13 @@ test('what this process has not seen yet is told by the repository, and not as n
   const away = await metricsText({ ...started, repository: { isReached: false, found: undefined } });
   expect(away).toContain('varve_target_up 0\n');
   expect(away).not.toContain('varve_key_slots');
+  const { repository } = started;
+  if (repository?.found === undefined) throw new Error('the facts have a repository');
+  const lost = { file: 'keyring.1', problem: 'it is missing', hint: '', isKeyring: true };
+  const found = { ...repository.found, keyProblems: [lost] };
+  expect(await metricsText({ ...started, repository: { isReached: true, found } })).toContain(
+    'varve_key_problems 1\n',
+  );
   const blind = await metricsText({ ...started, repository: undefined });
   expect(blind).not.toMatch(/varve_(cycle_last_success|snapshot_|verify_|target_up|key_slots)/);
 });

@@ -65,6 +65,7 @@ export function given(topics: readonly GivenTopic[], more: Partial<PageFacts> = 
         topics: topics.map(layeredOf),
         drills: [],
         keySlots: 2,
+        keyProblems: [],
         reads: { lastMs: undefined, cleanMs: undefined },
         layers: new Map(),
         unread: [],

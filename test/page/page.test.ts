@@ -133,6 +133,9 @@ test('what is wrong with cycles, snapshots and the target is said, the gravest f
       cycles: [cycleNote(now, { outcome: 'failed', problem: 'the target is full' })],
     })[0],
   ).toMatch(/^bad: the last cycle, .*failed: the target is full$/);
+  const lost = { file: 'escrow.json', problem: 'it is missing', hint: 'put it back', isKeyring: false };
+  const keyProblems = { lookedMs: now, problem: undefined, strata: { ...strata, keyProblems: [lost] } };
+  expect(saidOf({ repository: keyProblems })).toContain('bad: damage: keys/escrow.json: it is missing');
   const snapshots = [snapshot(1, now, { verified: false })];
   const unverified = { lookedMs: now, problem: undefined, strata: { ...strata, snapshots } };
   expect(saidOf({ repository: unverified })).toEqual(['bad: no snapshot is verified']);
