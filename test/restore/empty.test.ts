@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { varveHere } from '../cli/here.ts';
 import { until } from '../sink/processes.ts';
-import { placeFor, type Place } from './place.ts';
+import { backedUp, type Place } from './place.ts';
 import { givenRecords, restoreIds, Running } from './process.ts';
 import { seeGroup, seeTopic, type SeenTopic } from './zoo.ts';
 
@@ -33,12 +33,6 @@ async function givenTopic(topic: string, configs: Record<string, string> = {}): 
   return topicId;
 }
 
-async function backedUp(name: string, include: readonly string[] = [name]): Promise<Place> {
-  const place = await placeFor(kafka, { name, include });
-  expect(await place.json('backup')).toMatchObject({ status: 0 });
-  return place;
-}
-
 /** `partition@offset value`, in order. */
 async function recordsOf(topic: string): Promise<string[]> {
   const rows = await java.consume({ topic });
@@ -65,7 +59,7 @@ test('--empty deletes the records, restores behind them, and keeps the topic, it
     metadata: `at ${offset}`,
   }));
   await java.commitOffsets({ group: 'kept.group', offsets });
-  await using place = await backedUp('kept');
+  await using place = await backedUp(kafka, 'kept');
   const dry = await place.run(...emptying('kept', '--dry-run'));
   expect(dry.stdout).toContain('topic kept: stays, and its records are DELETED');
   expect(dry.stdout).toContain('a group that is not set keeps its offset');
@@ -107,7 +101,7 @@ test('--empty deletes the records, restores behind them, and keeps the topic, it
 
 test('--empty is refused with 18 and the count while live records are in no source, until they may go', async () => {
   await givenTopic('unsaved');
-  await using place = await backedUp('unsaved');
+  await using place = await backedUp(kafka, 'unsaved');
   await write('unsaved', 1, 'z');
   const refused = await place.run(...emptying('unsaved'));
   expect(refused).toMatchObject({ status: 18, stdout: '' });
@@ -133,7 +127,7 @@ test('--empty is refused with 18 and the count while live records are in no sour
 
 test('--empty of a topic with fewer or more partitions is refused with 18 and both numbers', async () => {
   await givenTopic('count');
-  await using place = await backedUp('count');
+  await using place = await backedUp(kafka, 'count');
   for (const partitions of [1, 3]) {
     const target = `count.${partitions}`;
     await java.createTopic({ topic: target, partitions });
@@ -154,7 +148,7 @@ async function givenMany(topic: string): Promise<AsyncDisposable & { place: Plac
   const count = Number(perPartition) * 3;
   await givenRecords(java, { topic, partitions: 3, count, configs: { 'retention.ms': '864000000' } });
   const before = await seeTopic(java, topic);
-  const place = await backedUp(topic);
+  const place = await backedUp(kafka, topic);
   return { place, before, [Symbol.asyncDispose]: async () => place[Symbol.asyncDispose]() };
 }
 
@@ -240,7 +234,7 @@ test('a producer that writes after the plan: nothing of it is lost unsaved, and 
 test('what comes between the plan and its answer is not deleted: 6, and the same command takes it along once it is saved', async () => {
   const topic = 'answered';
   await givenTopic(topic, { 'retention.ms': '864000000' });
-  await using place = await backedUp(topic);
+  await using place = await backedUp(kafka, topic);
   const words = ['restore', '--topic', topic, '--empty'];
   const changes = {
     terminal: { stdin: true, stdout: false, stderr: true, columns: 80 },

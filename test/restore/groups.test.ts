@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { startConsumer } from './consumer.ts';
-import { placeFor, type Place } from './place.ts';
-import { seeGroup } from './zoo.ts';
+import { backedUp } from './place.ts';
+import { commit, givenTopic, perPartition, standOf, startMs } from './with-groups.ts';
 
 // What a restore does; what its child process is for, the restores that are killed and held up show.
 vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
@@ -15,66 +15,24 @@ beforeAll(async () => {
 });
 afterAll(() => kafka.stop());
 
-const minute = Date.parse('2026-03-01T00:00Z');
-const perPartition = 20n;
-
-/** Two partitions of 20 records, one a minute; group `.mid` at 5 and 12, group `.end` at the ends. */
-async function givenTopic(topic: string): Promise<{ mid: string; end: string }> {
-  await java.createTopic({ topic, partitions: 2 });
-  const records = Array.from({ length: 40 }, (_, index) => ({
-    partition: index % 2,
-    value: `${index}`,
-    timestamp: minute + Math.floor(index / 2) * 60_000,
-  }));
-  await java.produce({ topic, records, lingerMs: 100 });
-  const [mid, end] = [`${topic}.mid`, `${topic}.end`];
-  await commit(mid, topic, [5n, 12n], 'half way');
-  await commit(end, topic, [perPartition, perPartition]);
-  return { mid, end };
-}
-
-async function commit(
-  group: string,
-  topic: string,
-  offsets: readonly bigint[],
-  metadata = '',
-): Promise<void> {
-  const rows = offsets.map((offset, partition) => ({ topic, partition, offset, metadata }));
-  await java.commitOffsets({ group, offsets: rows });
-}
-
-async function backedUp(topic: string): Promise<Place> {
-  const place = await placeFor(kafka, { name: topic, include: [topic] });
-  expect(await place.json('backup')).toMatchObject({ status: 0 });
-  return place;
-}
-
-/** `topic/partition@offset metadata`, of everything that the group has. */
-async function standOf(group: string): Promise<string[]> {
-  const { offsets } = await seeGroup(java, group);
-  return offsets.map(({ topic, partition, offset, metadata }) =>
-    `${topic}/${partition}@${offset} ${metadata}`.trim(),
-  );
-}
-
 test('a group that is named goes along, and no other', async () => {
-  const { mid, end } = await givenTopic('named');
-  await using place = await backedUp('named');
+  const { mid, end } = await givenTopic(java, 'named');
+  await using place = await backedUp(kafka, 'named');
   await java.deleteTopic('named');
   expect(await place.run('restore', '--topic', 'named', '--group', mid, '--yes')).toMatchObject({
     status: 0,
   });
-  expect(await standOf(mid)).toEqual(['named/0@5 half way', 'named/1@12 half way']);
-  expect(await standOf(end)).toEqual([]);
+  expect(await standOf(java, mid)).toEqual(['named/0@5 half way', 'named/1@12 half way']);
+  expect(await standOf(java, end)).toEqual([]);
 });
 
 test('with --no-groups no group is touched', async () => {
-  const { mid, end } = await givenTopic('none');
-  await using place = await backedUp('none');
+  const { mid, end } = await givenTopic(java, 'none');
+  await using place = await backedUp(kafka, 'none');
   await java.deleteTopic('none');
   const done = await place.run('restore', '--topic', 'none', '--no-groups', '--yes');
   expect(done).toMatchObject({ status: 0, stdout: expect.stringContaining('no group is set') });
-  expect([await standOf(mid), await standOf(end)]).toEqual([[], []]);
+  expect([await standOf(java, mid), await standOf(java, end)]).toEqual([[], []]);
 });
 
 test.each([
@@ -84,77 +42,77 @@ test.each([
   '--groups-to $to sets every group to offset $offset, without the metadata of another place',
   async ({ to, offset }) => {
     const topic = `to-${to}`;
-    const { mid, end } = await givenTopic(topic);
-    await using place = await backedUp(topic);
+    const { mid, end } = await givenTopic(java, topic);
+    await using place = await backedUp(kafka, topic);
     await java.deleteTopic(topic);
     const done = await place.run('restore', '--topic', topic, '--groups-to', to, '--yes');
     expect(done).toMatchObject({ status: 0, stdout: expect.stringContaining(`, to ${to}`) });
     for (const group of [mid, end])
-      expect(await standOf(group)).toEqual([`${topic}/0@${offset}`, `${topic}/1@${offset}`]);
+      expect(await standOf(java, group)).toEqual([`${topic}/0@${offset}`, `${topic}/1@${offset}`]);
   },
 );
 
 test('into another name no group goes along unless asked, and then each keeps what it had besides', async () => {
-  const { mid, end } = await givenTopic('aside');
-  await using place = await backedUp('aside');
-  const before = [await standOf(mid), await standOf(end)];
+  const { mid, end } = await givenTopic(java, 'aside');
+  await using place = await backedUp(kafka, 'aside');
+  const before = [await standOf(java, mid), await standOf(java, end)];
   const alone = await place.run('restore', '--topic', 'aside', '--to-topic', 'aside.a', '--yes');
   expect(alone.status).toBe(0);
-  expect([await standOf(mid), await standOf(end)]).toEqual(before);
+  expect([await standOf(java, mid), await standOf(java, end)]).toEqual(before);
   const words = ['restore', '--topic', 'aside', '--to-topic', 'aside.b', '--yes'];
   expect(await place.run(...words, '--all-groups')).toMatchObject({ status: 0 });
-  expect(await standOf(mid)).toEqual([
+  expect(await standOf(java, mid)).toEqual([
     'aside/0@5 half way',
     'aside/1@12 half way',
     'aside.b/0@5 half way',
     'aside.b/1@12 half way',
   ]);
-  expect(await standOf(end)).toEqual(['aside/0@20', 'aside/1@20', 'aside.b/0@20', 'aside.b/1@20']);
+  expect(await standOf(java, end)).toEqual(['aside/0@20', 'aside/1@20', 'aside.b/0@20', 'aside.b/1@20']);
 });
 
 test('--append touches no group unless asked, and then counts from where the records went', async () => {
-  const { mid, end } = await givenTopic('append');
-  await using place = await backedUp('append');
+  const { mid, end } = await givenTopic(java, 'append');
+  await using place = await backedUp(kafka, 'append');
   await java.produce({ topic: 'append', records: [{ partition: 0, value: 'one more' }] });
-  const before = [await standOf(mid), await standOf(end)];
+  const before = [await standOf(java, mid), await standOf(java, end)];
   const words = ['restore', '--topic', 'append', '--append', '--yes'];
   expect(await place.run(...words)).toMatchObject({ status: 0 });
-  expect([await standOf(mid), await standOf(end)]).toEqual(before);
+  expect([await standOf(java, mid), await standOf(java, end)]).toEqual(before);
   // Partition 0 now has 20 + 1 + 20 records, partition 1 has 20 + 20.
   expect(await place.run(...words, '--group', mid)).toMatchObject({ status: 0 });
-  expect(await standOf(mid)).toEqual(['append/0@46 half way', 'append/1@52 half way']);
+  expect(await standOf(java, mid)).toEqual(['append/0@46 half way', 'append/1@52 half way']);
   expect(await place.run(...words, '--group', end, '--groups-to', 'earliest')).toMatchObject({ status: 0 });
-  expect(await standOf(end)).toEqual(['append/0@61', 'append/1@60']);
+  expect(await standOf(java, end)).toEqual(['append/0@61', 'append/1@60']);
 });
 
 test('of a part of the time, and of one partition, groups stand at the same records as far as they came', async () => {
-  const { mid, end } = await givenTopic('part');
-  await using place = await backedUp('part');
+  const { mid, end } = await givenTopic(java, 'part');
+  await using place = await backedUp(kafka, 'part');
   await java.deleteTopic('part');
-  const from = ['--from-time', new Date(minute + 10 * 60_000).toISOString()];
+  const from = ['--from-time', new Date(startMs + 10 * 60_000).toISOString()];
   const done = await place.run('restore', '--topic', 'part', '--partition', '1', ...from, '--yes');
   expect(done.stderr + done.stdout).toContain('RESTORED');
   expect(done.status).toBe(0);
   // Records 10 to 19 of partition 1 come back: of these, two are before the twelfth.
-  expect(await standOf(mid)).toEqual(['part/1@2 half way']);
-  expect(await standOf(end)).toEqual(['part/1@10']);
+  expect(await standOf(java, mid)).toEqual(['part/1@2 half way']);
+  expect(await standOf(java, end)).toEqual(['part/1@10']);
 });
 
 test('groups of other topics, and what a group has on other topics, are left as they are', async () => {
-  const { mid } = await givenTopic('mine');
-  const { mid: other } = await givenTopic('others');
-  await commit(mid, 'others', [1n, 2n], 'of another topic');
-  await using place = await backedUp('mine');
-  await commit(mid, 'others', [3n, 4n], 'since');
+  const { mid } = await givenTopic(java, 'mine');
+  const { mid: other } = await givenTopic(java, 'others');
+  await commit(java, { group: mid, topic: 'others', offsets: [1n, 2n], metadata: 'of another topic' });
+  await using place = await backedUp(kafka, 'mine');
+  await commit(java, { group: mid, topic: 'others', offsets: [3n, 4n], metadata: 'since' });
   await java.deleteTopic('mine');
   expect(await place.run('restore', '--topic', 'mine', '--yes')).toMatchObject({ status: 0 });
-  expect(await standOf(mid)).toEqual([
+  expect(await standOf(java, mid)).toEqual([
     'mine/0@5 half way',
     'mine/1@12 half way',
     'others/0@3 since',
     'others/1@4 since',
   ]);
-  expect(await standOf(other)).toEqual(['others/0@5 half way', 'others/1@12 half way']);
+  expect(await standOf(java, other)).toEqual(['others/0@5 half way', 'others/1@12 half way']);
 });
 
 // The new protocol is switched on from Kafka 4.0 on.
@@ -164,8 +122,8 @@ test.each(protocols)(
   'an active group of the %s protocol is named with its members and refused with 18',
   async (protocol) => {
     const topic = `live.${protocol}`;
-    const { mid, end } = await givenTopic(topic);
-    await using place = await backedUp(topic);
+    const { mid, end } = await givenTopic(java, topic);
+    await using place = await backedUp(kafka, topic);
     const { topicId } = await java.describeTopic(topic);
     const clientId = `till-${protocol}`;
     const words = ['restore', '--topic', topic, '--recreate', '--yes'];
@@ -186,14 +144,14 @@ test.each(protocols)(
       expect(asked.status).toBe(18);
     }
     expect(await place.run(...words)).toMatchObject({ status: 0 });
-    expect(await standOf(mid)).toEqual([`${topic}/0@5 half way`, `${topic}/1@12 half way`]);
+    expect(await standOf(java, mid)).toEqual([`${topic}/0@5 half way`, `${topic}/1@12 half way`]);
   },
 );
 
 test('a group without offsets whose consumer has subscribed to the topic is in the way of --recreate, too', async () => {
   const topic = 'subscribed';
-  await givenTopic(topic);
-  await using place = await backedUp(topic);
+  await givenTopic(java, topic);
+  await using place = await backedUp(kafka, topic);
   await using consumer = await startConsumer(kafka, {
     topic,
     group: 'newcomer',
@@ -208,27 +166,27 @@ test('a group without offsets whose consumer has subscribed to the topic is in t
 
 test('--skip-active-groups leaves the active group as it is, sets the others, names it and ends with 3', async () => {
   const topic = 'skipped';
-  const { mid, end } = await givenTopic(topic);
-  await using place = await backedUp(topic);
+  const { mid, end } = await givenTopic(java, topic);
+  await using place = await backedUp(kafka, topic);
   await using consumer = await startConsumer(kafka, {
     topic,
     group: mid,
     protocol: 'classic',
     clientId: 'busy',
   });
-  const before = await standOf(mid);
+  const before = await standOf(java, mid);
   const words = ['restore', '--topic', topic, '--to-topic', 'skipped.aside', '--all-groups'];
   const done = await place.run(...words, '--skip-active-groups', '--yes');
   expect(consumer.isRunning()).toBe(true);
   expect(done).toMatchObject({ status: 3, stdout: expect.stringMatching(/\nRESTORED \S+\n$/) });
   expect(done.stdout).toContain(`group ${mid} is active and was left as it is`);
-  expect(await standOf(mid)).toEqual(before);
-  expect(await standOf(end)).toContain('skipped.aside/0@20');
+  expect(await standOf(java, mid)).toEqual(before);
+  expect(await standOf(java, end)).toContain('skipped.aside/0@20');
 });
 
 test('a group that is named and has nothing in the backup is refused before anything is made, with those that do', async () => {
-  const { mid } = await givenTopic('typo');
-  await using place = await backedUp('typo');
+  const { mid } = await givenTopic(java, 'typo');
+  await using place = await backedUp(kafka, 'typo');
   const words = ['restore', '--topic', 'typo', '--to-topic', 'typo.aside', '--yes'];
   const done = await place.run(...words, '--group', mid, '--group', 'typo.edn');
   expect(done).toMatchObject({ status: 15, stdout: '' });

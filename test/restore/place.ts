@@ -56,3 +56,15 @@ export async function placeFor(
   if (made.status !== 0) throw new Error(`init ended with ${made.status}: ${made.stderr}`);
   return place;
 }
+
+/** With everything in its backup that the cluster has of these topics now. */
+export async function backedUp(
+  kafka: Kafka,
+  name: string,
+  include: readonly string[] = [name],
+): Promise<Place> {
+  const place = await placeFor(kafka, { name, include });
+  const { status, stderr } = await place.json('backup');
+  if (status !== 0) throw new Error(`backup ended with ${status}: ${stderr}`);
+  return place;
+}

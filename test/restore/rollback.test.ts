@@ -8,9 +8,9 @@ import { JournalBook } from '../../src/restore/book.ts';
 import type { Journal } from '../../src/restore/journal.ts';
 import { planRollback } from '../../src/restore/rollback.ts';
 import { startConsumer } from './consumer.ts';
-import { placeFor, type Place } from './place.ts';
+import { backedUp, type Place } from './place.ts';
 import { restoreIds } from './process.ts';
-import { seeGroup } from './zoo.ts';
+import { commit, givenTopic, standOf, startMs } from './with-groups.ts';
 
 // What a restore does; what its child process is for, the restores that are killed and held up show.
 vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
@@ -23,51 +23,20 @@ beforeAll(async () => {
 });
 afterAll(() => kafka.stop());
 
-const startMs = Date.parse('2026-03-01T00:00Z');
-
-/** Two partitions of 20 records, one a minute; group `.mid` at 5 and 12, group `.end` at the ends. */
 async function givenPlace(topic: string): Promise<Place> {
-  await java.createTopic({ topic, partitions: 2 });
-  const records = Array.from({ length: 40 }, (_, index) => ({
-    partition: index % 2,
-    value: `${index}`,
-    timestamp: startMs + Math.floor(index / 2) * 60_000,
-  }));
-  await java.produce({ topic, records, lingerMs: 100 });
-  await commit(`${topic}.mid`, topic, [5n, 12n], 'half way');
-  await commit(`${topic}.end`, topic, [20n, 20n]);
-  const place = await placeFor(kafka, { name: topic, include: [topic] });
-  expect(await place.json('backup')).toMatchObject({ status: 0 });
-  return place;
-}
-
-async function commit(
-  group: string,
-  topic: string,
-  offsets: readonly bigint[],
-  metadata = '',
-): Promise<void> {
-  const rows = offsets.map((offset, partition) => ({ topic, partition, offset, metadata }));
-  await java.commitOffsets({ group, offsets: rows });
-}
-
-/** `topic/partition@offset metadata`, of everything that the group has. */
-async function standOf(group: string): Promise<string[]> {
-  const { offsets } = await seeGroup(java, group);
-  return offsets.map(({ topic, partition, offset, metadata }) =>
-    `${topic}/${partition}@${offset} ${metadata}`.trim(),
-  );
+  await givenTopic(java, topic);
+  return await backedUp(kafka, topic);
 }
 
 test('the offsets that a restore found are put back, metadata too; where there was none, there is none again', async () => {
   await using place = await givenPlace('a');
-  const before = [await standOf('a.mid'), await standOf('a.end')];
+  const before = [await standOf(java, 'a.mid'), await standOf(java, 'a.end')];
   const append = ['restore', '--topic', 'a', '--append', '--all-groups', '--yes'];
   expect(await place.run(...append)).toMatchObject({ status: 0 });
   const aside = ['restore', '--topic', 'a', '--to-topic', 'b', '--group', 'a.mid', '--yes'];
   expect(await place.run(...aside)).toMatchObject({ status: 0 });
   const moved = ['a/0@25 half way', 'a/1@32 half way'];
-  expect(await standOf('a.mid')).toEqual([...moved, 'b/0@5 half way', 'b/1@12 half way']);
+  expect(await standOf(java, 'a.mid')).toEqual([...moved, 'b/0@5 half way', 'b/1@12 half way']);
   const { restores } = await place.json('restores', 'list');
   const [first = '', second = ''] = [restores].flat().map((row) => String(Reflect.get(Object(row), 'id')));
 
@@ -79,19 +48,19 @@ test('the offsets that a restore found are put back, metadata too; where there w
     status: 2,
     stderr: expect.stringContaining('Add --yes'),
   });
-  expect(await standOf('a.mid')).toEqual([...moved, 'b/0@5 half way', 'b/1@12 half way']);
+  expect(await standOf(java, 'a.mid')).toEqual([...moved, 'b/0@5 half way', 'b/1@12 half way']);
 
   const newest = await place.run('groups', 'rollback', '--yes');
   expect(newest, newest.stderr).toMatchObject({ status: 0 });
   expect(newest.stdout).toContain('group a.mid: 2 offsets put back and read back');
-  expect(await standOf('a.mid')).toEqual(moved);
+  expect(await standOf(java, 'a.mid')).toEqual(moved);
 
   const one = await place.json('groups', 'rollback', first, '--group', 'a.end', '--yes');
   expect(one).toMatchObject({ status: 0, restore: first, unchanged: 0, groups: [{ group: 'a.end' }] });
-  expect(await standOf('a.mid')).toEqual(moved);
+  expect(await standOf(java, 'a.mid')).toEqual(moved);
   const rest = await place.json('groups', 'rollback', first, '--yes');
   expect(rest).toMatchObject({ status: 0, unchanged: 2, groups: [{ group: 'a.mid', problem: null }] });
-  expect([await standOf('a.mid'), await standOf('a.end')]).toEqual(before);
+  expect([await standOf(java, 'a.mid'), await standOf(java, 'a.end')]).toEqual(before);
   expect(await place.run('groups', 'rollback', first, '--yes')).toMatchObject({
     status: 0,
     stdout: expect.stringContaining('nothing is to be put back'),
@@ -106,27 +75,27 @@ test('the offsets that a restore found are put back, metadata too; where there w
 
 test('offsets that went with a deleted topic come back where the log has them, and are refused by name where not', async () => {
   await using place = await givenPlace('c');
-  await commit('c.late', 'c', [3n, 30n]);
-  await commit('c.later', 'c', [2n, 2n], 'not saved');
+  await commit(java, { group: 'c.late', topic: 'c', offsets: [3n, 30n] });
+  await commit(java, { group: 'c.later', topic: 'c', offsets: [2n, 2n], metadata: 'not saved' });
   const until = new Date(startMs + 10 * 60_000).toISOString();
   const words = ['restore', '--topic', 'c', '--to-time', until, '--recreate', '--group', 'c.mid', '--yes'];
   const done = await place.run(...words);
   expect(done, done.stderr).toMatchObject({ status: 0 });
-  expect(await standOf('c.mid')).toEqual(['c/0@5 half way', 'c/1@10 half way']);
-  expect(await standOf('c.later')).toEqual([]);
+  expect(await standOf(java, 'c.mid')).toEqual(['c/0@5 half way', 'c/1@10 half way']);
+  expect(await standOf(java, 'c.later')).toEqual([]);
 
   const refused = await place.run('groups', 'rollback', '--yes');
   expect(refused).toMatchObject({ status: 18, stdout: '' });
   expect(refused.stderr).toContain('c.mid at 12 of c/1, which has 0 to 10');
   expect(refused.stderr).toContain('c.late at 30 of c/1');
-  expect(await standOf('c.later')).toEqual([]);
+  expect(await standOf(java, 'c.later')).toEqual([]);
   const fits = await place.run('groups', 'rollback', '--group', 'c.later', '--yes');
   expect(fits, fits.stderr).toMatchObject({ status: 0 });
   expect(fits.stdout).toContain('topic c was made anew since: the same offset may be another record');
-  expect(await standOf('c.later')).toEqual(['c/0@2 not saved', 'c/1@2 not saved']);
+  expect(await standOf(java, 'c.later')).toEqual(['c/0@2 not saved', 'c/1@2 not saved']);
 
   await java.deleteTopic('c');
-  await expect.poll(async () => standOf('c.later')).toEqual([]);
+  await expect.poll(async () => standOf(java, 'c.later')).toEqual([]);
   const gone = await place.run('groups', 'rollback', '--group', 'c.later', '--yes');
   expect(gone).toMatchObject({ status: 18, stderr: expect.stringContaining('c/0, which is not there') });
 });
@@ -144,12 +113,12 @@ test('an active group is named and refused with 18, or left as it is: then the o
   const refused = await place.run('groups', 'rollback', '--yes');
   expect(refused).toMatchObject({ status: 18, stdout: '' });
   expect(refused.stderr).toMatch(/groups are active: d\.mid \(.*till/);
-  expect(await standOf('d.end')).toEqual(['d/0@40', 'd/1@40']);
+  expect(await standOf(java, 'd.end')).toEqual(['d/0@40', 'd/1@40']);
   const done = await place.run('groups', 'rollback', '--skip-active-groups', '--yes');
   expect(consumer.isRunning()).toBe(true);
   expect(done).toMatchObject({ status: 3, stdout: expect.stringContaining('group d.mid is active') });
-  expect(await standOf('d.end')).toEqual(['d/0@20', 'd/1@20']);
-  expect(await standOf('d.mid')).toEqual(['d/0@25 half way', 'd/1@32 half way']);
+  expect(await standOf(java, 'd.end')).toEqual(['d/0@20', 'd/1@20']);
+  expect(await standOf(java, 'd.mid')).toEqual(['d/0@25 half way', 'd/1@32 half way']);
 });
 
 test('a restore that nobody knows, of another cluster, or whose offsets were not noted, is refused by name', async () => {
