@@ -3,10 +3,11 @@
  * many places at once: so the whole is unpacked first, beside the file, into one that has no name and goes with the
  * process, whatever ends that.
  */
-import { randomName } from './fresh-file.ts';
+import { dirname } from 'node:path';
 import { FrameStream, windowLogMax } from '../crypto/crypto.ts';
 import { messageOf, VarveError } from '../errors.ts';
 import { codeOf, type DiskFile, type Host } from '../host/host.ts';
+import { randomName } from './fresh-file.ts';
 
 const chunkBytes = 1024 * 1024;
 /** How often it is looked how much room there still is. */
@@ -38,7 +39,8 @@ export async function unpackBeside(
       at += piece.length;
       if (at < lookAt) continue;
       lookAt = at + stepBytes;
-      if ((await disk.freeBytes(path)) < freeBytesMin) throw noRoom(path, `${at} bytes of it are unpacked`);
+      if ((await disk.freeBytes(dirname(temporary))) < freeBytesMin)
+        throw noRoom(path, `${at} bytes of it are unpacked`);
     }
     return unpacked;
   } catch (error) {
