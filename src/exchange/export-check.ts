@@ -33,7 +33,17 @@ import { tarMembers, type TarMember } from './tar-members.ts';
 /** What a moment tells: that it is there, may be read, and begins as an export does. */
 export async function glanceAtExport(disk: Disk, path: string): Promise<void> {
   await using opened = await openBeginning(disk, path);
-  await tarMembers(opened.raw, { path, memberBytesMax }).next();
+  for await (const { name } of tarMembers(opened.raw, { path, memberBytesMax })) {
+    assertBelongs(name, path);
+    return;
+  }
+  throw notAnExport(path, 'the tar is empty');
+}
+
+function assertBelongs(name: string, path: string): void {
+  const isText = name === documentName || name === sumsName;
+  if (isText || isFolderName(name) || parseSegmentName(name) !== undefined) return;
+  throw notAnExport(path, `${JSON.stringify(name.slice(0, 300))} does not belong into it`);
 }
 
 interface ReadOptions {
@@ -90,10 +100,8 @@ async function membersOf(raw: RawFile, path: string): Promise<Map<string, TarMem
     const { name } = member;
     count += 1;
     if (count > membersMax) throw notAnExport(path, `it holds more than ${membersMax} members`);
+    assertBelongs(name, path);
     if (isFolderName(name)) continue;
-    const isText = name === documentName || name === sumsName;
-    if (!isText && parseSegmentName(name) === undefined)
-      throw notAnExport(path, `${JSON.stringify(name.slice(0, 300))} does not belong into it`);
     if (members.has(name)) throw notAnExport(path, `${name} is in it twice`);
     members.set(name, member);
   }

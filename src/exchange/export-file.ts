@@ -79,7 +79,9 @@ export async function openBeginning(
     if (packing !== 'foreign') return { raw: new PackedFile(file, { path, table: packing }), ...close };
     const beginning = await beginningOf(unpackedPieces({ path, file }));
     const read: RawFile['read'] = async (buffer, position) => beginning.copy(buffer, 0, position);
-    return { raw: { read, byteLength: async () => Number.MAX_SAFE_INTEGER }, ...close };
+    const isWhole = beginning.length < beginningBytes;
+    const byteLength = isWhole ? beginning.length : Number.MAX_SAFE_INTEGER; // nobody knows yet
+    return { raw: { read, byteLength: async () => byteLength }, ...close };
   } catch (error) {
     await file.close();
     throw error;
@@ -101,6 +103,11 @@ async function packingOf(file: DiskFile, path: string): Promise<'none' | 'foreig
   const head = Buffer.alloc(4);
   await file.read(head, 0);
   const magic = head.readUInt32LE(0);
+  if ((magic & 0xffff) === gzipMagic) {
+    throw new VarveError('usage', `${path}: expected a .tar or .tar.zst, got a gzip file`, {
+      hint: 'unpack it first (gzip -d) and name the .tar',
+    });
+  }
   const isSkippable = (magic & 0xfffffff0) >>> 0 === skippableMagic;
   if (magic !== zstdMagic && !isSkippable) return 'none';
   return (await readFrameTable(file, path)) ?? 'foreign';
@@ -158,6 +165,7 @@ async function opened(disk: Disk, o: { path: string; target: string }): Promise<
 }
 
 const importWords = { option: '', hint: 'name the file that varve export wrote' };
+const gzipMagic = 0x8b1f;
 const zstdMagic = 0xfd2fb528;
 /** The last four bits are free. */
 const skippableMagic = 0x184d2a50;

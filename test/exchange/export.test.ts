@@ -270,6 +270,23 @@ test('a file that is not there, or that is no tar, is named by import and import
     status: 4,
     stderr: expect.stringContaining(`${other}: byte 0 of the tar: it is no tar there`),
   });
+  await run('gzip', ['-k', other]);
+  expect(await at.run(['import', `${other}.gz`, '--yes'])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('gzip -d'),
+  });
+  const empty = join(out.path, 'empty.tar.zst');
+  await run('sh', ['-c', `head -c 10240 /dev/zero | zstd -q > ${empty}`]);
+  expect(await at.run(['import', empty, '--yes'])).toMatchObject({
+    status: 4,
+    stderr: expect.stringContaining('the tar is empty'),
+  });
+  const foreign = join(out.path, 'foreign.tar');
+  await run('tar', ['-cf', foreign, '-C', out.path, 'notes.tar.zst']);
+  expect(await at.run(['import', foreign, '--yes'])).toMatchObject({
+    status: 4,
+    stderr: expect.stringContaining('"notes.tar.zst" does not belong into it'),
+  });
   const words = ['import-sink', '--topic', 'orders', '--files', 'none*', '--yes'];
   expect(await at.run(words)).toMatchObject({ status: 15, stderr: expect.stringContaining('"none*"') });
 });

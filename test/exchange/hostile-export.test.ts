@@ -391,7 +391,7 @@ test('what another program packed is unpacked within bounds of memory and room, 
   });
   const bomb = zstdCompressSync(Buffer.alloc(65 * 2 ** 20, 1));
   expect(
-    await refused(bomb, { freeBytes: async (folder) => (folder === out.path ? 2 ** 29 : Infinity) }),
+    await refused(bomb, { freeBytes: async (where) => (where === out.path ? 2 ** 29 : Infinity) }),
   ).toMatchObject({ code: 'no-space' });
   expect((await readdir(out.path)).filter((name) => name.startsWith('.'))).toEqual([]);
 });
