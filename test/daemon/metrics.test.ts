@@ -136,6 +136,7 @@ test('a restart with an empty local disk forgets nothing that the repository tel
     await until('it was looked at', async () => (await told(opened, 'varve_snapshots')).get('') === 1);
     expect((await told(opened, 'varve_snapshot_seq')).get('')).toBe(1);
     expect((await told(opened, 'varve_key_slots')).get('')).toBe(1);
+    expect((await told(opened, 'varve_key_problems')).get('')).toBe(0);
     expect((await told(opened, 'varve_repository_problems')).get('')).toBe(0);
     expect((await told(opened, 'varve_target_up')).get('')).toBe(1);
     expect((await told(opened, 'varve_cycle_new_bytes')).get('')).toBeGreaterThan(0);

@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemHost } from '../../src/host/host.ts';
+import type { Backup } from '../../src/restore/backup.ts';
 import { JournalBook } from '../../src/restore/book.ts';
 import { findJournals, writeJournal, readJournals } from '../../src/restore/journal.ts';
 import type { Cluster, OffsetToCommit } from '../../src/kafka/kafka.ts';
+import { pinAnew } from '../../src/restore/pin-anew.ts';
 import { requestHash, type RestoreRequest } from '../../src/restore/restore.ts';
 import { journal } from './journals.ts';
 
@@ -57,6 +59,35 @@ test('the target tells a lost journal again, and under which producer id each pa
   const again = new JournalBook(found, { host: systemHost, cluster, localFolder: undefined, signal });
   expect(again.identityOf('copy', 0)).toEqual({ producerId: 2n ** 40n, producerEpoch: 1 });
   expect(again.identityOf('copy', 1)).toEqual({ producerId: 2n ** 41n, producerEpoch: 4 });
+});
+
+test('a topic that is emptied once more gets a fresh producer id, and the others of the restore keep theirs', async () => {
+  const [other] = journal.topics;
+  if (other === undefined) throw new Error('the journal has a topic');
+  const mixed = { ...other, target: 'mixed', topicId: 'm', action: 'empty', state: 'planned' } as const;
+  const fake = {
+    metadata: async () => {
+      const partitions = [0, 1].map((partition) => ({ partition, leaderId: 1 }));
+      return { topics: [{ name: 'mixed', topicId: 'm', errorCode: 0, partitions }] };
+    },
+    listOffsets: async (questions: readonly { partition: number }[]) =>
+      questions.map(({ partition }) => ({ partition, errorCode: 0, offset: 9n })),
+    producerIdentity: async () => ({ producerId: 77n, producerEpoch: 0 }),
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing else is asked of it
+  const cluster = fake as unknown as Cluster;
+  const { signal } = new AbortController();
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a backup that has saved everything
+  const backup = { lives: async () => [] } as unknown as Backup;
+  const pinned = await pinAnew(
+    { ...journal, topics: [other, { ...mixed, isMixed: true }] },
+    { ports: { cluster, clock: systemHost.clock, signal }, backup, request: { discardUnsaved: true } },
+  );
+
+  const book = new JournalBook(pinned, { host: systemHost, cluster, localFolder: undefined, signal });
+  expect(book.partition('mixed', 1).start).toBe(9n);
+  expect(book.identityOf('mixed', 1)).toEqual({ producerId: 77n, producerEpoch: 0 });
+  expect(book.identityOf('copy', 1)).toEqual({ producerId: 2n ** 40n, producerEpoch: 1 });
 });
 
 test('the same request is the same restore; leave to go on is no part of it, everything else is', () => {
