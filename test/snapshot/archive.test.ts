@@ -1,12 +1,8 @@
-import { afterAll, expect, test } from 'vitest';
-import { BlockPool } from '../../src/crypto/crypto.ts';
+import { expect, test } from 'vitest';
 import { openManifest, snapshotFolder, type Pack } from '../../src/repository/repository.ts';
 import type { CycleReport } from '../../src/snapshot/snapshot.ts';
 import { FaultyDisk } from '../host/faulty-disk.ts';
 import { dayMs, keyOf, november, Store } from './given.ts';
-
-const pool = new BlockPool({ threads: 1, level: 3 });
-afterAll(async () => pool[Symbol.asyncDispose]());
 
 const days = 6;
 
@@ -14,7 +10,6 @@ const days = 6;
 async function prepared(): Promise<{ store: Store; disk: FaultyDisk }> {
   const disk = new FaultyDisk();
   const store = await Store.make({ disk });
-  store.pool = pool;
   for (let day = 0; day < days; day += 1) {
     for (const topic of ['orders', 'payments']) await store.append(keyOf(topic), 10);
     await cycleAt(store, disk, november + day * dayMs);

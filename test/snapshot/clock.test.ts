@@ -1,13 +1,9 @@
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
-import { BlockPool } from '../../src/crypto/crypto.ts';
+import { expect, test } from 'vitest';
 import { openManifest } from '../../src/repository/repository.ts';
 import { SnapshotSource, type CycleReport } from '../../src/snapshot/snapshot.ts';
 import { FaultyDisk } from '../host/faulty-disk.ts';
 import { dayMs, keyOf, november, Store } from './given.ts';
-
-const pool = new BlockPool({ threads: 1, level: 3 });
-afterAll(async () => pool[Symbol.asyncDispose]());
 
 const minuteMs = 60_000;
 const orders = keyOf('orders');
@@ -22,7 +18,6 @@ class Timed {
   private constructor(disk: FaultyDisk, store: Store) {
     this.disk = disk;
     this.store = store;
-    store.pool = pool;
     store.settings = {
       ...store.settings,
       retain: { hourly: 0, daily: 3, weekly: 0, monthly: 0, minimum: 2, minAge: dayMs },

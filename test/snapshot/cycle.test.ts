@@ -26,6 +26,7 @@ async function hashes(
 
 test('a snapshot holds exactly what the local files hold, and anybody can check it without a key', async () => {
   await using store = await Store.make();
+  store.startsThreads = true;
   const keys = [keyOf('orders', 0), keyOf('orders', 1), keyOf('Orders', 0)];
   for (const key of keys) await store.append(key, 5000, { valueBytes: 1000 });
 

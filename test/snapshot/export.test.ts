@@ -1,13 +1,10 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { join } from 'node:path';
-import { BlockPool, stretchByArgon2 } from '../../src/crypto/crypto.ts';
+import { stretchByArgon2 } from '../../src/crypto/crypto.ts';
 import { initRepository, openManifest, Repository, snapshotFolder } from '../../src/repository/repository.ts';
 import { exportSnapshot, verifyRepository, type ExportReport } from '../../src/snapshot/snapshot.ts';
 import { FaultyDisk } from '../host/faulty-disk.ts';
 import { dayMs, keyOf, Store } from './given.ts';
-
-const pool = new BlockPool({ threads: 2, level: 3 });
-afterAll(async () => pool[Symbol.asyncDispose]());
 
 const to = '/usb/varve';
 
@@ -21,7 +18,6 @@ async function prepared(linkCode: string | undefined): Promise<Prepared> {
   const disk = new FaultyDisk();
   disk.linkCode = linkCode;
   const store = await Store.make({ disk });
-  store.pool = pool;
   for (let day = 0; day < 2; day += 1) {
     await store.append(keyOf('orders'), 20);
     await store.cycle();

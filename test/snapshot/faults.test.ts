@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
-import { BlockPool } from '../../src/crypto/crypto.ts';
+import { expect, test } from 'vitest';
 import { openManifest } from '../../src/repository/repository.ts';
 import { SnapshotSource, type CycleReport } from '../../src/snapshot/snapshot.ts';
 import { heard, tell } from '../../src/target/told.ts';
@@ -8,9 +7,6 @@ import { FaultyDisk, type DiskCall } from '../host/faulty-disk.ts';
 import { dayMs, keyOf, november, Store } from './given.ts';
 
 const keys = [keyOf('orders', 1), keyOf('payments')];
-
-const pool = new BlockPool({ threads: 2, level: 3 });
-afterAll(async () => pool[Symbol.asyncDispose]());
 
 interface Prepared {
   readonly store: Store;
@@ -25,7 +21,6 @@ async function prepared(linkCode?: string): Promise<Prepared> {
   const disk = new FaultyDisk();
   disk.linkCode = linkCode;
   const store = await Store.make({ disk });
-  store.pool = pool;
   store.settings = {
     ...store.settings,
     retain: { hourly: 0, daily: 2, weekly: 0, monthly: 0, minimum: 2, minAge: dayMs },

@@ -2,7 +2,8 @@ import { randomBytes, createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { stretchByArgon2, type BlockPool } from '../../src/crypto/crypto.ts';
+import { afterAll } from 'vitest';
+import { BlockPool, stretchByArgon2 } from '../../src/crypto/crypto.ts';
 import { systemHost, type Disk, type Host } from '../../src/host/host.ts';
 import { initLocalFolder, PartitionLog, type PartitionKey } from '../../src/local/local.ts';
 import { nextOffsetOf, scanBatches } from '../../src/log/log.ts';
@@ -38,6 +39,10 @@ export function keyOf(topic: string, partition = 0, id = topicId(topic)): Partit
   return { topic, topicId: id, partition };
 }
 
+/** Of all stores of a file: the starting of threads takes most of the time of a small cycle. */
+let pool: BlockPool | undefined;
+afterAll(async () => pool?.[Symbol.asyncDispose]());
+
 /** A repository and a local folder, in one temporary folder or on a disk of the test's own. */
 export class Store implements AsyncDisposable {
   readonly folder: string;
@@ -48,8 +53,8 @@ export class Store implements AsyncDisposable {
   readonly events: CycleEvent[] = [];
   readonly topics = new Map<string, SeenTopic>();
   settings: SnapshotSettings;
-  /** For tests of so many cycles that the starting of threads would take most of the time. */
-  pool: BlockPool | undefined;
+  /** Whether its cycles start threads of their own, as they do outside of tests. */
+  startsThreads = false;
   readonly installation = '5f0c3a52-97b1-4f0e-8a55-0d3f1b2c4e6a';
   readonly #clock: { nowMs: number };
   readonly #remove: () => Promise<void>;
@@ -118,7 +123,6 @@ export class Store implements AsyncDisposable {
     const { folder } = this;
     const store = new Store({ folder, disk, remove: async () => undefined, clock: { nowMs: this.nowMs } });
     store.settings = this.settings;
-    store.pool = this.pool;
     for (const [name, topic] of this.topics) store.topics.set(name, topic);
     return store;
   }
@@ -216,7 +220,7 @@ export class Store implements AsyncDisposable {
       signal,
       stretch: stretchByArgon2,
       ...(onStep === undefined ? {} : { onStep }),
-      ...(this.pool === undefined ? {} : { pool: this.pool }),
+      ...(!this.startsThreads && { pool: (pool ??= new BlockPool({ threads: 2, level: 3 })) }),
     });
   }
 

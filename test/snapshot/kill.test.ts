@@ -1,18 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
-import { BlockPool } from '../../src/crypto/crypto.ts';
+import { expect, test } from 'vitest';
 import { openManifest } from '../../src/repository/repository.ts';
 import { keyOf, Store } from './given.ts';
 import { assertUnharmed, cycleKilled, exportKilled, filesIn, localFiles } from './killed.ts';
 
-/** Of the cycles that are not killed: what is killed has threads of its own. */
-const pool = new BlockPool({ threads: 2, level: 3 });
-afterAll(async () => pool[Symbol.asyncDispose]());
-
 async function given(): Promise<Store> {
   const store = await Store.make();
-  store.pool = pool;
   store.nowMs = Date.now();
   return store;
 }

@@ -1,5 +1,5 @@
-import { afterAll, expect, test } from 'vitest';
-import { BlockPool, stretchByArgon2 } from '../../src/crypto/crypto.ts';
+import { expect, test } from 'vitest';
+import { stretchByArgon2 } from '../../src/crypto/crypto.ts';
 import {
   openManifest,
   readMarks,
@@ -10,9 +10,6 @@ import {
 import { repackSnapshot, SnapshotSource, type RepackReport } from '../../src/snapshot/snapshot.ts';
 import { FaultyDisk } from '../host/faulty-disk.ts';
 import { dayMs, keyOf, november, Store } from './given.ts';
-
-const pool = new BlockPool({ threads: 2, level: 3 });
-afterAll(async () => pool[Symbol.asyncDispose]());
 
 const days = 5;
 const keys = [keyOf('orders'), keyOf('payments')];
@@ -25,7 +22,6 @@ async function prepared(
   const disk = new FaultyDisk();
   disk.fault = o.fault ?? disk.fault;
   const store = await Store.make({ disk });
-  store.pool = pool;
   store.settings = {
     ...store.settings,
     archive: { keep: 'forever', topics: { orders: { keep: { months: 1 } } } },

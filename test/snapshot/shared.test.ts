@@ -2,17 +2,13 @@ import { execFile } from 'node:child_process';
 import { cp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, expect, test } from 'vitest';
-import { BlockPool } from '../../src/crypto/crypto.ts';
+import { expect, test } from 'vitest';
 import type { Disk } from '../../src/host/host.ts';
 import { openManifest, snapshotFolder, type Pack } from '../../src/repository/repository.ts';
 import { SnapshotSource } from '../../src/snapshot/snapshot.ts';
 import { dayMs, keyOf, Store } from './given.ts';
 
 const run = promisify(execFile);
-const pool = new BlockPool({ threads: 2, level: 3 });
-afterAll(async () => pool[Symbol.asyncDispose]());
-
 const orders = keyOf('orders');
 
 interface Links {
@@ -33,7 +29,6 @@ async function storeWith(code: string | undefined): Promise<{ store: Store; link
     },
   });
   const store = await Store.make({ over });
-  store.pool = pool;
   store.settings = {
     ...store.settings,
     retain: { hourly: 0, daily: 2, weekly: 0, monthly: 0, minimum: 2, minAge: dayMs },

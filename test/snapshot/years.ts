@@ -1,5 +1,4 @@
 /** Years of cycles in a moment: a disk in memory, a clock that is set, and every call to the disk counted. */
-import { BlockPool } from '../../src/crypto/crypto.ts';
 import {
   listSnapshots,
   openManifest,
@@ -45,8 +44,6 @@ interface Counted {
 export async function yearsOf(o: YearsOptions): Promise<Year[]> {
   const disk = new CountingDisk();
   await using store = await Store.make({ disk });
-  await using pool = new BlockPool({ threads: 1, level: 3 });
-  store.pool = pool;
   store.settings = { ...store.settings, ...o.settings };
   const years: Year[] = [];
   const perYear = Math.floor(365 / o.stepDays);
