@@ -141,6 +141,63 @@ export class BatchEncoder {
   }
 
   /**
+   * All records of a whole, uncompressed batch behind those that are here: only their numbers change. False, and nothing
+   * is added, where a number is not what it should be, or too large to be moved without a closer look.
+   */
+  addAll(bytes: Buffer, header: BatchHeader): boolean {
+    const { byteLength, recordCount, baseTimestamp } = header;
+    const base = this.#count === 0 ? baseTimestamp : this.#baseTimestamp;
+    if (base < -movedTimeMax || base > movedTimeMax) return false;
+    this.#reserve(byteLength + recordCount * recordHeadBytesMax);
+    const from = this.#at;
+    const newest = this.#move(bytes, header, Number(baseTimestamp - base));
+    if (newest === undefined) {
+      this.#at = from;
+      return false;
+    }
+    const maxTimestamp = base + BigInt(newest);
+    if (this.#count === 0 || maxTimestamp > this.#maxTimestamp) this.#maxTimestamp = maxTimestamp;
+    this.#baseTimestamp = base;
+    this.#count += recordCount;
+    return true;
+  }
+
+  /** How far behind the base time of this batch the newest of the records is; each of them is `later` than it says. */
+  #move(
+    bytes: Buffer,
+    { position, byteLength, recordCount }: BatchHeader,
+    later: number,
+  ): number | undefined {
+    const reader = new NumberReader(bytes, position + batchHeaderBytes, position + byteLength);
+    let newest: number | undefined;
+    for (let index = 0; index < recordCount; index += 1) {
+      const length = reader.next();
+      const end = reader.at + length;
+      const attributes = bytes[reader.at];
+      reader.at += 1;
+      const delta = reader.next() + later;
+      const isHere = reader.next() === index && attributes === 0 && reader.at <= end && end <= reader.end;
+      if (!isHere || !(Math.abs(delta) < movedTimeMax)) return undefined;
+      if (newest === undefined || delta > newest) newest = delta;
+      this.#head(delta, this.#count + index, end - reader.at);
+      bytes.copy(this.#bytes, this.#at, reader.at, end);
+      this.#at += end - reader.at;
+      reader.at = end;
+    }
+    return reader.at === reader.end ? newest : undefined;
+  }
+
+  /** All of a record that stands before its body. */
+  #head(timestampDelta: number, offsetDelta: number, bodyBytes: number): void {
+    const time = timestampDelta < 0 ? timestampDelta * -2 - 1 : timestampDelta * 2;
+    this.#varint(1 + unsignedBytes(time) + unsignedBytes(offsetDelta * 2) + bodyBytes);
+    this.#bytes[this.#at] = 0;
+    this.#at += 1;
+    this.#unsigned(time);
+    this.#varint(offsetDelta);
+  }
+
+  /**
    * The batch without a producer: it needs a stamp. The encoder is empty again afterwards, and the batch stays as it is
    * until the next record is added.
    */
@@ -174,7 +231,11 @@ export class BatchEncoder {
   }
 
   #varint(value: number): void {
-    let rest = value * 2; // never negative here: the zigzag form is twice the number
+    this.#unsigned(value * 2); // never negative here: the zigzag form is twice the number
+  }
+
+  #unsigned(value: number): void {
+    let rest = value;
     while (rest > 0x7f) {
       this.#bytes[this.#at] = (rest % 0x80) | 0x80;
       this.#at += 1;
@@ -204,6 +265,8 @@ const codecNumbers: Record<Codec, number> = { none: 0, gzip: 1, snappy: 2, lz4: 
 /** Length, attributes, and both deltas at their longest. */
 const recordHeadBytesMax = 5 + 1 + 10 + 5;
 const varintMax = 2n ** 40n;
+/** Far from where doubles, and 64 bits, have their ends. */
+const movedTimeMax = 2 ** 46;
 
 function compressed(codec: Codec, section: Buffer): Buffer | undefined {
   if (codec !== 'gzip' && codec !== 'zstd') return undefined;
@@ -212,8 +275,12 @@ function compressed(codec: Codec, section: Buffer): Buffer | undefined {
 }
 
 function varintBytes(value: number): number {
+  return unsignedBytes(value * 2);
+}
+
+function unsignedBytes(value: number): number {
   let bytes = 1;
-  for (let rest = value * 2; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes += 1;
+  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes += 1;
   return bytes;
 }
 
@@ -226,4 +293,30 @@ function varlongBytes(value: bigint): number {
 
 function zigzag(value: bigint): bigint {
   return BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
+}
+
+/** Zigzag numbers of at most 49 bits; NaN for anything else. */
+class NumberReader {
+  readonly bytes: Buffer;
+  at: number;
+  readonly end: number;
+
+  constructor(bytes: Buffer, from: number, end: number) {
+    this.bytes = bytes;
+    this.at = from;
+    this.end = end;
+  }
+
+  next(): number {
+    let value = 0;
+    let factor = 1;
+    for (let count = 0; count < 7 && this.at < this.end; count += 1) {
+      const byte = this.bytes[this.at] ?? 0;
+      this.at += 1;
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value % 2 === 0 ? value / 2 : (value + 1) / -2;
+      factor *= 128;
+    }
+    return Number.NaN;
+  }
 }

@@ -40,6 +40,9 @@ export interface CutCounts {
 
 /** Before they are compressed. */
 const encodedBytesMax = 512 * 1024;
+/** A broker takes one batch of a partition at a time: of these each would cost as much as one of many records. */
+const smallBytes = 4 * 1024;
+const joinedBytesMax = 32 * 1024;
 
 export class Cutter {
   readonly counts: CutCounts = {
@@ -75,15 +78,25 @@ export class Cutter {
     }
     const isTimed = fromMs !== undefined || toMs !== undefined;
     const isReused = isWhole && isReusable(header) && (!isTimed || this.#isSelected(bytes, header));
-    if (isReused) {
-      yield* this.flush();
-      this.#ranks.noteRun(header.baseOffset, nextOffsetOf(header), this.counts.records);
-      const { position, byteLength, recordCount, baseTimestamp, maxTimestamp } = header;
-      this.#noteTimes(baseTimestamp, maxTimestamp);
-      yield this.#count(bytes.subarray(position, position + byteLength), recordCount);
+    if (!isReused) {
+      yield* this.#encode(batch);
       return;
     }
-    yield* this.#encode(batch);
+    const { position, byteLength, recordCount, baseTimestamp, maxTimestamp } = header;
+    this.#noteTimes(baseTimestamp, maxTimestamp);
+    const isJoined = yield* this.#join(batch);
+    if (!isJoined) yield* this.flush();
+    this.#ranks.noteRun(header.baseOffset, nextOffsetOf(header), this.counts.records);
+    if (isJoined) this.counts.records += recordCount;
+    else yield this.#count(bytes.subarray(position, position + byteLength), recordCount);
+  }
+
+  /** Small batches, that need no codec, become one. */
+  *#join({ bytes, header }: CoveredBatch): Generator<CutBatch, boolean, void> {
+    if (header.byteLength > smallBytes || codecOf(header) !== 'none') return false;
+    const encoder = yield* this.#encoderFor('none');
+    if (encoder.count > 0 && encoder.byteLength + header.byteLength > joinedBytesMax) yield* this.flush();
+    return encoder.addAll(bytes, header);
   }
 
   /** What is left over at the end. */

@@ -69,6 +69,62 @@ test('records taken raw out of a batch and put into another are the same records
   );
 });
 
+test('whole batches moved behind one another are the same records, or none of theirs is taken', () => {
+  const near = fc.bigInt({ min: -(2n ** 41n), max: 2n ** 41n });
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(records, fc.oneof({ weight: 9, arbitrary: near }, { weight: 1, arbitrary: int64 })), {
+        minLength: 1,
+        maxLength: 5,
+      }),
+      (given) => {
+        const encoder = new BatchEncoder('none');
+        const moved: unknown[] = [];
+        for (const [rows, base] of given) {
+          const source = encodeBatch({
+            baseOffset: 70n,
+            baseTimestamp: base,
+            records: placed(rows, 1),
+          });
+          const before = [encoder.count, encoder.byteLength];
+          if (encoder.addAll(source, head(source)))
+            moved.push(...[...decodeRecords(source, head(source))].map(({ offset: _, ...row }) => row));
+          else expect([encoder.count, encoder.byteLength]).toEqual(before);
+        }
+        expect(encoder.count).toBe(moved.length);
+        if (moved.length === 0) return;
+        const batch = encoder.finish();
+
+        expect(checkBatch(batch, head(batch))).toBeUndefined();
+        const found = [...decodeRecords(batch, head(batch))];
+        expect(found.map(({ offset }) => offset)).toEqual(found.map((_, index) => BigInt(index)));
+        expect(found.map(({ offset: _, ...row }) => row)).toEqual(moved);
+        const times = found.map(({ timestamp }) => timestamp);
+        expect(head(batch).maxTimestamp).toBe(times.reduce((most, time) => (time > most ? time : most)));
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('a batch of which a number is wrong is not moved, and what was there before stays', () => {
+  const good = encodeBatch({ records: placed([record(), record()], 1) });
+  const wrong = [
+    encodeBatch({ records: placed([record(), record()], 2) }), // a hole
+    encodeBatch({ recordCount: 1, records: placed([record(), record()], 1) }), // more behind
+    encodeBatch({ recordCount: 3, lastOffsetDelta: 2, records: placed([record(), record()], 1) }), // fewer
+    encodeBatch({ section: Buffer.from('nothing of a record'), recordCount: 1 }),
+    encodeBatch({ section: Buffer.from([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80]), recordCount: 1 }),
+  ];
+  const encoder = new BatchEncoder('none');
+  expect(encoder.addAll(good, head(good))).toBe(true);
+
+  for (const batch of wrong) expect(encoder.addAll(batch, head(batch))).toBe(false);
+
+  const batch = encoder.finish();
+  expect([...decodeRecords(batch, head(batch))]).toEqual([...decodeRecords(good, head(good))]);
+});
+
 test('append time becomes the time of each record', () => {
   const source = encodeBatch({
     attributes: 8,

@@ -289,6 +289,57 @@ test('small leftovers of compaction come together in one batch, and large ones a
   expect(large.map((batch) => recordsOf(batch).length)).toEqual([2, 2, 2, 2]);
 });
 
+/** Batches of `count` records of `size` bytes each, a second apart. */
+function stored(batches: number, { count = 1, size = 100 } = {}): CoveredBatch[] {
+  return Array.from({ length: batches }, (_, index) =>
+    covered({
+      baseOffset: BigInt(index * count),
+      baseTimestamp: BigInt(index * 1000),
+      maxTimestamp: BigInt(index * 1000 + count - 1),
+      records: Array.from({ length: count }, (_row, at) =>
+        record({ offsetDelta: at, timestampDelta: BigInt(at), value: Buffer.alloc(size, at) }),
+      ),
+    }),
+  );
+}
+
+test('small batches without a codec become few, with the same records', () => {
+  const log = stored(1000, { count: 3 });
+
+  const { batches, cutter } = restore(log, everything);
+
+  expect(batches.length).toBe(11);
+  expect(Math.max(...batches.map(({ length }) => length))).toBeLessThanOrEqual(32 * 1024);
+  expect(batches.flatMap(recordsOf).map(asProduced)).toEqual(covering(log).map(asProduced));
+  expect(cutter.counts).toMatchObject({ records: 3000, reencoded: 0, firstMs: 0n, lastMs: 999_002n });
+});
+
+test('what is not small, or has a codec, goes through byte for byte and in its place among small ones', () => {
+  const small = stored(4);
+  const large = covered({ baseOffset: 4n, records: [record({ value: Buffer.alloc(5000, 7) })] });
+  const packed = covered({ ...tenAt(1000n, 5n), attributes: 3 });
+  const last = covered({ baseOffset: 15n, records: [record()] });
+
+  const { batches } = restore([...small, large, packed, last], everything);
+
+  expect(batches.map((batch) => recordsOf(batch).length)).toEqual([4, 1, 10, 1]);
+  expect(batches.slice(1, 3)).toEqual([large.bytes, packed.bytes]);
+});
+
+test('a small batch whose numbers are too far apart to be joined goes through byte for byte', () => {
+  const far = covered({
+    baseOffset: 2n,
+    baseTimestamp: 2n ** 50n,
+    maxTimestamp: 2n ** 50n,
+    records: [record()],
+  });
+
+  const { batches } = restore([...stored(2), far], everything);
+
+  expect(batches.map((batch) => recordsOf(batch).length)).toEqual([2, 1]);
+  expect(batches[1]).toEqual(far.bytes);
+});
+
 test('a record that is larger than what a batch is filled to has a batch of its own', () => {
   const value = Buffer.alloc(700_000, 2);
   const log = [0n, 10n, 20n].map((baseOffset, index) =>
