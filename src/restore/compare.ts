@@ -3,7 +3,7 @@ import { crc32, crc32c } from '@node-rs/crc32';
 import { createHash, type Hash } from 'node:crypto';
 import { VarveError } from '../errors.ts';
 import { pause, steadyMs, type Clock } from '../host/host.ts';
-import { kafkaError, type Cluster, type Fetcher } from '../kafka/kafka.ts';
+import { kafkaError, type Fetcher } from '../kafka/kafka.ts';
 import {
   batchHeaderBytes,
   checkBatch,
@@ -14,6 +14,7 @@ import {
   type RawRecord,
 } from '../log/log.ts';
 import type { PartitionPlace } from './partition-writer.ts';
+import type { Readers } from './readers.ts';
 
 /** Of the batches of a partition, in order: a running hash over what a consumer gets, whoever produced them. */
 export class ContentHash {
@@ -82,66 +83,73 @@ const fetchWaitMs = 500;
 const stuckMs = 60_000;
 
 export interface ReadBackOptions {
-  readonly cluster: Cluster;
+  readonly readers: Readers;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Who led it a moment ago. */
+  readonly leaderId: number;
   readonly from: bigint;
   /** Ends when this offset is reached; may grow while it is read. */
   readonly until: () => { readonly end: bigint; readonly isFinal: boolean };
-  /** Resolves when there may be more to read. */
   readonly onBatch: (bytes: Buffer, header: BatchHeader) => void;
 }
 
 /** Reads what a partition of the target holds now, in order, whoever leads it. */
 export async function readBack(place: PartitionPlace, o: ReadBackOptions): Promise<void> {
-  const { cluster, clock, signal } = o;
-  const { topicId, partition } = place;
+  const { readers, clock, signal } = o;
   let next = o.from;
-  let fetcher: Fetcher | undefined;
+  let leaderId: number | undefined = o.leaderId;
   let heardMs = steadyMs(clock);
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      const { end, isFinal } = o.until();
-      if (next >= end) {
-        if (isFinal) return;
-        await pause(clock, idlePauseMs, signal);
-        heardMs = steadyMs(clock);
-        continue;
-      }
-      try {
-        fetcher ??= await leaderOf(cluster, place, signal);
-        const response = await fetcher.fetch(
-          {
-            maxWaitMs: fetchWaitMs,
-            minBytes: 1,
-            maxBytes: fetchBytes,
-            partitions: [
-              { topicId, partition, leaderEpoch: -1, offset: next, lastEpoch: -1, maxBytes: fetchBytes },
-            ],
-          },
-          signal,
-        );
-        try {
-          const row = response.partitions[0];
-          const errorCode = response.errorCode || (row?.errorCode ?? -1);
-          if (errorCode !== 0) throw fetchError(place, errorCode);
-          const before = next;
-          next = take(row?.records ?? Buffer.alloc(0), { place, next, onBatch: o.onBatch });
-          if (next > before) heardMs = steadyMs(clock);
-        } finally {
-          response.release();
-        }
-      } catch (error) {
-        if (signal.aborted || !(error instanceof VarveError) || !error.retryable) throw error;
-        if (steadyMs(clock) - heardMs > stuckMs) throw error;
-        await fetcher?.[Symbol.asyncDispose]();
-        fetcher = undefined;
-        await pause(clock, retryPauseMs, signal);
-      }
+  for (;;) {
+    signal.throwIfAborted();
+    const { end, isFinal } = o.until();
+    if (next >= end) {
+      if (isFinal) return;
+      await pause(clock, idlePauseMs, signal);
+      heardMs = steadyMs(clock);
+      continue;
     }
+    const before: bigint = next;
+    try {
+      leaderId ??= await readers.leaderOf(place, signal);
+      next = await readers.lend(leaderId, async (fetcher) =>
+        readOnce(place, fetcher, { ...o, next: before }),
+      );
+    } catch (error) {
+      if (signal.aborted || !(error instanceof VarveError) || !error.retryable) throw error;
+      if (steadyMs(clock) - heardMs > stuckMs) throw error;
+      leaderId = undefined;
+      await pause(clock, retryPauseMs, signal);
+    }
+    if (next > before) heardMs = steadyMs(clock);
+  }
+}
+
+/** Where to go on. */
+async function readOnce(
+  place: PartitionPlace,
+  fetcher: Fetcher,
+  { signal, next, onBatch }: Pick<ReadBackOptions, 'signal' | 'onBatch'> & { next: bigint },
+): Promise<bigint> {
+  const { topicId, partition } = place;
+  const response = await fetcher.fetch(
+    {
+      maxWaitMs: fetchWaitMs,
+      minBytes: 1,
+      maxBytes: fetchBytes,
+      partitions: [
+        { topicId, partition, leaderEpoch: -1, offset: next, lastEpoch: -1, maxBytes: fetchBytes },
+      ],
+    },
+    signal,
+  );
+  try {
+    const row = response.partitions[0];
+    const errorCode = response.errorCode || (row?.errorCode ?? -1);
+    if (errorCode !== 0) throw fetchError(place, errorCode);
+    return take(row?.records ?? Buffer.alloc(0), { place, next, onBatch });
   } finally {
-    await fetcher?.[Symbol.asyncDispose]();
+    response.release();
   }
 }
 
@@ -161,23 +169,6 @@ function take(
     next = nextOffsetOf(header);
   }
   return next;
-}
-
-async function leaderOf(
-  cluster: Cluster,
-  { topic, topicId, partition }: PartitionPlace,
-  signal: AbortSignal,
-): Promise<Fetcher> {
-  const { topics } = await cluster.metadata({ topics: [topic], signal });
-  const found = topics[0];
-  if (found !== undefined && found.errorCode === 0 && found.topicId !== topicId)
-    // Unless a broker that lags behind says so: who writes hears it, too.
-    throw new VarveError('interrupted', `topic ${topic} was made anew while it was being read back`, {
-      retryable: true,
-      hint: 'find out who did that; then begin again with --recreate',
-    });
-  const leaderId = found?.partitions.find((row) => row.partition === partition)?.leaderId ?? -1;
-  return await cluster.fetcher(leaderId);
 }
 
 function fetchError({ topic, partition }: PartitionPlace, errorCode: number): VarveError {

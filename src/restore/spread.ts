@@ -151,14 +151,15 @@ class Lane {
 
   /** Each record once, where it belongs, in order. */
   async compare(): Promise<void> {
-    const { cluster, clock, signal, progress, isCompared } = this.#ports;
+    const { readers, clock, signal, progress, isCompared } = this.#ports;
     if (!isCompared) return;
-    const { place, start } = this.#place;
+    const { place, leaderId, start } = this.#place;
     const found = new RecordHash();
     await readBack(place, {
-      cluster,
+      readers,
       clock,
       signal,
+      leaderId,
       from: start,
       until: () => ({ end: this.#end, isFinal: true }),
       onBatch(bytes, header) {

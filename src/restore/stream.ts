@@ -1,7 +1,7 @@
 /** One partition from its sources into the target: merged, cut, stamped, acknowledged, read back and compared. */
 import { VarveError } from '../errors.ts';
 import type { Clock } from '../host/host.ts';
-import type { Cluster, ProducerIdentity } from '../kafka/kafka.ts';
+import type { ProducerIdentity } from '../kafka/kafka.ts';
 import type { CoveredBatch } from '../local/local.ts';
 import { scanBatches } from '../log/log.ts';
 import type { Copy, Range } from './backup.ts';
@@ -10,6 +10,7 @@ import { Cutter, Ranks, type CutCounts, type TimeSelection } from './cut.ts';
 import { readMerged } from './merge.ts';
 import { foreign, type PartitionPlace, type PartitionWriter } from './partition-writer.ts';
 import type { RestoreProgress } from './progress.ts';
+import type { Readers } from './readers.ts';
 import type { Stretch } from './stretches.ts';
 import type { TargetWriter } from './writer.ts';
 
@@ -56,7 +57,7 @@ export function notLookedAt({ stretches, time }: PartitionSource, looked: bigint
 }
 
 export interface StreamPorts {
-  readonly cluster: Cluster;
+  readonly readers: Readers;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly writer: TargetWriter;
@@ -98,7 +99,7 @@ export async function restorePartition(
   },
   ports: StreamPorts,
 ): Promise<StreamEnd> {
-  const { cluster, clock, progress, isCompared } = ports;
+  const { readers, clock, progress, isCompared } = ports;
   const { place, start } = o;
   const ranks = new Ranks(o.groupOffsets);
   const cutter = new Cutter(source.time, ranks);
@@ -112,9 +113,10 @@ export async function restorePartition(
   const readable = readableOf(writer);
   const reading = isCompared
     ? readBack(place, {
-        cluster,
+        readers,
         clock,
         signal,
+        leaderId: o.leaderId,
         from: start,
         until: () => ({ end: readable(isWritten), isFinal: isWritten }),
         onBatch(bytes, header) {
@@ -150,7 +152,7 @@ export async function restorePartition(
   const end = start + BigInt(records);
   if (isCompared && expected.digest() !== found.digest()) {
     assertCount(place, { expected: records, found: found.records });
-    await compareRecords(source, { place, start, end }, ports);
+    await compareRecords(source, { place, leaderId: o.leaderId, start, end }, ports);
   }
   const content = isCompared ? expected.digest() : null;
   return { counts: countsOf(cutter, source), ranks, start, end, content };
@@ -165,8 +167,8 @@ export function assertCount(place: PartitionPlace, o: { expected: number; found:
 /** A broker may put records into other batches than it was sent: then they are compared one by one. */
 async function compareRecords(
   source: PartitionSource,
-  o: { place: PartitionPlace; start: bigint; end: bigint },
-  { cluster, clock, signal }: StreamPorts,
+  o: { place: PartitionPlace; leaderId: number; start: bigint; end: bigint },
+  { readers, clock, signal }: StreamPorts,
 ): Promise<void> {
   const expected = new RecordHash();
   const found = new RecordHash();
@@ -177,9 +179,10 @@ async function compareRecords(
   for await (const batch of batchesOf(source)) for (const cut of cutter.push(batch)) add(cut);
   for (const cut of cutter.flush()) add(cut);
   await readBack(o.place, {
-    cluster,
+    readers,
     clock,
     signal,
+    leaderId: o.leaderId,
     from: o.start,
     until: () => ({ end: o.end, isFinal: true }),
     onBatch: (bytes, header) => found.add(bytes, header),

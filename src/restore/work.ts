@@ -6,18 +6,19 @@ import { mapAtOnce } from './at-once.ts';
 import type { Range } from './backup.ts';
 import { JournalBook } from './book.ts';
 import { emptyTopic } from './emptying.ts';
-import type { GroupPlan } from './group-plan.ts';
-import { setGroups, type GroupChange } from './group-work.ts';
+import { groupChanges, wantedOffsets } from './group-ends.ts';
+import { setGroups } from './group-work.ts';
 import type { Journal } from './journal.ts';
 import { foreign, ForeignWriter, type PartitionPlace } from './partition-writer.ts';
 import { surely } from './patience.ts';
 import type { RestorePlan, SourceTopic, TopicPlan } from './plan.ts';
 import type { RestoreProgress } from './progress.ts';
+import { Readers } from './readers.ts';
 import type { GroupReport, RestoreReport } from './report.ts';
 import type { RestoreRequest } from './request.ts';
 import { spreadTopic } from './spread.ts';
 import { partitionPlaces, placesOf, Room } from './room.ts';
-import { restorePartition, type StreamEnd } from './stream.ts';
+import { restorePartition } from './stream.ts';
 import {
   changeSettings,
   createTopic,
@@ -44,7 +45,15 @@ export interface WorkOptions {
   readonly throttle: number | undefined;
 }
 
+interface TopicTools {
+  readonly source: SourceTopic;
+  readonly book: JournalBook;
+  readonly writer: TargetWriter;
+  readonly readers: Readers;
+}
+
 const topicsAtOnce = 4;
+
 export class Work {
   readonly #request: RestoreRequest;
   readonly #options: WorkOptions;
@@ -80,11 +89,12 @@ export class Work {
       },
       onIdentity: async ({ topic, partition }, identity) => book.renew(topic, partition, identity),
     });
+    await using readers = new Readers(cluster);
     progress.phase = 'writing';
     const ends = await mapAtOnce(plan.topics, topicsAtOnce, async (topic) => {
       const source = sources.find(({ target }) => target === topic.target);
       if (source === undefined) throw new Error(`no source for ${topic.target}`);
-      return await this.#restoreTopic(topic, { source, book, writer });
+      return await this.#restoreTopic(topic, { source, book, writer, readers });
     });
     signal.throwIfAborted();
     progress.phase = 'groups';
@@ -104,10 +114,7 @@ export class Work {
     };
   }
 
-  async #restoreTopic(
-    plan: TopicPlan,
-    o: { source: SourceTopic; book: JournalBook; writer: TargetWriter },
-  ): Promise<TopicEnd> {
+  async #restoreTopic(plan: TopicPlan, o: TopicTools): Promise<TopicEnd> {
     const { book } = o;
     const end: TopicEnd = { plan, partitions: new Map(), topicId: '', leftOff: [], problem: undefined };
     try {
@@ -136,6 +143,7 @@ export class Work {
             {
               ...this.#topicPorts(),
               writer: o.writer,
+              readers: o.readers,
               progress: this.#ports.progress,
               isCompared: this.#options.isCompared,
             },
@@ -159,10 +167,7 @@ export class Work {
   /** All partitions together: each record may belong into any of them. */
   async #spread(
     plan: TopicPlan,
-    o: {
-      source: SourceTopic;
-      book: JournalBook;
-      writer: TargetWriter;
+    o: TopicTools & {
       topicId: string;
       leaders: ReadonlyMap<number, number>;
       there: ReadonlyMap<number, bigint>;
@@ -187,6 +192,7 @@ export class Work {
     const ends = await spreadTopic(sources, places, {
       ...this.#topicPorts(),
       writer: o.writer,
+      readers: o.readers,
       progress: this.#ports.progress,
       isCompared: this.#options.isCompared,
     });
@@ -277,23 +283,7 @@ export class Work {
 
   async #restoreGroups(plan: RestorePlan, ends: readonly TopicEnd[]): Promise<GroupReport[]> {
     const { cluster, signal } = this.#ports;
-    const byTarget = new Map(ends.map((end) => [end.plan.target, end]));
-    const changes = plan.groups.flatMap(({ group, to, offsets }): GroupChange[] => {
-      const rows = offsets.flatMap(({ target, partition, sourceOffset, metadata }) => {
-        const end = byTarget.get(target);
-        const row = end?.problem === undefined ? end?.partitions.get(partition) : undefined;
-        if (row === undefined) return [];
-        return [
-          {
-            topic: target,
-            partition,
-            offset: offsetFor(to, row, sourceOffset),
-            metadata: to === 'saved' ? metadata : '',
-          },
-        ];
-      });
-      return rows.length === 0 ? [] : [{ group, offsets: rows }];
-    });
+    const changes = groupChanges(plan.groups, ends);
     if (changes.length === 0) return [];
     const outcomes = await setGroups(cluster, changes, { clock: this.#ports.host.clock, signal });
     const passing = outcomes.find(({ mayPass }) => mayPass);
@@ -369,22 +359,4 @@ function mixed({ message }: VarveError, topic: string): VarveError {
   return new VarveError('interrupted', message, {
     hint: `stop the producers of ${topic} and save what they wrote with varve backup, then run the same command again: it empties the topic once more`,
   });
-}
-
-function wantedOffsets({ groups }: Journal, target: string): Map<number, bigint[]> {
-  const wanted = new Map<number, bigint[]>();
-  for (const { offsets } of groups)
-    for (const row of offsets) {
-      if (row.target !== target || row.sourceOffset === null) continue;
-      const known = wanted.get(row.partition);
-      if (known === undefined) wanted.set(row.partition, [row.sourceOffset]);
-      else known.push(row.sourceOffset);
-    }
-  return wanted;
-}
-
-function offsetFor(to: GroupPlan['to'], row: StreamEnd, sourceOffset: bigint | undefined): bigint {
-  if (to === 'earliest') return row.start;
-  if (to === 'latest' || sourceOffset === undefined) return row.end;
-  return row.start + BigInt(row.ranks.rankOf(sourceOffset, row.counts.records));
 }

@@ -290,7 +290,7 @@ test('small leftovers of compaction come together in one batch, and large ones a
 });
 
 /** Batches of `count` records of `size` bytes each, a second apart. */
-function stored(batches: number, { count = 1, size = 100 } = {}): CoveredBatch[] {
+function smallOnes(batches: number, { count = 1, size = 100 } = {}): CoveredBatch[] {
   return Array.from({ length: batches }, (_, index) =>
     covered({
       baseOffset: BigInt(index * count),
@@ -304,7 +304,7 @@ function stored(batches: number, { count = 1, size = 100 } = {}): CoveredBatch[]
 }
 
 test('small batches without a codec become few, with the same records', () => {
-  const log = stored(1000, { count: 3 });
+  const log = smallOnes(1000, { count: 3 });
 
   const { batches, cutter } = restore(log, everything);
 
@@ -315,7 +315,7 @@ test('small batches without a codec become few, with the same records', () => {
 });
 
 test('what is not small, or has a codec, goes through byte for byte and in its place among small ones', () => {
-  const small = stored(4);
+  const small = smallOnes(4);
   const large = covered({ baseOffset: 4n, records: [record({ value: Buffer.alloc(5000, 7) })] });
   const packed = covered({ ...tenAt(1000n, 5n), attributes: 3 });
   const last = covered({ baseOffset: 15n, records: [record()] });
@@ -334,7 +334,7 @@ test('a small batch whose numbers are too far apart to be joined goes through by
     records: [record()],
   });
 
-  const { batches } = restore([...stored(2), far], everything);
+  const { batches } = restore([...smallOnes(2), far], everything);
 
   expect(batches.map((batch) => recordsOf(batch).length)).toEqual([2, 1]);
   expect(batches[1]).toEqual(far.bytes);
