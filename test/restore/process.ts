@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { CommandEnd } from '../../scripts/demo/varve.ts';
 import type { JavaClient } from '../../scripts/kafka/kafka.ts';
+import { systemHost } from '../../src/host/host.ts';
+import { readJournals } from '../../src/restore/restore.ts';
 import type { Place } from './place.ts';
 
 // The program itself and not its launcher: on an older Node that would start it as a child, which outlives a kill.
@@ -122,10 +122,9 @@ export async function writtenTo(java: JavaClient, topic: string): Promise<bigint
   }
 }
 
-/** The restores that the local folder tells of. */
-export async function restoreIds(place: Pick<Place, 'local'>): Promise<string[]> {
-  const names = await readdir(join(place.local, 'restores')).catch(() => []);
-  return names.flatMap((name) => (name.endsWith('.json') ? [name.slice(0, -5)] : [])).toSorted();
+/** The restores that the local folder tells of, the newest last. */
+export async function restoreIds({ local }: Pick<Place, 'local'>): Promise<string[]> {
+  return (await readJournals(systemHost, local)).map(({ id }) => id);
 }
 
 function digest(lines: readonly string[]): string {

@@ -25,7 +25,7 @@ export const lookingWords: Readonly<Record<string, string | null>> = {
   pin: 'latest',
   unpin: 'latest',
   'instance list': '',
-  'instance retire': 'main --yes',
+  'instance retire': 'other --yes',
   repack: '--dry-run',
   unlock: '--yes',
   'key list': '',
