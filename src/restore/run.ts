@@ -1,7 +1,7 @@
-import { VarveError } from '../errors.ts';
 import { steadyMs, type Host } from '../host/host.ts';
 import type { Cluster, ProducerIdentity } from '../kafka/kafka.ts';
 import type { Backup } from './backup.ts';
+import { findEarlier, refuseHalfDone } from './earlier.ts';
 import { withEachOnce } from './emptied.ts';
 import {
   activeGroups,
@@ -12,9 +12,9 @@ import {
   type GroupPlan,
 } from './group-plan.ts';
 import { groupsBefore } from './groups-before.ts';
-import { findJournals, newRestoreId, readJournals, writeJournal, type Journal } from './journal.ts';
+import { newRestoreId, writeJournal, type Journal } from './journal.ts';
 import { journalGroups, journalTopic, planAgain } from './journal-rows.ts';
-import { patiently, surely } from './patience.ts';
+import { patiently } from './patience.ts';
 import { pinAnew } from './pin-anew.ts';
 import { partitionCountOf, planTopic, type RestorePlan, type SourceTopic, type TopicPlan } from './plan.ts';
 import type { RestoreReport } from './report.ts';
@@ -28,8 +28,7 @@ import {
   sourcesOf,
   type Claimed,
 } from './sources.ts';
-import { offsetsOf, readTargetFacts } from './target-facts.ts';
-import { lookAt } from './target-topic.ts';
+import { readTargetFacts } from './target-facts.ts';
 import { Work, type WorkOptions, type WorkPorts } from './work.ts';
 
 export interface RestorePorts extends WorkPorts {
@@ -75,70 +74,17 @@ class Restore {
   }
 
   async run(): Promise<RestoreReport | undefined> {
-    const { cluster, host, localFolder, signal } = this.#ports;
-    const hash = requestHash(this.#request, cluster.clusterId);
-    const local = await readJournals(host, localFolder);
-    const known = new Set(local.map(({ id }) => id));
-    const ports = this.#topicPorts();
-    // A broker that has just died is still listed, and cannot be asked, for a while.
-    const found = await patiently(async () => findJournals(cluster, { known, signal }), ports);
-    const same = [...local, ...(await this.#ofThisBackup(found))].filter(
-      (journal) => journal.request === hash && journal.cluster === cluster.clusterId,
-    );
-    const open = same.findLast(({ finishedMs }) => finishedMs === null);
-    if (open !== undefined && (await this.#isAlive(open))) return await this.#goOn(open);
-    const done = same.findLast(({ finishedMs }) => finishedMs !== null);
-    if (done !== undefined && !this.#options.dryRun && (await this.#isUnchanged(done)))
-      return this.#wasThere(done.id);
-    return await this.#begin(hash, [...local, ...found]);
-  }
-
-  /** Other installations keep theirs in the same cluster, and `--all-topics` reads the same in each of them. */
-  async #ofThisBackup(journals: readonly Journal[]): Promise<Journal[]> {
-    const own: Journal[] = [];
-    for (const journal of journals) {
-      const lives = await Promise.all(
-        journal.topics.map(async ({ source, sourceId }) =>
-          (await this.#ports.backup.lives(source)).some(({ topicId }) => topicId === sourceId),
-        ),
-      );
-      if (lives.every(Boolean)) own.push(journal);
-    }
-    return own;
-  }
-
-  /** Whether the topics that a journal tells of are still the ones that it was about. */
-  async #isAlive(journal: Journal): Promise<boolean> {
-    for (const { target, topicId } of journal.topics) {
-      if (topicId === null) continue;
-      const ports = this.#topicPorts();
-      const found = await surely(
-        async () => lookAt(ports, target),
-        (answer) => answer?.topicId === topicId,
-        ports,
-      );
-      if (found?.topicId !== topicId) return false;
-    }
-    return true;
-  }
-
-  async #isUnchanged(journal: Journal): Promise<boolean> {
-    for (const { target, topicId, partitions } of journal.topics) {
-      const found = await lookAt(this.#topicPorts(), target);
-      if (found === undefined || found.topicId !== topicId) return false;
-      const now = await offsetsOf(this.#ports.cluster, found, this.#ports.signal);
-      const isSame = partitions.every(
-        ({ partition, end }) => now.find((row) => row.partition === partition)?.end === end,
-      );
-      if (!isSame) return false;
-    }
-    return true;
+    const hash = requestHash(this.#request, this.#ports.cluster.clusterId);
+    const { open, done, journals } = await findEarlier(hash, this.#ports);
+    if (open !== undefined) return await this.#goOn(open);
+    if (done !== undefined && !this.#options.dryRun) return this.#wasThere(done.id);
+    return await this.#begin(hash, journals);
   }
 
   async #begin(hash: string, journals: readonly Journal[]): Promise<RestoreReport | undefined> {
     const { backup, host } = this.#ports;
     const all = await findSources(backup, this.#request, this.#ports.claimed);
-    await this.#refuseHalfDone(all, journals);
+    await refuseHalfDone(all, journals, this.#ports);
     const { sources: found, notes } = withEachOnce(all, journals);
     const lost = await lostTopics(backup, this.#request, this.#ports.claimed);
     if (lost.length > 0 && !this.#request.acceptMissing) throw lostRefused(lost);
@@ -174,26 +120,6 @@ class Restore {
     await this.#ports.confirm(plan);
     // What the target tells of a journal leaves the groups out: they are those of the same snapshots.
     return await this.#carryOut({ ...journal, groups: journalGroups(plan) }, sources, plan);
-  }
-
-  /** A topic that another command has begun is nobody else's to touch. */
-  async #refuseHalfDone(sources: readonly SourceTopic[], journals: readonly Journal[]): Promise<void> {
-    const { cluster } = this.#ports;
-    for (const journal of journals) {
-      if (journal.finishedMs !== null || journal.cluster !== cluster.clusterId) continue;
-      const half = journal.topics.find(
-        ({ target, topicId }) => topicId !== null && sources.some((source) => source.target === target),
-      );
-      if (half === undefined) continue;
-      if ((await lookAt(this.#topicPorts(), half.target))?.topicId !== half.topicId) continue;
-      throw new VarveError(
-        'refused',
-        `topic ${half.target} is half restored by another command (restore ${journal.id}): ${journal.command}`,
-        {
-          hint: 'run that command again: it goes on where it stopped; to begin anew instead, delete the topic first',
-        },
-      );
-    }
   }
 
   /** What goes away must be readable elsewhere first, and times can only be told by reading. */
