@@ -15,7 +15,7 @@ export interface SegmentWalk {
 }
 
 /** A file is read in pieces of this size; a batch that is larger is read as a whole. */
-const pieceBytes = 4 * 1024 * 1024;
+const pieceBytes = 1024 * 1024;
 
 /** One whole batch in a buffer that stays untouched until the next one is asked for. */
 export interface BatchInFile {

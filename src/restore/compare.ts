@@ -99,14 +99,14 @@ export async function readBack(place: PartitionPlace, o: ReadBackOptions): Promi
   const { readers, clock, signal } = o;
   let next = o.from;
   let leaderId: number | undefined = o.leaderId;
-  let heardMs = steadyMs(clock);
+  /** Since when it is asked for in vain. */
+  let askedMs: number | undefined;
   for (;;) {
     signal.throwIfAborted();
     const { end, isFinal } = o.until();
     if (next >= end) {
       if (isFinal) return;
       await pause(clock, idlePauseMs, signal);
-      heardMs = steadyMs(clock);
       continue;
     }
     const before: bigint = next;
@@ -117,11 +117,12 @@ export async function readBack(place: PartitionPlace, o: ReadBackOptions): Promi
       );
     } catch (error) {
       if (signal.aborted || !(error instanceof VarveError) || !error.retryable) throw error;
-      if (steadyMs(clock) - heardMs > stuckMs) throw error;
+      askedMs ??= steadyMs(clock);
+      if (steadyMs(clock) - askedMs > stuckMs) throw error;
       leaderId = undefined;
       await pause(clock, retryPauseMs, signal);
     }
-    if (next > before) heardMs = steadyMs(clock);
+    if (next > before) askedMs = undefined;
   }
 }
 

@@ -34,6 +34,16 @@ export class Room {
     if (failure !== undefined) throw failure.error;
   }
 
+  /** Does one thing once there is a place for it. */
+  async one<T>(run: () => Promise<T>): Promise<T> {
+    await this.#enter(1);
+    try {
+      return await run();
+    } finally {
+      this.#leave(1);
+    }
+  }
+
   async #enter(weight: number): Promise<void> {
     if (this.#waiting.length > 0 || this.#free < weight)
       await new Promise<void>((go) => void this.#waiting.push({ weight, go }));

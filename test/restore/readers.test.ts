@@ -38,6 +38,19 @@ test('one after the other they share a connection to a broker; side by side each
   expect(counted).toMatchObject({ opened: 4, closed: 0 });
 });
 
+test('of one broker no more than six are open; who comes later waits', async () => {
+  const counted = new Counted();
+  await using readers = new Readers(counted.cluster);
+  const gate = Promise.withResolvers<undefined>();
+  const waiting = Array.from({ length: 20 }, async () => readers.lend(1, async () => gate.promise));
+  await readers.lend(2, async () => Promise.resolve());
+  expect(counted.opened).toBe(7);
+
+  gate.resolve(undefined);
+  await Promise.all(waiting);
+  expect(counted).toMatchObject({ opened: 7, closed: 0 });
+});
+
 test('a connection over which something failed is closed and not lent again', async () => {
   const counted = new Counted();
   const readers = new Readers(counted.cluster);
