@@ -1,10 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { varve } from '../../scripts/demo/varve.ts';
 import { startKafka, type Kafka } from '../../scripts/kafka/kafka.ts';
+import { placeFor, type Place } from '../restore/place.ts';
 import { Daemon, until } from '../sink/processes.ts';
 
 let kafka: Kafka;
@@ -15,42 +13,14 @@ afterAll(async () => {
   await kafka.stop();
 });
 
-interface Place extends AsyncDisposable {
-  readonly folder: string;
-  /** The last line of a command's JSON. */
-  json(...words: string[]): Promise<Record<string, unknown> & { status: number | null }>;
-  lines(topic: string, ...words: string[]): Promise<string[]>;
+async function installed(topic: string, more: object = {}): Promise<Place> {
+  return await placeFor(kafka, { name: topic, include: [topic], more });
 }
 
-async function installed(name: string, more: object = {}): Promise<Place> {
-  const folder = await mkdtemp(join(tmpdir(), 'varve-repository-'));
-  const config = {
-    name,
-    kafka: { brokers: kafka.bootstrap.split(',') },
-    topics: { include: [name] },
-    local: { dir: join(folder, 'local'), minFree: '16MiB' },
-    repository: { dir: join(folder, 'repository'), keyFile: join(folder, 'key') },
-    observe: { port: 0 },
-    ...more,
-  };
-  await writeFile(join(folder, 'key'), randomBytes(32));
-  await writeFile(join(folder, 'varve.yaml'), JSON.stringify(config)); // JSON is YAML
-  const place: Place = {
-    folder,
-    async json(...words) {
-      const { status, stdout, stderr } = await varve([...words, '--json'], { cwd: folder });
-      const last = stdout.trimEnd().split('\n').at(-1) ?? '';
-      if (last === '') throw new Error(`${words.join(' ')} ended with ${status}: ${stderr}`);
-      return { ...JSON.parse(last), status };
-    },
-    async lines(topic, ...words) {
-      const { stdout } = await varve(['cat', '--topic', topic, '--json', ...words], { cwd: folder });
-      return stdout.split('\n').filter((line) => line !== '');
-    },
-    [Symbol.asyncDispose]: async () => rm(folder, { recursive: true, force: true }),
-  };
-  expect(await place.json('init')).toMatchObject({ status: 0 });
-  return place;
+/** Of the newest snapshot. */
+async function linesOf(place: Place, topic: string): Promise<string[]> {
+  const { stdout } = await place.run('cat', '--topic', topic, '--json', '--snapshot', 'latest');
+  return stdout.split('\n').filter((line) => line !== '');
 }
 
 test('a snapshot holds what a committed reader sees, with groups and configurations, and none of our own', async () => {
@@ -67,7 +37,7 @@ test('a snapshot holds what a committed reader sees, with groups and configurati
   expect(await place.json('backup')).toMatchObject({ status: 0, snapshot: { seq: 1, finding: null } });
 
   const expected = await java.consumeLines({ topic, isolation: 'read_committed' });
-  expect(await place.lines(topic, '--snapshot', 'latest')).toEqual(expected);
+  expect(await linesOf(place, topic)).toEqual(expected);
   const content = await place.json('list', 'latest');
   expect(content['topics']).toMatchObject([{ topic, partitions: 3, records: 5000, present: true }]);
   const groups = content['groups'];
@@ -105,7 +75,7 @@ test('a lost local disk goes on where the newest snapshot ends, and nothing is r
     snapshot: { seq: 2, warnings: [expect.stringContaining('trusted on first use')] },
   });
   const expected = await java.consumeLines({ topic, isolation: 'read_committed' });
-  expect(await place.lines(topic, '--snapshot', 'latest')).toEqual(expected);
+  expect(await linesOf(place, topic)).toEqual(expected);
   expect(await place.json('verify', '--deep')).toMatchObject({ ok: true });
 });
 
@@ -123,14 +93,14 @@ test('a daemon publishes by its schedule and on demand; killed, it goes on with 
     await java.produceLoad({ topic, records: 500, size: 100, timestamp });
     expect(await place.json('backup')).toMatchObject({ status: 0, snapshot: { finding: null } });
     const expected = await java.consumeLines({ topic, isolation: 'read_committed' });
-    expect(await place.lines(topic, '--snapshot', 'latest')).toEqual(expected);
+    expect(await linesOf(place, topic)).toEqual(expected);
     expect(expected.length).toBe(1500);
     const repacked = await place.json('repack', '--yes');
     expect(repacked).toMatchObject({ status: 0, packsAfter: 1, snapshot: expect.any(String) });
     await daemon.logged('repacked', {
       where: ({ report }) => Object(report)['snapshot'] === repacked['snapshot'],
     });
-    expect(await place.lines(topic, '--snapshot', 'latest')).toEqual(expected);
+    expect(await linesOf(place, topic)).toEqual(expected);
     const port = Number(daemon.lines.find(({ event }) => event === 'listening')?.['port']);
     const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     expect(metrics).toMatch(/^varve_cycle_last_attempt_success 1$/m);

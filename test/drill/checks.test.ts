@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { varve } from '../../scripts/demo/varve.ts';
+import { varveHere } from '../cli/here.ts';
 import { keyOf, Store } from '../snapshot/given.ts';
 
 /** A repository without a broker, and the command line on it. */
@@ -15,7 +15,7 @@ async function given(): Promise<{ store: Store; drill: (...words: string[]) => P
   };
   await writeFile(join(store.folder, 'varve.yaml'), JSON.stringify(config)); // JSON is YAML
   const run = async (...words: string[]): Promise<Ended> => {
-    const { status, stdout } = await varve([...words, '--json'], { cwd: store.folder });
+    const { status, stdout } = await varveHere([...words, '--json'], { cwd: store.folder });
     return { status, document: JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') };
   };
   return { store, drill: async (...words) => run('drill', '--no-kafka', ...words) };

@@ -55,7 +55,7 @@ class Small implements AsyncDisposable {
   }
 
   async run(...words: string[]): Promise<CommandEnd> {
-    return await varve(words, { cwd: this.store.folder });
+    return await varveHere(words, { cwd: this.store.folder });
   }
 
   async remount(options: string): Promise<void> {
@@ -169,7 +169,7 @@ test('a passphrase opens a repository, and no process shows it', async () => {
   }
   expect(await making).toMatchObject({ status: 0 });
   expect(looks).toBeGreaterThan(1);
-  expect(await varve(['list'], { cwd: store.folder })).toMatchObject({ status: 0 });
+  expect(await varveHere(['list'], { cwd: store.folder })).toMatchObject({ status: 0 });
   await writeFile(join(store.folder, 'phrase'), 'another\n');
-  expect(await varve(['list'], { cwd: store.folder })).toMatchObject({ status: 12 });
+  expect(await varveHere(['list'], { cwd: store.folder })).toMatchObject({ status: 12 });
 });
