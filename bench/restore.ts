@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startKafka, type JavaClient, type Kafka } from '../scripts/kafka/kafka.ts';
-import { measure, median, type Measured } from './measure.ts';
+import { cpuSecondsOf, measure, median, type Measured } from './measure.ts';
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const recordsAtOnce = 250_000;
@@ -53,7 +53,9 @@ export async function bench(words: readonly string[]): Promise<void> {
     for (const load of loads) {
       if (only !== undefined && only !== load.topic) continue;
       const { brokers = 1 } = load as Load;
-      await using kafka = await startKafka({ heapMb: brokers === 1 ? 1024 : 512, brokers });
+      // What is deleted goes at once, and not in the middle of a later run.
+      const properties = { 'log.segment.delete.delay.ms': '0' };
+      await using kafka = await startKafka({ heapMb: brokers === 1 ? 1024 : 512, brokers, properties });
       await benchLoad(kafka, { load, folder, pairs });
     }
     if (only !== undefined && only !== 'parts') return;
@@ -199,6 +201,7 @@ async function runVarve(
     '--config',
     file,
   ];
+  await settled(kafka);
   const measured = await measure(process.execPath, [main, ...words]);
   await (await kafka.java()).deleteTopic(to);
   return measured;
@@ -210,6 +213,7 @@ async function runTool(kafka: Kafka, o: { load: Load; pair: number }): Promise<M
   const java = await kafka.java();
   await makeTopic(java, load, topic);
   const words = ['-Xmx512m', '-cp', kafka.libs, 'org.apache.kafka.tools.ProducerPerformance'];
+  await settled(kafka);
   const options = [
     '--topic',
     topic,
@@ -230,6 +234,20 @@ async function runTool(kafka: Kafka, o: { load: Load; pair: number }): Promise<M
   ]);
   await java.deleteTopic(topic);
   return measured;
+}
+
+const quietMs = 500;
+const quietCpuSeconds = 0.05;
+
+/** The brokers have done what they were asked before: to make and to delete hundreds of partitions takes them seconds. */
+async function settled({ brokers }: Kafka): Promise<void> {
+  const spent = (): number => brokers.reduce((sum, { pid }) => sum + cpuSecondsOf(pid), 0);
+  for (let before = spent(), quiet = 0; quiet < 2;) {
+    await new Promise((resolve) => setTimeout(resolve, quietMs));
+    const now = spent();
+    quiet = now - before < quietCpuSeconds * brokers.length ? quiet + 1 : 0;
+    before = now;
+  }
 }
 
 function round(value: number): number {
