@@ -1,9 +1,12 @@
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { placeFor, type Place } from '../restore/place.ts';
 import { givenRecords, Running } from '../restore/process.ts';
+
+// The drills of checks.test.ts have a child each.
+vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
 
 let kafka: Kafka;
 let java: JavaClient;
