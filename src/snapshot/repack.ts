@@ -115,8 +115,9 @@ async function lookForWork(o: {
 }): Promise<Found | undefined> {
   const { settings, request, ports, repository } = o;
   const { disk } = ports.host;
-  const catalog = await openCatalog(disk, repository);
+  // Before the catalog: a cycle that runs beside a plan publishes first, and notes it then.
   const memory = await readMemory(ports.host, request.localFolder);
+  const catalog = await openCatalog(disk, repository);
   const whose = { repository: repository.identity.repository, instance: settings.instance };
   const rollback = findRollback(catalog, memory, whose);
   if (rollback !== undefined) throw rollback;

@@ -134,6 +134,22 @@ test('a repack that is cut off at any call leaves everything as it was, or the n
   }
 });
 
+test('a cycle that publishes while a repack is planned is not taken for a repository that was rolled back', async () => {
+  const { store, disk } = await prepared();
+  const readFile = disk.readFile.bind(disk);
+  let published: string | undefined;
+  let isAsked = false;
+  disk.readFile = async (path) => {
+    if (path.startsWith(store.local) && !isAsked) {
+      isAsked = true;
+      published = await cycleAt(store, december + dayMs);
+    }
+    return await readFile(path);
+  };
+  const plan = await repack(store, { apply: false });
+  expect(plan.base).toBe(published);
+});
+
 test('a pack that is not what its manifest says is copied nowhere: named, marked, nothing published', async () => {
   const { store, disk } = await prepared();
   const { base } = await repack(store, { apply: false });
