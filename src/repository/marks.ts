@@ -42,7 +42,8 @@ export interface Marks {
   readonly pinned: ReadonlyMap<string, { readonly atMs: number; readonly reason: string | null }>;
   /** None that is dated in the future. */
   readonly checked: readonly MarkedPacks[];
-  readonly damaged: readonly MarkedPacks[];
+  /** One that is dated in the future, unless it was said again since the clock is right. */
+  readonly damaged: readonly MarkFile[];
   /** The newest last. */
   readonly drills: readonly DrillMark[];
   /** The snapshot that was the newest when somebody said that the instance's daemon is gone for good, if it was said last. */
@@ -132,20 +133,30 @@ export async function readMarks(host: Pick<Host, 'disk' | 'clock'>, repository: 
   const files = found.map(({ name, known: type, snapshot, atMs, packs }): MarkFile => {
     return { name, type, snapshot, atMs, packs: packs.map((sha256) => ({ sha256 })) };
   });
-  const packsOf = (wanted: MarkType): MarkedPacks[] => files.filter(({ type }) => type === wanted);
+  const ofType = (wanted: MarkType): MarkFile[] => files.filter(({ type }) => type === wanted);
   const drills = found.flatMap(({ snapshot, atMs, drill }) => (drill ? [{ snapshot, atMs, ...drill }] : []));
   const word = files.findLast(({ type }) => type === 'retired' || type === 'unretired');
   return {
     readMs,
     pinned,
-    checked: packsOf('checked').filter(({ atMs }) => !isFuture(atMs, readMs)),
-    damaged: packsOf('damaged'),
+    checked: ofType('checked').filter(({ atMs }) => !isFuture(atMs, readMs)),
+    damaged: believed(ofType('damaged'), readMs),
     drills,
     retiredAt: word?.type === 'retired' ? word.snapshot : undefined,
     misdated: new Set(files.filter(({ type }) => type === 'misdated').map(({ snapshot }) => snapshot)),
     problems,
     files,
   };
+}
+
+function believed(damaged: readonly MarkFile[], readMs: number): MarkFile[] {
+  const now = damaged.filter(({ atMs }) => !isFuture(atMs, readMs));
+  const said = new Set(now.flatMap(({ packs }) => packs.map(({ sha256 }) => sha256)));
+  return damaged.flatMap((file) => {
+    if (now.includes(file)) return file;
+    const packs = file.packs.filter(({ sha256 }) => !said.has(sha256));
+    return packs.length === 0 ? [] : { ...file, packs };
+  });
 }
 
 /** Lets go of marks that say nothing any more. Those that were made since these were read stay. Needs the lock. */

@@ -1,3 +1,4 @@
+import { isFuture } from '../schedule/schedule.ts';
 import type { MarkFile } from './marks.ts';
 
 /** So many results of drills stay: a year of weeks, and more than anybody looks at. */
@@ -14,10 +15,13 @@ export function obsoleteMarks(
     readonly snapshots: ReadonlySet<string>;
     /** When a manifest says that a pack was read last; undefined where no snapshot holds it. */
     readonly notedMs: (sha256: string) => number | undefined;
+    readonly nowMs: number;
   },
 ): MarkFile[] {
   const latest = new Map<string, MarkFile>();
-  for (const file of files) for (const key of keysOf(file)) latest.set(key, file);
+  // Damage that is dated in the future goes with what was said of it again since.
+  const isAhead = ({ type, atMs }: MarkFile): boolean => type === 'damaged' && isFuture(atMs, o.nowMs);
+  for (const file of files) if (!isAhead(file)) for (const key of keysOf(file)) latest.set(key, file);
   const drills = files.filter(({ type }) => type === 'drill').slice(-drillsKept);
   const isLatest = (file: MarkFile, key: string): boolean => latest.get(key) === file;
   return files.filter((file) => {
@@ -29,9 +33,11 @@ export function obsoleteMarks(
     if (type === 'retired' || type === 'unretired') return !isLatest(file, retirement);
     return file.packs.every(({ sha256 }) => {
       const notedMs = o.notedMs(sha256);
-      if (notedMs === undefined || !isLatest(file, `${type} ${sha256}`)) return true;
+      if (notedMs === undefined) return true;
+      const last = latest.get(`${type} ${sha256}`);
+      if (last !== file && !isAhead(file)) return true;
       if (type === 'checked') return atMs <= notedMs;
-      return Math.max(notedMs, latest.get(`checked ${sha256}`)?.atMs ?? 0) > atMs;
+      return Math.max(notedMs, latest.get(`checked ${sha256}`)?.atMs ?? 0) > (last?.atMs ?? atMs);
     });
   });
 }

@@ -73,7 +73,15 @@ export {
   type TopicSettings,
 } from './manifest.ts';
 export { nextAccess, type SavedAccess } from './access.ts';
-export { readMarks, sweepMarks, writeMark, type DrillMark, type DrillResult, type Marks } from './marks.ts';
+export {
+  readMarks,
+  sweepMarks,
+  writeMark,
+  type DrillMark,
+  type DrillResult,
+  type MarkFile,
+  type Marks,
+} from './marks.ts';
 export { obsoleteMarks } from './obsolete-marks.ts';
 export { readMemory, writeMemory, type Memory } from './memory.ts';
 export { Repository } from './open.ts';

@@ -18,6 +18,7 @@ import {
   sweepStaging,
   targetNowMs,
   type KeyProblem,
+  type MarkFile,
   type Marks,
   type Memory,
   openBase,
@@ -140,7 +141,8 @@ async function soundKeys(host: Host, repository: Repository, localFolder: string
 
 /**
  * What is dated in the future by clocks that are right now was dated by one that was ahead: snapshots are marked, damage
- * counts from now on, and what was read counts as unread.
+ * counts from now on, and what was read counts as unread. The first word on damage stays: where this is said wrongly, by
+ * a clock that is behind, only that is later than what was read before.
  */
 async function redate(
   { opened }: Catalog,
@@ -153,12 +155,12 @@ async function redate(
     await writeMark(host, repository, { snapshot, type: 'misdated', atMs });
     o.warn(`snapshot ${snapshot} is dated in the future: kept until then, and it holds up nothing any more`);
   }
-  const { files } = await readMarks(host, repository);
-  const future = files.filter((file) => isFuture(file.atMs, atMs));
-  const damage = future.filter(({ type }) => type === 'damaged');
-  for (const { snapshot, packs } of damage)
+  const { files, damaged } = await readMarks(host, repository);
+  const isDatedAhead = (file: MarkFile): boolean => isFuture(file.atMs, atMs);
+  for (const { snapshot, packs } of damaged.filter(isDatedAhead))
     await writeMark(host, repository, { snapshot, type: 'damaged', atMs, packs });
-  await sweepMarks(host, repository, [...damage, ...future.filter(({ type }) => type === 'checked')]);
+  const checked = files.filter(({ type }) => type === 'checked');
+  await sweepMarks(host, repository, checked.filter(isDatedAhead));
 }
 
 async function bindCluster(host: Host, repository: Repository, request: CycleRequest): Promise<void> {

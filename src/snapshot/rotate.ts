@@ -170,7 +170,7 @@ export async function letGoOfMarks(
   const unknownMs = problems.length > 0 ? 0 : undefined;
   const notedMs = (sha256: string): number | undefined => noted.get(sha256) ?? unknownMs;
   const files = marks.files.filter(({ type, atMs }) => type !== 'checked' || !isFuture(atMs, marks.readMs));
-  const obsolete = obsoleteMarks(files, { snapshots, notedMs });
+  const obsolete = obsoleteMarks(files, { snapshots, notedMs, nowMs: marks.readMs });
   await o.assertLocked();
   await sweepMarks(o.host, o.repository, obsolete);
 }

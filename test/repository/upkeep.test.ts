@@ -159,7 +159,9 @@ test('a mark goes once it has the last word on nothing that is kept', async () =
   const notedMs = (sha256: string): number | undefined =>
     sha256 === kept.sha256 ? 2000 : sha256 === old.sha256 ? 500 : undefined;
   const { files } = await readMarks(store.host, repository);
-  await sweepMarks(store.host, repository, obsoleteMarks(files, { snapshots: new Set([other]), notedMs }));
+  const nowMs = 5000;
+  const snapshots = new Set([other]);
+  await sweepMarks(store.host, repository, obsoleteMarks(files, { snapshots, notedMs, nowMs }));
 
   const marks = await readMarks(store.host, repository);
   expect(marks.checked.map(({ atMs }) => atMs)).toEqual([1100, 3000]);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openManifest } from '../../src/repository/repository.ts';
+import { openManifest, readMarks, snapshotFolder, writeMark } from '../../src/repository/repository.ts';
 import { SnapshotSource, type CycleReport } from '../../src/snapshot/snapshot.ts';
 import { FaultyDisk } from '../host/faulty-disk.ts';
 import { dayMs, keyOf, november, Store } from './given.ts';
@@ -245,4 +245,28 @@ test('what was read while the clock was a year ahead counts as unread: damage si
   await findings();
   timed.set({ here: dayMs, there: dayMs });
   expect(await findings()).toBeNull();
+});
+
+test('damage stays marked where it was said, while the clock was a day behind, that it is right', async () => {
+  const timed = await Timed.at(november);
+  const { store } = timed;
+  await timed.days(6);
+  const newest = await timed.cycle();
+  const repository = await store.open();
+  const { manifest } = await openManifest(timed.disk, repository, newest.id);
+  const packs = manifest.packs.slice(-1);
+  const path = `${snapshotFolder(store.place, newest.id)}/${packs[0]?.path}`;
+  const file = await timed.disk.open(path, 'update');
+  await file.write([Buffer.from('x')], 700);
+  const hourMs = dayMs / 24;
+  timed.set({ here: hourMs, there: hourMs });
+  await writeMark(store.host, repository, { snapshot: newest.id, type: 'damaged', atMs: store.nowMs, packs });
+
+  const accept = { ...nothing, clock: true };
+  timed.set({ here: -dayMs, there: -dayMs });
+  for (const word of ['once', 'twice'])
+    expect((await store.cycle({ accept })).finding, `said ${word}`).toBe('damage');
+  timed.set({ here: dayMs, there: dayMs });
+  expect(await store.cycle()).toMatchObject({ finding: 'damage', expired: [] });
+  expect((await readMarks(store.host, repository)).damaged.length).toBe(1);
 });
