@@ -20,6 +20,8 @@ const loads = [
   { topic: 'hundred', records: 5_000_000, size: 100, partitions: 4, local: 2.0, sealed: 1.7 },
   // Batches of ten records: what many partitions look like where nobody lingers.
   { topic: 'wide', records: 1_000_000, size: 100, partitions: 256, batch: 1200, local: 1, sealed: 1 },
+  // A batch for each record: a producer that sends now and then.
+  { topic: 'alone', records: 200_000, size: 100, partitions: 4, batch: 1, local: 1, sealed: 1 },
   {
     topic: 'replicated',
     records: 1_000_000,
