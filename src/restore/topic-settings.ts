@@ -15,6 +15,8 @@ const whileRestoring: ReadonlyMap<string, string> = new Map([
   // What stands for the two before Kafka 3.6.
   ['message.timestamp.difference.max.ms', endless],
   ['max.message.bytes', '2147483647'],
+  // A batch has to fit into one file: those that are stored, and those that are joined.
+  ['segment.bytes', '1073741824'],
 ]);
 
 /** Belongs to a reassignment under way in the cluster that the backup is of. */

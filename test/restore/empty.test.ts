@@ -49,6 +49,23 @@ function emptying(topic: string, ...more: string[]): string[] {
   return ['restore', '--topic', topic, '--empty', '--yes', ...more];
 }
 
+test('a batch that is larger than the files of the topic may be by now comes back all the same', async () => {
+  const topic = 'small-files';
+  await java.createTopic({ topic, configs: { 'max.message.bytes': '3000000' } });
+  const records = ['a', 'b'].map((key) => ({ key, value: key.repeat(700_000) }));
+  await java.produce({ topic, records, batchSize: 3_000_000, lingerMs: 300 });
+  const configs = { 'max.message.bytes': '3000000', 'segment.bytes': '1048576' };
+  await java.alterConfigs({ topic, configs });
+  await using place = await backedUp(kafka, topic);
+  const done = await place.run(...emptying(topic));
+  expect(done, done.stderr).toMatchObject({ status: 0, stdout: isRestored });
+  expect((await java.consume({ topic })).map(({ offset, value }) => [offset, value?.length])).toEqual([
+    [2n, 933_336],
+    [3n, 933_336],
+  ]);
+  expect(await java.describeConfigs(topic)).toEqual(configs);
+});
+
 test('--empty deletes the records, restores behind them, and keeps the topic, its id and its settings', async () => {
   const configs = { 'cleanup.policy': 'compact', 'min.compaction.lag.ms': '3600000' };
   const topicId = await givenTopic('kept', configs);
