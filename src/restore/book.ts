@@ -51,6 +51,11 @@ export class JournalBook {
     }));
   }
 
+  /** What is on disk may be more than the target was told, where a run before was killed in between. */
+  async again(target: string): Promise<void> {
+    await this.#save(this.journal, [target]);
+  }
+
   /** Nothing of it counts: it is emptied and restored again by the next run. */
   async giveUp(target: string): Promise<void> {
     await this.#change(target, (topic) => ({ ...topic, state: 'planned', isMixed: true }));

@@ -252,7 +252,8 @@ export class Work {
     );
     if (offsets === undefined) throw madeAnew({ ...life, partition: 0 });
     const there = new Map(offsets.map(({ partition, end }) => [partition, end]));
-    if (!isBegun) await book.begin(topic, { topicId, starts: new Map([...there, ...plan.emptied]) });
+    if (isBegun) await book.again(topic);
+    else await book.begin(topic, { topicId, starts: new Map([...there, ...plan.emptied]) });
     const leaders = new Map(found.partitions.map(({ partition, leaderId }) => [partition, leaderId]));
     return { topicId, leaders, there };
   }
