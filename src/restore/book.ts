@@ -28,6 +28,12 @@ export class JournalBook {
     return { producerId, producerEpoch };
   }
 
+  /** Whether a batch of that producer may be one of this restore, of whichever run. */
+  isOurs(target: string, partition: number, producerId: bigint): boolean {
+    const ids = [this.journal.producerId, this.identityOf(target, partition).producerId];
+    return ids.includes(producerId);
+  }
+
   topic(target: string): JournalTopic {
     const found = this.journal.topics.find((topic) => topic.target === target);
     if (found === undefined) throw new Error(`the journal knows no topic ${target}`);

@@ -13,7 +13,7 @@ import {
   type BatchHeader,
   type RawRecord,
 } from '../log/log.ts';
-import type { PartitionPlace } from './partition-writer.ts';
+import { foreign, type PartitionPlace } from './partition-writer.ts';
 import type { Readers } from './readers.ts';
 
 /** Of the batches of a partition, in order: a running hash over what a consumer gets, whoever produced them. */
@@ -181,6 +181,26 @@ function fetchError({ topic, partition }: PartitionPlace, errorCode: number): Va
     `${topic}/${partition} cannot be read back: ${text} (${name})`,
     { retryable, hint: `grant this user READ on topic ${topic}; --no-verify goes without reading back` },
   );
+}
+
+/** Why the content is another one: somebody's batches are among ours, or a broker has not kept what it acknowledged. */
+export class Strangers {
+  readonly #isOurs: (producerId: bigint) => boolean;
+  #firstAt: bigint | undefined;
+
+  constructor(isOurs: (producerId: bigint) => boolean) {
+    this.#isOurs = isOurs;
+  }
+
+  note({ producerId, baseOffset }: BatchHeader): void {
+    if (this.#firstAt === undefined && !this.#isOurs(producerId)) this.#firstAt = baseOffset;
+  }
+
+  error(place: PartitionPlace): VarveError {
+    return this.#firstAt === undefined
+      ? wrongContent(place, 'the content of a record differs from the backup')
+      : foreign(place, `what stands at offset ${this.#firstAt} is another producer's`);
+  }
 }
 
 export function wrongContent({ topic, partition }: PartitionPlace, what: string): VarveError {

@@ -2,7 +2,6 @@
  * A topic into another number of partitions: its partitions merged by time, each record put where its key belongs,
  * encoded anew, acknowledged, read back and compared. A pure function of what the sources hold, so that it can go on.
  */
-import type { ProducerIdentity } from '../kafka/kafka.ts';
 import {
   BatchEncoder,
   codecOf,
@@ -13,10 +12,10 @@ import {
   type RawRecord,
 } from '../log/log.ts';
 import { mapAtOnce } from './at-once.ts';
-import { readBack, RecordHash, wrongContent } from './compare.ts';
+import { readBack, RecordHash, Strangers } from './compare.ts';
 import { readByTime, type TimedBatch } from './by-time.ts';
 import { Ranks } from './cut.ts';
-import type { PartitionPlace, PartitionWriter } from './partition-writer.ts';
+import type { PartitionWriter } from './partition-writer.ts';
 import { Partitioner } from './partitioner.ts';
 import {
   assertCount,
@@ -25,16 +24,8 @@ import {
   type StreamCounts,
   type StreamEnd,
   type StreamPorts,
+  type TargetPlace,
 } from './stream.ts';
-
-export interface SpreadPlace {
-  readonly place: PartitionPlace;
-  readonly identity: ProducerIdentity;
-  readonly leaderId: number;
-  readonly start: bigint;
-  /** Up to where an earlier run is known to have come. */
-  readonly there: bigint;
-}
 
 /** Of all batches that are being filled, before they are compressed. */
 const encodedBytesMax = 32 * 1024 * 1024;
@@ -44,7 +35,7 @@ const comparedAtOnce = 6;
 /** By partition of the target, in the order of the places. */
 export async function spreadTopic(
   sources: readonly PartitionSource[],
-  places: readonly SpreadPlace[],
+  places: readonly TargetPlace[],
   ports: StreamPorts,
 ): Promise<StreamEnd[]> {
   const lanes = places.map((place) => new Lane(place, ports, batchBytesOf(places.length)));
@@ -110,7 +101,7 @@ function* taken(
 
 /** One partition of the target: the batch that is being filled, and what went before it. */
 class Lane {
-  readonly #place: SpreadPlace;
+  readonly #place: TargetPlace;
   readonly #ports: StreamPorts;
   readonly #writer: PartitionWriter;
   readonly #bytesMax: number;
@@ -122,7 +113,7 @@ class Lane {
   #firstMs: bigint | undefined;
   #lastMs: bigint | undefined;
 
-  constructor(place: SpreadPlace, ports: StreamPorts, bytesMax: number) {
+  constructor(place: TargetPlace, ports: StreamPorts, bytesMax: number) {
     this.#place = place;
     this.#ports = ports;
     this.#bytesMax = bytesMax;
@@ -153,8 +144,9 @@ class Lane {
   async compare(): Promise<void> {
     const { readers, clock, signal, progress, isCompared } = this.#ports;
     if (!isCompared) return;
-    const { place, leaderId, start } = this.#place;
+    const { place, leaderId, start, isOurs } = this.#place;
     const found = new RecordHash();
+    const strangers = new Strangers(isOurs);
     await readBack(place, {
       readers,
       clock,
@@ -164,12 +156,12 @@ class Lane {
       until: () => ({ end: this.#end, isFinal: true }),
       onBatch(bytes, header) {
         found.add(bytes, header);
+        strangers.note(header);
         progress.comparedRecords += header.recordCount;
       },
     });
     assertCount(place, { expected: this.#records, found: found.records });
-    if (found.digest() !== this.#expected.digest())
-      throw wrongContent(place, 'the content of a record differs from the backup');
+    if (found.digest() !== this.#expected.digest()) throw strangers.error(place);
   }
 
   close(): void {

@@ -5,7 +5,7 @@ import type { ProducerIdentity } from '../kafka/kafka.ts';
 import type { CoveredBatch } from '../local/local.ts';
 import { scanBatches } from '../log/log.ts';
 import type { Copy, Range } from './backup.ts';
-import { ContentHash, readBack, RecordHash, wrongContent } from './compare.ts';
+import { ContentHash, readBack, RecordHash, Strangers, wrongContent } from './compare.ts';
 import { Cutter, Ranks, type CutCounts, type TimeSelection } from './cut.ts';
 import { readMerged } from './merge.ts';
 import { foreign, type PartitionPlace, type PartitionWriter } from './partition-writer.ts';
@@ -86,17 +86,21 @@ function readableOf(writer: Pick<PartitionWriter, 'acked' | 'ackedBytes'>): (isW
   };
 }
 
+/** A partition that is written into. */
+export interface TargetPlace {
+  readonly place: PartitionPlace;
+  readonly identity: ProducerIdentity;
+  /** Whether a batch of that producer may be one of this restore. */
+  readonly isOurs: (producerId: bigint) => boolean;
+  readonly leaderId: number;
+  readonly start: bigint;
+  /** Up to where an earlier run is known to have come. */
+  readonly there: bigint;
+}
+
 export async function restorePartition(
   source: PartitionSource,
-  o: {
-    place: PartitionPlace;
-    leaderId: number;
-    start: bigint;
-    /** Up to where an earlier run is known to have come. */
-    there: bigint;
-    identity: ProducerIdentity;
-    groupOffsets: Iterable<bigint>;
-  },
+  o: TargetPlace & { groupOffsets: Iterable<bigint> },
   ports: StreamPorts,
 ): Promise<StreamEnd> {
   const { readers, clock, progress, isCompared } = ports;
@@ -152,7 +156,7 @@ export async function restorePartition(
   const end = start + BigInt(records);
   if (isCompared && expected.digest() !== found.digest()) {
     assertCount(place, { expected: records, found: found.records });
-    await compareRecords(source, { place, leaderId: o.leaderId, start, end }, ports);
+    await compareRecords(source, { ...o, end }, ports);
   }
   const content = isCompared ? expected.digest() : null;
   return { counts: countsOf(cutter, source), ranks, start, end, content };
@@ -167,11 +171,12 @@ export function assertCount(place: PartitionPlace, o: { expected: number; found:
 /** A broker may put records into other batches than it was sent: then they are compared one by one. */
 async function compareRecords(
   source: PartitionSource,
-  o: { place: PartitionPlace; leaderId: number; start: bigint; end: bigint },
+  o: TargetPlace & { end: bigint },
   { readers, clock, signal }: StreamPorts,
 ): Promise<void> {
   const expected = new RecordHash();
   const found = new RecordHash();
+  const strangers = new Strangers(o.isOurs);
   const cutter = new Cutter(source.time, new Ranks([]));
   const add = ({ bytes }: { bytes: Buffer }): void => {
     for (const header of scanBatches(bytes).batches) expected.add(bytes, header);
@@ -185,10 +190,12 @@ async function compareRecords(
     leaderId: o.leaderId,
     from: o.start,
     until: () => ({ end: o.end, isFinal: true }),
-    onBatch: (bytes, header) => found.add(bytes, header),
+    onBatch(bytes, header) {
+      found.add(bytes, header);
+      strangers.note(header);
+    },
   });
-  if (expected.digest() !== found.digest())
-    throw wrongContent(o.place, 'the content of a record differs from the backup');
+  if (expected.digest() !== found.digest()) throw strangers.error(o.place);
 }
 
 function wholeOf({ bytes, records }: { bytes: Buffer; records: number }): {

@@ -138,6 +138,7 @@ export class Work {
               start: row.start ?? 0n,
               there: there.get(partition) ?? row.start ?? 0n,
               identity: book.identityOf(plan.target, partition),
+              isOurs: (id) => book.isOurs(plan.target, partition, id),
               groupOffsets: groupOffsets.get(partition) ?? [],
             },
             {
@@ -185,6 +186,7 @@ export class Work {
     const places = rows.map(({ partition, start }) => ({
       place: { topic: plan.target, topicId: o.topicId, partition },
       identity: o.book.identityOf(plan.target, partition),
+      isOurs: (id: bigint) => o.book.isOurs(plan.target, partition, id),
       leaderId: o.leaders.get(partition) ?? -1,
       start: start ?? 0n,
       there: o.there.get(partition) ?? start ?? 0n,

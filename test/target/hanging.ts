@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -27,14 +27,23 @@ export class Hanging implements AsyncDisposable {
     this.folder = join(root, 'seen');
   }
 
-  static async mount(): Promise<Hanging> {
+  /** Squashed to a user, that one does everything behind it, and the folder is that one's. */
+  static async mount({ squashedTo }: { squashedTo?: number } = {}): Promise<Hanging> {
     const root = await mkdtemp(join(tmpdir(), 'varve-hanging-'));
     for (const name of ['behind', 'seen']) await mkdir(join(root, name));
+    if (squashedTo !== undefined) {
+      await chmod(root, 0o711);
+      await chown(join(root, 'behind'), squashedTo, squashedTo);
+    }
     const program = join(root, 'server');
     await run('go', ['build', '-o', program, '.'], { cwd: source });
-    const server = spawn(program, [join(root, 'behind'), join(root, 'seen')], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    const server = spawn(
+      program,
+      [join(root, 'behind'), join(root, 'seen'), ...(squashedTo === undefined ? [] : [String(squashedTo)])],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    );
     let words = '';
     server.stderr?.setEncoding('utf8').on('data', (text: string) => {
       words += text;
@@ -45,6 +54,11 @@ export class Hanging implements AsyncDisposable {
     if (!(await Promise.race([mounted, failed])))
       throw new Error(`the test needs to mount through FUSE: ${words}`);
     return new Hanging(root, server, said);
+  }
+
+  /** What the server has. */
+  get behind(): string {
+    return join(this.#root, 'behind');
   }
 
   stop(): void {

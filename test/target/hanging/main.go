@@ -1,12 +1,14 @@
 // A folder seen through FUSE, so that a test can make a mounted file system hang by stopping this process. Told "write",
 // "fsync" or "read" on its input it stops by itself in the middle of such a call, and says so before: in that of a pack,
-// which is known by the size of its writes. It ends with its input.
+// which is known by the size of its writes. It ends with its input. With a uid behind the two folders it does everything
+// as that user, whoever asks, as a server does that squashes root.
 package main
 
 import (
 	"bufio"
 	"fmt"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -84,9 +86,30 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if err := squash(os.Args[3:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	fmt.Println("mounted")
 	go listen(seen)
 	server.Wait()
+}
+
+func squash(to []string) error {
+	if len(to) == 0 {
+		return nil
+	}
+	uid, err := strconv.Atoi(to[0])
+	if err == nil {
+		err = syscall.Setgroups(nil)
+	}
+	if err == nil {
+		err = syscall.Setgid(uid)
+	}
+	if err == nil {
+		err = syscall.Setuid(uid)
+	}
+	return err
 }
 
 func listen(seen *stopping) {
