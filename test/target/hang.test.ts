@@ -85,8 +85,11 @@ test('while the target hangs the sink goes on, health answers, no second child s
   expect((await fetch(`http://127.0.0.1:${http.port}/livez`)).status).toBe(200);
   expect((await fetch(`http://127.0.0.1:${http.port}/readyz`)).status).toBe(200);
 
+  const stuckSinceMs = async (): Promise<number | undefined> => (await opened.facts()).cycles?.stuckSinceMs;
+  expect(await stuckSinceMs()).toBeDefined();
   target.resume();
-  await until('the child is gone', async () => (await children()) === 0);
+  await until('the child is known to be gone', async () => (await stuckSinceMs()) === undefined);
+  expect(await children()).toBe(0);
   const report = await opened.snapshot(nothingAccepted);
   expect(report).toMatchObject({ finding: null, seq: 2 });
   stopping.abort();
