@@ -10,7 +10,7 @@ import {
   type Codec,
 } from './header.ts';
 import { inflatedSection, type DecodeLimits } from './records.ts';
-import { RecordCursor } from './varint.ts';
+import { NumberReader, RecordCursor } from './varint.ts';
 
 export interface Stamp {
   readonly producerId: bigint;
@@ -293,30 +293,4 @@ function varlongBytes(value: bigint): number {
 
 function zigzag(value: bigint): bigint {
   return BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
-}
-
-/** Zigzag numbers of at most 49 bits; NaN for anything else. */
-class NumberReader {
-  readonly bytes: Buffer;
-  at: number;
-  readonly end: number;
-
-  constructor(bytes: Buffer, from: number, end: number) {
-    this.bytes = bytes;
-    this.at = from;
-    this.end = end;
-  }
-
-  next(): number {
-    let value = 0;
-    let factor = 1;
-    for (let count = 0; count < 7 && this.at < this.end; count += 1) {
-      const byte = this.bytes[this.at] ?? 0;
-      this.at += 1;
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return value % 2 === 0 ? value / 2 : (value + 1) / -2;
-      factor *= 128;
-    }
-    return Number.NaN;
-  }
 }

@@ -88,6 +88,32 @@ export class RecordCursor {
   }
 }
 
+/** Zigzag numbers of at most 49 bits; NaN for anything else. */
+export class NumberReader {
+  readonly bytes: Buffer;
+  at: number;
+  readonly end: number;
+
+  constructor(bytes: Buffer, from: number, end: number) {
+    this.bytes = bytes;
+    this.at = from;
+    this.end = end;
+  }
+
+  next(): number {
+    let value = 0;
+    let factor = 1;
+    for (let count = 0; count < 7 && this.at < this.end; count += 1) {
+      const byte = this.bytes[this.at] ?? 0;
+      this.at += 1;
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value % 2 === 0 ? value / 2 : (value + 1) / -2;
+      factor *= 128;
+    }
+    return Number.NaN;
+  }
+}
+
 function unzigzag(bits: bigint): bigint {
   return (bits >> 1n) ^ -(bits & 1n);
 }
