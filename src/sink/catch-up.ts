@@ -2,6 +2,7 @@ import { VarveError } from '../errors.ts';
 import { kafkaError, noAnswer, type Cluster } from '../kafka/kafka.ts';
 import { positionOf, type PartitionKey } from '../local/local.ts';
 import type { SinkEvent } from './events.ts';
+import type { Missing } from './plan.ts';
 import type { PartitionStream } from './stream.ts';
 
 export interface CatchUpReport {
@@ -16,7 +17,7 @@ export interface CatchUpReport {
   /** Files of ours that are not what was written, and what is wrong with each. */
   readonly damaged: readonly (PartitionKey & { path: string; problem: string })[];
   /** What was asked for and could not be had. */
-  readonly missing: readonly { topic: string; partition: number | undefined; message: string }[];
+  readonly missing: readonly Omit<Missing, 'passes'>[];
 }
 
 export interface Progress {
@@ -31,18 +32,19 @@ export interface Frozen {
   readonly atMs: number;
   readonly openTransactions: CatchUpReport['openTransactions'];
   /** The end could not be asked for. */
-  readonly unknown: ReadonlyMap<PartitionStream, string>;
+  readonly unknown: ReadonlyMap<PartitionStream, Pick<Missing, 'message' | 'passes'>>;
   /** What does not count as this catch-up's: what the streams had read before. */
   readonly before: ReadonlyMap<PartitionStream, { records: number; bytes: number; offset: bigint }>;
 }
 
-/** Notes where each partition ends now, as a reader of committed records sees it. */
+/** Notes where each partition ends now, as a reader of committed records sees it; one noted before is left as it is. */
 export async function freezeEnds(
   streams: readonly PartitionStream[],
   cluster: Pick<Cluster, 'listOffsets' | 'endOffsetForEpoch'>,
-  o: { countsFromStart: boolean; nowMs: () => number },
+  o: { earlier: Frozen | undefined; countsFromStart: boolean; nowMs: () => number },
 ): Promise<Frozen> {
-  const alive = streams.filter((stream) => stream.state.kind !== 'gone');
+  const { earlier } = o;
+  const alive = streams.filter((stream) => stream.state.kind !== 'gone' && !earlier?.ends.has(stream));
   const rows = alive.map(({ key, leader }) => ({
     topic: key.topic,
     partition: key.partition,
@@ -57,15 +59,15 @@ export async function freezeEnds(
   const stableEnds = new Map(stable.map((row) => [`${row.topic}/${row.partition}`, row]));
   const allEnds = new Map(all.map((row) => [`${row.topic}/${row.partition}`, row]));
   const ends = new Map<PartitionStream, bigint>();
-  const unknown = new Map<PartitionStream, string>();
+  const unknown = new Map<PartitionStream, { message: string; passes: boolean }>();
   const openTransactions: (PartitionKey & { from: bigint; to: bigint })[] = [];
   for (const stream of alive) {
     const id = `${stream.key.topic}/${stream.key.partition}`;
     const end = stableEnds.get(id);
     const highWatermark = allEnds.get(id);
     if (end === undefined || end.errorCode !== 0) {
-      const { name, text } = kafkaError(end?.errorCode ?? noAnswer);
-      unknown.set(stream, `where its log ends: ${name}: ${text}`);
+      const { name, text, retryable: passes } = kafkaError(end?.errorCode ?? noAnswer);
+      unknown.set(stream, { message: `where its log ends: ${name}: ${text}`, passes });
       continue;
     }
     ends.set(stream, end.offset);
@@ -76,7 +78,13 @@ export async function freezeEnds(
   await doubtWhatParts(ends, { cluster, highWatermarks: allEnds });
   const nothing = o.countsFromStart ? { records: 0, bytes: 0 } : {};
   const before = new Map(alive.map((stream) => [stream, { ...measure(stream), ...nothing }]));
-  return { ends, atMs: o.nowMs(), openTransactions, unknown, before };
+  return {
+    ends: new Map([...(earlier?.ends ?? []), ...ends]),
+    atMs: o.nowMs(),
+    openTransactions: [...(earlier?.openTransactions ?? []), ...openTransactions],
+    unknown,
+    before: new Map([...(earlier?.before ?? []), ...before]),
+  };
 }
 
 /**
@@ -185,7 +193,7 @@ export function reportOf(
   },
 ): CatchUpReport {
   const missing = [...o.missing];
-  for (const [{ key }, message] of frozen.unknown) missing.push({ ...key, message });
+  for (const [{ key }, { message }] of frozen.unknown) missing.push({ ...key, message });
   let records = 0;
   let bytes = 0;
   for (const [stream, end] of frozen.ends) {

@@ -2,7 +2,7 @@ import { messageOf } from '../errors.ts';
 import { isDiskFull } from '../host/host.ts';
 import { kafkaError, noAnswer, type Cluster } from '../kafka/kafka.ts';
 import type { PartitionKey } from '../local/local.ts';
-import { planPartitions, type Plan, type PlannedPartition, type TopicThere } from './plan.ts';
+import { planPartitions, type Missing, type Plan, type PlannedPartition, type TopicThere } from './plan.ts';
 import { PartitionStream, type Leader, type StreamPorts } from './stream.ts';
 
 /** Enough to keep the disk busy, few enough to leave the rest of the program its threads. */
@@ -16,7 +16,7 @@ export class Streams {
   readonly #byId = new Map<string, PartitionStream>();
   readonly #refusedBefore = new Map<string, string>();
   /** Wanted, but not to be had just now: partition by partition, or topic by topic. */
-  missing: readonly { topic: string; partition: number | undefined; message: string }[] = [];
+  missing: readonly Missing[] = [];
   topics: ReadonlyMap<string, TopicThere> = new Map();
   /** Wanted topics that the cluster refuses, and how many are not wanted. */
   left: Pick<Plan, 'refused' | 'excluded'> = { refused: [], excluded: 0 };
@@ -53,9 +53,9 @@ export class Streams {
   async #discover(): Promise<void> {
     this.full = undefined;
     const plan = planPartitions(await this.#cluster.metadata({ signal: this.#ports.signal }), this.#isWanted);
-    const missing: { topic: string; partition: number | undefined; message: string }[] = [];
-    for (const { topic, message, isUnauthorised } of plan.refused) {
-      missing.push({ topic, partition: undefined, message });
+    const missing: Missing[] = [];
+    for (const { topic, message, passes, isUnauthorised } of plan.refused) {
+      missing.push({ topic, partition: undefined, message, passes });
       if (this.#refusedBefore.get(topic) !== message)
         this.#ports.emit({ type: 'topic-refused', topic, message });
       this.#refusedBefore.set(topic, message);
@@ -70,7 +70,7 @@ export class Streams {
     for (const { key, leader, problem } of plan.partitions) {
       const known = this.#byId.get(streamId(key));
       if (leader === undefined) {
-        missing.push({ ...key, message: problem ?? 'no leader' });
+        missing.push({ ...key, message: problem ?? 'no leader', passes: true });
         known?.retryLater(problem ?? 'no leader');
       } else if (known === undefined) fresh.push({ key, leader, problem });
       else {
@@ -84,9 +84,7 @@ export class Streams {
     this.left = plan;
   }
 
-  async #begin(
-    fresh: readonly (PlannedPartition & { leader: Leader })[],
-  ): Promise<{ topic: string; partition: number; message: string }[]> {
+  async #begin(fresh: readonly (PlannedPartition & { leader: Leader })[]): Promise<Missing[]> {
     if (fresh.length === 0) return [];
     const rows = fresh.map(({ key, leader }) => ({
       topic: key.topic,
@@ -100,24 +98,25 @@ export class Streams {
       signal: this.#ports.signal,
     });
     const earliest = new Map(answers.map((answer) => [`${answer.topic}/${answer.partition}`, answer]));
-    const missing: { topic: string; partition: number; message: string }[] = [];
+    const missing: Missing[] = [];
     const waiting = [...fresh];
     const openOne = async ({ key, leader }: PlannedPartition & { leader: Leader }): Promise<void> => {
       const answer = earliest.get(`${key.topic}/${key.partition}`);
       if (answer === undefined || answer.errorCode !== 0) {
-        const { name, text } = kafkaError(answer?.errorCode ?? noAnswer);
-        missing.push({ ...key, message: `where its log begins: ${name}: ${text}` });
+        const { name, text, retryable: passes } = kafkaError(answer?.errorCode ?? noAnswer);
+        missing.push({ ...key, message: `where its log begins: ${name}: ${text}`, passes });
         return;
       }
       if (answer.offset < 0n) {
-        missing.push({ ...key, message: `where its log begins: expected an offset, got ${answer.offset}` });
+        const message = `where its log begins: expected an offset, got ${answer.offset}`;
+        missing.push({ ...key, message, passes: false });
         return;
       }
       try {
         const stream = await PartitionStream.open({ key, leader, earliest: answer.offset }, this.#ports);
         this.#byId.set(streamId(key), stream);
       } catch (error) {
-        missing.push({ ...key, message: messageOf(error) });
+        missing.push({ ...key, message: messageOf(error), passes: false });
         if (isDiskFull(error)) this.full = error;
         else
           this.#ports.emit({ type: 'partition-stopped', ...key, reason: 'disk', message: messageOf(error) });

@@ -10,6 +10,15 @@ export interface PlannedPartition {
   readonly problem: string | undefined;
 }
 
+/** Wanted, and not to be had just now: one partition, or a topic as a whole. */
+export interface Missing {
+  readonly topic: string;
+  readonly partition: number | undefined;
+  readonly message: string;
+  /** True for what an election does, and the end of one undoes. */
+  readonly passes: boolean;
+}
+
 /** A topic as the cluster tells of it. */
 export interface TopicThere {
   readonly topic: string;
@@ -21,7 +30,12 @@ export interface TopicThere {
 export interface Plan {
   readonly partitions: readonly PlannedPartition[];
   /** Topics that were wanted and cannot be had, with the reason. */
-  readonly refused: readonly { topic: string; message: string; isUnauthorised: boolean }[];
+  readonly refused: readonly {
+    topic: string;
+    message: string;
+    isUnauthorised: boolean;
+    passes: boolean;
+  }[];
   /** Every wanted topic that the cluster has now, by name. */
   readonly topics: ReadonlyMap<string, TopicThere>;
   /** How many topics of the cluster's users are not wanted. */
@@ -31,7 +45,7 @@ export interface Plan {
 /** What to read, given what the cluster says it has. Pure. */
 export function planPartitions(metadata: Metadata, isWanted: (topic: string) => boolean): Plan {
   const partitions: PlannedPartition[] = [];
-  const refused: { topic: string; message: string; isUnauthorised: boolean }[] = [];
+  const refused: Plan['refused'][number][] = [];
   const topics = new Map<string, TopicThere>();
   const brokers = new Set(metadata.brokers.map(({ id }) => id));
   let excluded = 0;
@@ -42,11 +56,12 @@ export function planPartitions(metadata: Metadata, isWanted: (topic: string) => 
       continue;
     }
     if (topic.errorCode !== 0) {
-      const { name, text, kind } = kafkaError(topic.errorCode);
+      const { name, text, kind, retryable: passes } = kafkaError(topic.errorCode);
       refused.push({
         topic: topic.name,
         message: `${name}: ${text}`,
         isUnauthorised: kind === 'authorization',
+        passes,
       });
       continue;
     }

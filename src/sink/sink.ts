@@ -56,6 +56,8 @@ const tickMs = 1000;
 const eventsMax = 10_000;
 /** How long trouble may last before a catch-up gives up on it. */
 const catchUpPatienceMs = 30_000;
+/** How soon a catch-up looks again for a partition that has no leader. */
+const askAgainMs = 500;
 const discoverEveryMs = 30_000;
 /** A follower waits for this much, so that a trickle does not become a request per record. */
 const followMinBytes = 64 * 1024;
@@ -205,17 +207,8 @@ export class Sink implements AsyncDisposable {
    * be had within the patience are named in the report; with no broker left at all it throws.
    */
   async catchUp(signal?: AbortSignal): Promise<CatchUpReport> {
-    await this.#discover();
-    // Reading began with the start: a sink that lives for one catch-up has read for it from then on.
-    const countsFromStart = this.#o.mode === 'catch-up';
-    const nowMs = (): number => steadyMs(this.#o.host.clock);
-    const frozen = await freezeEnds([...this.#streams.all()], this.#o.cluster, { countsFromStart, nowMs });
-    this.#frozen = frozen;
+    const frozen = await this.#freeze(signal);
     for (const open of frozen.openTransactions) this.#emit({ type: 'open-transaction', ...open });
-    if (this.#o.mode === 'catch-up') {
-      for (const stream of this.#streams.all()) stream.target = frozen.ends.get(stream) ?? stream.next.offset;
-    }
-    this.#fetching.wake();
     const isAtEnd = (): boolean => isReached(frozen, this.#giveUpBefore());
     // A partition whose sync fails begins again from what is durable, and is waited for again.
     do {
@@ -230,6 +223,34 @@ export class Sink implements AsyncDisposable {
       missing: this.#streams.missing,
       topics: this.#streams.topics,
     });
+  }
+
+  /**
+   * Where every partition ends now. One that has no leader who could tell, as in an election, is asked for again as
+   * long as trouble may last; the others are read meanwhile.
+   */
+  async #freeze(signal?: AbortSignal): Promise<Frozen> {
+    // Reading began with the start: a sink that lives for one catch-up has read for it from then on.
+    const countsFromStart = this.#o.mode === 'catch-up';
+    const { clock } = this.#o.host;
+    const nowMs = (): number => steadyMs(clock);
+    const beganMs = nowMs();
+    let frozen: Frozen | undefined;
+    for (;;) {
+      await this.#discover();
+      const o = { earlier: frozen, countsFromStart, nowMs };
+      frozen = await freezeEnds([...this.#streams.all()], this.#o.cluster, o);
+      this.#frozen = frozen;
+      if (this.#o.mode === 'catch-up') {
+        for (const stream of this.#streams.all())
+          stream.target = frozen.ends.get(stream) ?? stream.next.offset;
+      }
+      this.#fetching.wake();
+      const passes = [...this.#streams.missing, ...frozen.unknown.values()].some((row) => row.passes);
+      if (!passes || beganMs < this.#giveUpBefore()) return frozen;
+      await pause(clock, askAgainMs, signal);
+      await this.#until(() => true, signal);
+    }
   }
 
   /** From here on every partition writes to a new segment; the old ones are durable and closed when it resolves. */
