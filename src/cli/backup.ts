@@ -76,13 +76,15 @@ async function backUp(
   const folder = localFolderOf(config);
   const accept = acceptedBy(context);
   const order = { command: 'backup', snapshot: withSnapshot, accept };
-  const byDaemon = await readingFolder(folder, async () => askDaemon(host, folder, order, { signal }));
+  const status = new StatusLine(context.errText, context.terminal.columns);
+  const cycle = new CycleProgress(context, status, 'varve.backup/1');
+  const byDaemon = await readingFolder(folder, async () =>
+    askDaemon(host, folder, order, { signal, onEvent: (event) => cycle.event(event) }),
+  );
   if (byDaemon !== undefined) {
     if (!context.json) context.err('the daemon that holds the local folder has done it');
     return { document: doneOf(byDaemon), snapshot: withSnapshot ? snapshotOf(byDaemon) : undefined };
   }
-  const status = new StatusLine(context.errText, context.terminal.columns);
-  const cycle = new CycleProgress(context, status, 'varve.backup/1');
   const emit = (event: DaemonEvent): void => {
     cycle.event(event);
     const { level, message } = describeEvent(event);

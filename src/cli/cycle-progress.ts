@@ -1,3 +1,4 @@
+import type { OrderWaits } from '../daemon/daemon.ts';
 import { bytesText, durationText, type DaemonEvent, type StatusLine } from '../observe/observe.ts';
 import type { CommandContext } from './command.ts';
 
@@ -25,7 +26,8 @@ export class CycleProgress {
     else this.#everyMs = context.terminal.stderr ? terminalEveryMs : plainEveryMs;
   }
 
-  event(event: DaemonEvent): void {
+  event(event: DaemonEvent | OrderWaits): void {
+    if (event.type === 'order-waits') return this.#wait(event);
     const nowMs = this.#context.host.clock.nowMs();
     if (event.type === 'cycle-phase') {
       this.#beganMs = nowMs;
@@ -42,6 +44,13 @@ export class CycleProgress {
       { doneBytes, totalBytes: event.totalBytes },
       nowMs - this.#beganMs,
     );
+  }
+
+  #wait(waits: OrderWaits): void {
+    const { type: _, ...what } = waits;
+    this.#status.clear();
+    if (!this.#context.json) this.#context.err(waitingText(waits));
+    else void this.#context.out(JSON.stringify({ schema: this.#schema, type: 'waiting', ...what }));
   }
 
   get #isBar(): boolean {
@@ -64,4 +73,15 @@ export class CycleProgress {
     if (this.#isBar) this.#status.show(text);
     else this.#context.err(text);
   }
+}
+
+const aheadTexts = {
+  start: 'it is starting',
+  cycle: 'a cycle is running',
+  drill: 'a drill is running',
+  look: 'it looks at the repository',
+} as const satisfies Record<OrderWaits['for'], string>;
+
+export function waitingText({ for: ahead, since }: OrderWaits): string {
+  return `waiting for the daemon: ${aheadTexts[ahead]}, since ${since}`;
 }

@@ -1,5 +1,5 @@
 import { localFolderOf, type Config } from '../config/config.ts';
-import { askDaemon, repackRequest, type DaemonEvent } from '../daemon/daemon.ts';
+import { askDaemon, repackRequest, type DaemonEvent, type OrderWaits } from '../daemon/daemon.ts';
 import { VarveError } from '../errors.ts';
 import { bytesText, plural, StatusLine } from '../observe/observe.ts';
 import type { RepackReport } from '../snapshot/snapshot.ts';
@@ -86,7 +86,7 @@ async function order(
 
 async function showing<T>(
   context: CommandContext,
-  work: (show: (event: DaemonEvent) => void) => Promise<T>,
+  work: (show: (event: DaemonEvent | OrderWaits) => void) => Promise<T>,
 ): Promise<T> {
   const status = new StatusLine(context.errText, context.terminal.columns);
   const progress = new CycleProgress(context, status, 'varve.repack/1');

@@ -1,11 +1,12 @@
 import { localFolderOf, type Config } from '../config/config.ts';
-import { askDaemon } from '../daemon/daemon.ts';
+import { askDaemon, type DaemonEvent, type OrderWaits } from '../daemon/daemon.ts';
 import { messageOf, VarveError } from '../errors.ts';
 import type { Cluster, CommittedOffset } from '../kafka/kafka.ts';
 import { readIdentity } from '../local/local.ts';
 import { patiently, type RestoreRequest } from '../restore/restore.ts';
 import { claimsOf } from './claimed.ts';
 import type { Command, CommandContext } from './command.ts';
+import { waitingText } from './cycle-progress.ts';
 import { connectTarget, replay } from './replay.ts';
 import { requestOf, restoreOptions, throttleOf } from './restore-options.ts';
 import { checkChoice, openBackup, startReading } from './sources.ts';
@@ -67,7 +68,7 @@ export const command: Command = {
 
 /** With a daemon that follows this very cluster: what is committed now belongs to the backup, too. */
 async function cutFirst(
-  { host, signal }: CommandContext,
+  { host, signal, err }: CommandContext,
   { config, cluster, request }: Followed & { request: RestoreRequest },
   warn: (message: string) => void,
 ): Promise<void> {
@@ -75,7 +76,10 @@ async function cutFirst(
   const folder = localFolderOf(config);
   if ((await readIdentity(host.disk, folder))?.cluster !== cluster.clusterId) return;
   try {
-    await askDaemon(host, folder, { command: 'backup', snapshot: false }, { signal });
+    const onEvent = (event: DaemonEvent | OrderWaits): void => {
+      if (event.type === 'order-waits') err(waitingText(event));
+    };
+    await askDaemon(host, folder, { command: 'backup', snapshot: false }, { signal, onEvent });
   } catch (error) {
     if (signal.aborted) throw error;
     warn(`the daemon could not be asked to save what is committed now: ${messageOf(error)}`);

@@ -44,15 +44,20 @@ async function take(context: CommandContext): Promise<SnapshotDocument> {
   const config = await context.config();
   const folder = localFolderOf(config);
   const accept = acceptedBy(context);
+  const status = new StatusLine(context.errText, context.terminal.columns);
+  const progress = new CycleProgress(context, status, 'varve.snapshot/1');
   const byDaemon = await readingFolder(folder, async () =>
-    askDaemon(host, folder, { command: 'snapshot', accept }, { signal }),
+    askDaemon(
+      host,
+      folder,
+      { command: 'snapshot', accept },
+      { signal, onEvent: (event) => progress.event(event) },
+    ),
   );
   if (byDaemon !== undefined) {
     if (!context.json) context.err('the daemon that holds the local folder has done it');
     return snapshotOf(byDaemon);
   }
-  const status = new StatusLine(context.errText, context.terminal.columns);
-  const progress = new CycleProgress(context, status, 'varve.snapshot/1');
   const emit = (event: DaemonEvent): void => {
     progress.event(event);
     const { level, message } = describeEvent(event);

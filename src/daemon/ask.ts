@@ -2,6 +2,7 @@ import { VarveError, exitStatusByCode, type ErrorCode } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { askHolder } from '../local/local.ts';
 import type { DaemonEvent } from '../observe/observe.ts';
+import type { OrderWaits } from './waiting.ts';
 
 /**
  * Sends an order to the daemon that holds a folder, and returns its last answer; undefined where there is none. What it
@@ -11,14 +12,14 @@ export async function askDaemon(
   host: Host,
   folder: string,
   request: { readonly command: string } & Readonly<Record<string, unknown>>,
-  o: { readonly signal: AbortSignal; readonly onEvent?: (event: DaemonEvent) => void },
+  o: { readonly signal: AbortSignal; readonly onEvent?: (event: DaemonEvent | OrderWaits) => void },
 ): Promise<object | undefined> {
   const { signal, onEvent } = o;
   const answers = await askHolder(host, folder, request, {
     signal,
     onLine(line) {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the daemon is this very program
-      if (isEvent(line)) onEvent?.(line.event as DaemonEvent);
+      if (isEvent(line)) onEvent?.(line.event as DaemonEvent | OrderWaits);
     },
   });
   if (answers === undefined) return undefined;

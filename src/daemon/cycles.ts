@@ -44,6 +44,8 @@ export interface CyclesOptions {
 
 interface Wanted {
   accept: Accepted;
+  /** Called once it has its turn. */
+  readonly begun: (() => void)[];
   readonly done: Promise<CycleReport>;
   readonly settle: (outcome: Promise<CycleReport>) => void;
 }
@@ -134,11 +136,12 @@ export class Cycles {
       const missedMs = this.#missed();
       if (wanted !== undefined) {
         this.#wanted = undefined;
-        const outcome = this.#attempt('order', wanted.accept);
+        const begun = (): void => wanted.begun.forEach((tell) => tell());
+        const outcome = this.#attempt('order', wanted.accept, { begun });
         wanted.settle(outcome);
         await outcome.catch(() => undefined); // told to whoever asked
       } else if (missedMs !== undefined) {
-        await this.#attempt('schedule', nothingAccepted, missedMs).catch(() => undefined); // told as an event
+        await this.#attempt('schedule', nothingAccepted, { missedMs }).catch(() => undefined); // told as an event
       } else {
         const woken = new AbortController();
         this.#wake = () => woken.abort();
@@ -163,14 +166,14 @@ export class Cycles {
   }
 
   /** A cycle that begins from now on. */
-  async request(accept: Accepted): Promise<CycleReport> {
+  async request(accept: Accepted, begun: () => void = () => undefined): Promise<CycleReport> {
     if (this.#o.signal.aborted) throw stopping();
     if (this.#wanted === undefined) {
       const { promise, resolve, reject } = Promise.withResolvers<CycleReport>();
       const settle = (outcome: Promise<CycleReport>): void => {
         outcome.then(resolve, reject);
       };
-      this.#wanted = { accept, done: promise, settle };
+      this.#wanted = { accept, begun: [begun], done: promise, settle };
     } else {
       const { accept: known } = this.#wanted;
       this.#wanted.accept = {
@@ -179,18 +182,24 @@ export class Cycles {
         shrink: known.shrink || accept.shrink,
         clock: known.clock || accept.clock,
       };
+      this.#wanted.begun.push(begun);
     }
     this.#wake?.();
     return await this.#wanted.done;
   }
 
-  async #attempt(trigger: Trigger, accept: Accepted, missedMs?: number): Promise<CycleReport> {
+  async #attempt(
+    trigger: Trigger,
+    accept: Accepted,
+    { missedMs, begun }: { missedMs?: number; begun?: () => void } = {},
+  ): Promise<CycleReport> {
     const { host, take, emit, ping, clear } = this.#o;
     const sinceMs = host.clock.nowMs();
     this.#running = { sinceMs };
     this.#lastAttemptMs = sinceMs;
     this.#settledMs = sinceMs;
     await clear?.();
+    begun?.();
     emit({ type: 'cycle-began', trigger, ...(missedMs === undefined ? {} : { missedMs }) });
     ping?.tell('start');
     try {

@@ -38,6 +38,7 @@ export { kafkaPorts, kafkaSettings } from './settings.ts';
 export { catchUpDocument, type CatchUpDocument } from './report.ts';
 export { snapshotDocument, type SnapshotDocument } from './snapshot-report.ts';
 export { nothingAccepted, snapshotSettings, type Accepted } from './snapshots.ts';
+export type { OrderWaits } from './waiting.ts';
 export type { DaemonEvent } from '../observe/observe.ts';
 export type { CatchUpReport, Progress, SinkStatus } from '../sink/sink.ts';
 
@@ -69,14 +70,16 @@ export interface OpenSink extends AsyncDisposable {
 export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
   const { config, host, mode, signal } = options;
   await using opened = new AsyncDisposableStack();
-  const running: Running = {};
+  const started = Promise.withResolvers<void>();
+  const gate = new TargetGate(host, options.stuckMs);
+  const holder = mode === 'follow' ? 'run' : 'backup';
+  const running: Running = { holder, started: started.promise, gate };
   const notes = new CycleNotes(host.clock);
   const emit = (event: DaemonEvent): void => {
     notes.hear(event);
     options.emit(event);
   };
   const startedMs = host.clock.nowMs();
-  const gate = new TargetGate(host, options.stuckMs);
   const local = opened.use(await openLocal(options, running));
   const cluster = opened.use(await connect(options));
   const warn = (message: string): void => emit({ type: 'cycle-warned', message });
@@ -130,6 +133,7 @@ export async function openSink(options: OpenSinkOptions): Promise<OpenSink> {
     opened.defer(async () => void (await following));
   }
   opened.defer(() => closing.abort());
+  started.resolve();
   const all = opened.move();
   const page = async (): Promise<PageFacts> => picture.facts();
   return { sink, facts, page, snapshot: take, [Symbol.asyncDispose]: async () => all.disposeAsync() };
@@ -199,7 +203,8 @@ export async function snapshotOfFiles(options: OpenOptions, accept: Accepted): P
   const { config, host, emit, signal } = options;
   await using opened = new AsyncDisposableStack();
   const gate = new TargetGate(host);
-  const local = opened.use(await openLocal(options, {}));
+  const held = { holder: 'snapshot', started: Promise.resolve(), gate } as const;
+  const local = opened.use(await openLocal(options, held));
   if (local.identity.cluster === null) {
     throw new VarveError(
       'nothing-selected',

@@ -33,13 +33,16 @@ export class TargetGate {
     await this.#gone;
   }
 
+  /** Says when the order has its turn. */
   async run<Name extends OrderName>(
     order: Omit<Order<Name>, 'onChild' | 'stuckMs'>,
+    begun?: () => void,
   ): Promise<OrderResult<Name>> {
     const before = this.#turn;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#turn = promise;
     await before;
+    begun?.();
     try {
       return await this.#run(order);
     } finally {

@@ -4,11 +4,17 @@ import { LocalFolder } from '../local/local.ts';
 import type { Sink } from '../sink/sink.ts';
 import type { Cycles } from './cycles.ts';
 import type { Drills } from './drills.ts';
-import { serveOrder, type Repack } from './orders.ts';
+import type { TargetGate } from './gate.ts';
+import { serveOrder, type Holder, type Repack } from './orders.ts';
 import type { Picture } from './picture.ts';
+import type { Ahead } from './waiting.ts';
 
 /** What there is of a daemon already: the socket answers from the first moment on. */
 export interface Running {
+  readonly holder: Holder;
+  /** Resolves once there is all that ever will be. */
+  readonly started: Promise<void>;
+  readonly gate: TargetGate;
   sink?: Sink;
   cycles?: Cycles;
   drills?: Drills | undefined;
@@ -26,14 +32,18 @@ export async function openLocal(
     instance: config.instance,
     serve: async (request, reply) =>
       serveOrder(request, reply, {
+        holder: running.holder,
+        started: running.started,
         startedAt,
+        clock: host.clock,
         signal,
         sink: () => running.sink,
         snapshot: () => {
           const { cycles } = running;
-          return cycles && (async (accept) => cycles.request(accept));
+          return cycles && (async (accept, begun) => cycles.request(accept, begun));
         },
         repack: () => running.repack,
+        ahead: () => aheadOf(running),
         facts: () => {
           const { cycles } = running;
           return cycles === undefined
@@ -42,4 +52,12 @@ export async function openLocal(
         },
       }),
   });
+}
+
+/** One of them at a time: neither a drill nor a look at the repository begins beside a cycle. */
+function aheadOf({ cycles, drills, gate }: Readonly<Running>): Ahead | undefined {
+  const drillSinceMs = drills?.facts.runningSinceMs;
+  if (drillSinceMs !== undefined) return { for: 'drill', sinceMs: drillSinceMs };
+  if (cycles?.running !== undefined) return { for: 'cycle', sinceMs: cycles.running.sinceMs };
+  return gate.state.kind === 'idle' ? undefined : { for: 'look', sinceMs: gate.state.sinceMs };
 }

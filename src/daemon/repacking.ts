@@ -26,9 +26,10 @@ export async function repackInTurn(o: {
   host: Host;
   gate: TargetGate;
   onEvent: (event: TargetEvent) => void;
+  begun: () => void;
   signal: AbortSignal;
 }): Promise<RepackReport> {
-  const { config, planned, installation, host, gate, signal } = o;
+  const { config, planned, installation, host, gate, begun, signal } = o;
   const own = config.repository.dir;
   if (planned !== own) {
     throw new VarveError(
@@ -38,16 +39,17 @@ export async function repackInTurn(o: {
     );
   }
   let toldMs = -Infinity;
-  return await gate.run({
+  const order = {
     order: 'repack',
     settings: snapshotSettings(config),
     params: repackRequest(config, { installation, apply: true }),
-    onEvent(event) {
+    onEvent(event: TargetEvent) {
       const nowMs = steadyMs(host.clock);
       if (nowMs - toldMs < tellEveryMs) return;
       toldMs = nowMs;
       o.onEvent(event);
     },
     signal,
-  });
+  } as const;
+  return await gate.run(order, begun);
 }

@@ -20,8 +20,12 @@ const worksElsewhere: Serve = async (request, reply) => {
   const port: Repack = async (asked) =>
     repackInTurn({ ...asked, config, installation: '', host: systemHost, gate, signal });
   await serveOrder(request, reply, {
+    holder: 'run',
     startedAt: '',
+    started: Promise.resolve(),
+    clock: systemHost.clock,
     signal,
+    ahead: () => undefined,
     sink: () => undefined,
     snapshot: () => undefined,
     repack: () => port,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startKafka, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { loadConfig } from '../../src/config/config.ts';
-import { openSink, type DaemonEvent, type OpenSink } from '../../src/daemon/daemon.ts';
+import { askDaemon, openSink, type DaemonEvent, type OpenSink } from '../../src/daemon/daemon.ts';
 import { systemHost, type Host } from '../../src/host/host.ts';
 import { metricsText } from '../../src/observe/observe.ts';
 import { judged } from '../docs/promtool.ts';
@@ -107,6 +107,24 @@ test('what cannot be saved is told before retention takes it, and no longer once
     async () => (await told(opened, 'varve_saved_records_total')).get('') === 120,
   );
   await until('nothing is told', async () => (await told(opened, 'varve_retention_used_ratio')).size === 0);
+});
+
+test('an order to a daemon that is still starting is carried out', async () => {
+  const java = await kafka.java();
+  await java.createTopic({ topic: 'early', partitions: 2 });
+  await fill('early', 10);
+  await using backup = await Backup.of(kafka, { include: ['early'] });
+  const starting = following(backup);
+  const ask = async (order: { command: string }): Promise<object | undefined> =>
+    askDaemon(systemHost, backup.localFolder, order, { signal: new AbortController().signal });
+  let status: object | undefined;
+  await until(
+    'its socket answers',
+    async () => (status = await ask({ command: 'status' }).catch(() => undefined)) !== undefined,
+  );
+  expect(status).toMatchObject({ status: null }); // before there is anything that could be ordered
+  expect(await ask({ command: 'backup' })).toMatchObject({ done: { partitions: 2 } });
+  await using _ = await starting;
 });
 
 test('a daemon whose local folder is taken away ends, although cycles are scheduled', async () => {
