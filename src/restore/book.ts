@@ -84,7 +84,10 @@ export class JournalBook {
     }));
   }
 
-  /** `left`: groups that were not set after all. */
+  /**
+   * The target first: what the local disk calls finished, nobody would tell the target again. `left`: groups that were
+   * not set after all.
+   */
   async finish(nowMs: number, left: ReadonlySet<string>): Promise<void> {
     const before = this.journal.before?.flatMap(({ group, offsets }) => {
       // What went with a topic that was deleted is gone all the same.
@@ -94,10 +97,11 @@ export class JournalBook {
       const noted = left.has(group) ? lost : offsets;
       return noted.length === 0 ? [] : [{ group, offsets: noted }];
     });
-    await this.#save(
-      { ...this.journal, before, finishedMs: nowMs },
-      this.journal.topics.map(({ target }) => target),
-    );
+    this.journal = { ...this.journal, before, finishedMs: nowMs };
+    await this.#inTurn(async () => {
+      await this.#tell(this.journal.topics.map(({ target }) => target));
+      await this.#write();
+    });
   }
 
   async #change(target: string, change: (topic: JournalTopic) => JournalTopic): Promise<void> {
@@ -107,15 +111,28 @@ export class JournalBook {
 
   async #save(journal: Journal, targets: readonly string[]): Promise<void> {
     this.journal = journal;
-    const { host, localFolder, cluster, signal } = this.#ports;
-    this.#writing = this.#writing.then(async () => {
-      await writeJournal(host, localFolder, this.journal);
-      for (const target of targets)
-        await patiently(
-          async () => commitJournal(cluster, this.journal, { topic: this.topic(target), signal }),
-          { clock: host.clock, signal },
-        );
+    await this.#inTurn(async () => {
+      await this.#write();
+      await this.#tell(targets);
     });
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#writing = this.#writing.then(work);
     await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const { host, localFolder } = this.#ports;
+    await writeJournal(host, localFolder, this.journal);
+  }
+
+  async #tell(targets: readonly string[]): Promise<void> {
+    const { host, cluster, signal } = this.#ports;
+    for (const target of targets)
+      await patiently(
+        async () => commitJournal(cluster, this.journal, { topic: this.topic(target), signal }),
+        { clock: host.clock, signal },
+      );
   }
 }

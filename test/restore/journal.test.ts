@@ -61,6 +61,30 @@ test('the target tells a lost journal again, and under which producer id each pa
   expect(again.identityOf('copy', 1)).toEqual({ producerId: 2n ** 41n, producerEpoch: 4 });
 });
 
+test('a restore whose target cannot be told that it is finished is unfinished on the local disk as well', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'varve-journal-'));
+  await using cleaning = new AsyncDisposableStack();
+  cleaning.defer(async () => rm(folder, { recursive: true }));
+  let errorCode = 0;
+  const fake = {
+    commitOffsets: async (_group: string, rows: readonly OffsetToCommit[]) =>
+      rows.map(({ topic, partition }) => ({ topic, partition, errorCode })),
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a journal asks for nothing else
+  const cluster = fake as unknown as Cluster;
+  const { signal } = new AbortController();
+  const ports = { host: systemHost, cluster, localFolder: folder, signal };
+  await new JournalBook(journal, ports).again('copy');
+
+  errorCode = 30; // GROUP_AUTHORIZATION_FAILED
+  const refused = new JournalBook(journal, ports).finish(9, new Set());
+  await expect(refused).rejects.toMatchObject({ code: 'kafka-refused' });
+  expect(await readJournals(systemHost, folder)).toMatchObject([{ id: journal.id, finishedMs: null }]);
+  errorCode = 0;
+  await new JournalBook(journal, ports).finish(9, new Set());
+  expect(await readJournals(systemHost, folder)).toMatchObject([{ id: journal.id, finishedMs: 9 }]);
+});
+
 test('a topic that is emptied once more gets a fresh producer id, and the others of the restore keep theirs', async () => {
   const [other] = journal.topics;
   if (other === undefined) throw new Error('the journal has a topic');
