@@ -33,15 +33,18 @@ export const command: Command = {
     const overview = await askTarget(context, {
       config,
       order: 'list',
-      params: { instance: undefined, memory: await recall(context, config) },
+      params: { instance: undefined, memory: await recall(context, config), localFolder: config.local.dir },
     });
+    for (const { file, problem, hint } of overview.keyProblems)
+      context.err(`damaged: keys/${file}: ${problem} (${hint})`);
     if (context.json) await context.out(JSON.stringify(listDocument(overview)));
     else await printList(context, overview);
     return overview.problems.length > 0 ? exitStatusByCode.damage : 0;
   },
 };
 
-function listDocument({ repository, clusters, created, snapshots, problems, freeBytes }: Overview): object {
+function listDocument(overview: Overview): object {
+  const { repository, clusters, created, snapshots, problems, keyProblems, freeBytes } = overview;
   return {
     schema: 'varve.list/1',
     repository,
@@ -50,6 +53,7 @@ function listDocument({ repository, clusters, created, snapshots, problems, free
     freeBytes,
     snapshots: snapshots.map(rowDocument),
     problems,
+    keyProblems: keyProblems.map(({ file, problem, hint }) => ({ file, problem, hint })),
   };
 }
 

@@ -65,6 +65,13 @@ test('a slot that was lost ends check, info, key list and verify with 4, and eac
     expect(stdout, line).toContain('keys/second.json: it is missing');
     expect(stdout, line).toContain(join(store.local, 'keys'));
   }
+  expect(await run(store, 'list')).toMatchObject({
+    status: 0,
+    stderr: expect.stringMatching(/^damaged: keys\/second\.json: it is missing \(put the file back from /),
+  });
+  expect(await json(store, 'list')).toMatchObject({
+    keyProblems: [{ file: 'second.json', problem: 'it is missing' }],
+  });
   expect(await run(store, 'key remove second --yes')).toMatchObject({ status: 0 });
   expect(await run(store, 'key remove second --yes')).toMatchObject({ status: 15 });
   expect(await run(store, 'key list')).toMatchObject({ status: 0 });
