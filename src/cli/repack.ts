@@ -42,8 +42,8 @@ export const command: Command = {
     const question = `Write ${bytesText(plan.writeBytes)} to the target?`;
     if (!(await context.confirm(question))) throw answeredNo();
     const report = await carryOut(context, config);
-    // Somebody else was faster: there is nothing to do any more.
-    if (!context.json && report.snapshot === null) await printPlan(context, report);
+    if (!context.json && report.snapshot === null)
+      await context.out('nothing to do any more: meanwhile there are no small packs of past months left');
     await printSummary(context, report, { isDryRun });
     return 0;
   },
@@ -58,8 +58,10 @@ async function carryOut(context: CommandContext, config: Config): Promise<Repack
     readingFolder(folder, async () => askDaemon(host, folder, asked, { signal, onEvent })),
   );
   if (byDaemon !== undefined) {
-    if (!context.json) context.err('the daemon that holds the local folder has done it');
-    return repackOf(byDaemon);
+    const report = repackOf(byDaemon);
+    if (!context.json && report.snapshot !== null)
+      context.err('the daemon that holds the local folder has done it');
+    return report;
   }
   await using held = new AsyncDisposableStack();
   held.use(await holdLocalFolder(context, config, 'repack'));

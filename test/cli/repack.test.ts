@@ -75,6 +75,16 @@ test('repack shows what it costs, asks, leaves it to whoever holds the folder, a
     expect(refused).toMatchObject({ status });
     expect(JSON.parse(refused.stdout).error.hint).toMatch(hint);
   }
+  {
+    // A cycle of the daemon was faster.
+    const left = { months: [], warnings: [], snapshot: null, base: 'b', packsBefore: 1, packsAfter: 1 };
+    const serve: Serve = async (_, reply) => reply({ repack: left });
+    await using held = new AsyncDisposableStack();
+    held.use(await LocalFolder.open(systemHost, store.local, { instance: 'main', serve }));
+    const { status, stdout, stderr } = await repack('--yes');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/until they expire.*\nnothing to do any more: .*\n$/);
+  }
   const done = await repack('--yes', '--json');
   expect(done).toMatchObject({ status: 0 });
   expect(summary(done)).toMatchObject({ packsAfter: plan['packsAfter'], snapshot: expect.any(String) });
