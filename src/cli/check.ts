@@ -14,7 +14,7 @@ import {
   warn,
   type Finding,
 } from './findings.ts';
-import { lookAtRepository, lookAtSchedule, lookForRestores } from './health.ts';
+import { lookAtCycles, lookAtRepository, lookForRestores } from './health.ts';
 
 export const command: Command = {
   name: 'check',
@@ -60,10 +60,7 @@ async function findingsOf(context: CommandContext, config: Config): Promise<Find
     ...(await lookForRestores(context, folder)),
     ...(config.repository.dir === undefined
       ? []
-      : [
-          await look('schedule', () => lookAtSchedule(context, config)),
-          ...(await lookAtRepository(context, config)),
-        ]),
+      : [...(await lookAtCycles(context, config)), ...(await lookAtRepository(context, config))]),
   ];
 }
 

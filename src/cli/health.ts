@@ -8,19 +8,24 @@ import type { Overview } from '../snapshot/snapshot.ts';
 import type { OrderResult } from '../target/target.ts';
 import type { CommandContext } from './command.ts';
 import { drillFindings } from './drills.ts';
+import { holdFindings } from './expiry.ts';
 import { fail, failureOf, ok, warn, type Finding } from './findings.ts';
 import { askTarget, recall } from './repository.ts';
 import { isUnfinished } from './restores.ts';
 import { agoText, longText, momentText } from './times.ts';
 
-/** Whether cycles keep their schedule, by what this installation remembers. */
-export async function lookAtSchedule(context: CommandContext, config: Config): Promise<Finding> {
-  const { host } = context;
-  const memory = await recall(context, config);
-  return scheduleFinding(memory, config, host.clock.nowMs());
+/** Whether cycles keep their schedule, and what holds expiry, by what this installation remembers. */
+export async function lookAtCycles(context: CommandContext, config: Config): Promise<Finding[]> {
+  try {
+    const memory = await recall(context, config);
+    const nowMs = context.host.clock.nowMs();
+    return [scheduleFinding(memory, config, nowMs), ...holdFindings(memory, nowMs)];
+  } catch (error) {
+    return [failureOf('schedule', error)];
+  }
 }
 
-export function scheduleFinding(memory: Memory | undefined, config: Config, nowMs: number): Finding {
+function scheduleFinding(memory: Memory | undefined, config: Config, nowMs: number): Finding {
   const what = 'schedule';
   if (memory === undefined) {
     return warn(

@@ -15,13 +15,7 @@ import {
   verdict,
   type Finding,
 } from './findings.ts';
-import {
-  keyProblemFindings,
-  lookAtSchedule,
-  lookForRestores,
-  snapshotFindings,
-  spaceText,
-} from './health.ts';
+import { keyProblemFindings, lookAtCycles, lookForRestores, snapshotFindings, spaceText } from './health.ts';
 import { printTopics, rowDocument, topicDocument } from './list.ts';
 import { askTarget, recall } from './repository.ts';
 import { agoText } from './times.ts';
@@ -50,7 +44,7 @@ export const command: Command = {
     const findings: Finding[] = [
       ...(config.local.dir === undefined
         ? []
-        : [await lookAtSchedule(context, config), ...(await lookForRestores(context, config.local.dir))]),
+        : [...(await lookAtCycles(context, config)), ...(await lookForRestores(context, config.local.dir))]),
       ...(failure === undefined ? [] : [failure]),
       ...(overview === undefined
         ? []

@@ -22,7 +22,14 @@ const schema = z.object({
       message: z.string().optional(),
     })
     .nullable(),
-  lastSuccess: z.object({ atMs: count, id: z.string() }).nullable(),
+  lastSuccess: z
+    .object({
+      atMs: count,
+      id: z.string(),
+      /** Why nothing expired in it. */
+      held: z.array(z.object({ kind: z.string(), text: z.string() })).optional(),
+    })
+    .nullable(),
 });
 
 export type Memory = Readonly<z.infer<typeof schema>>;

@@ -1,16 +1,13 @@
 /** One cycle: from closed local segments to a published snapshot, and what is let go of afterwards. */
-import { firstError, messageOf, VarveError, type ErrorCode } from '../errors.ts';
-import { codeOf, isDiskFull, type Clock } from '../host/host.ts';
+import { messageOf } from '../errors.ts';
+import type { Clock } from '../host/host.ts';
 import {
-  readMemory,
   sweepPacks,
   writeMark,
-  writeMemory,
   type Manifest,
   type Memory,
   asHead,
   type OpenedHead,
-  type OpenedManifest,
   type Pack,
   nextAccess,
 } from '../repository/repository.ts';
@@ -22,17 +19,11 @@ import { openGround, rotationOf, sourceFacts, type CyclePorts, type Ground } fro
 import { nextExpired, nextRows } from './incarnations.ts';
 import type { MissingPack } from './link.ts';
 import { publish } from './publish.ts';
+import { codeToNote, remember, standingHolds, type Course, type Given } from './remember.ts';
 import { reportOf } from './report.ts';
 import type { CycleReport, CycleRequest, SnapshotSettings } from './request.ts';
 import { assertNewest, carryOutRotation, letGoOfMarks, type RotatePlan } from './rotate.ts';
-import { latestNow } from '../schedule/schedule.ts';
 import { stage, type Staged } from './stage.ts';
-
-/** What of a cycle is to be remembered, as far as it came. */
-interface Course {
-  ground?: Ground;
-  published?: OpenedManifest;
-}
 
 /** Runs a cycle and notes how it went, whichever way it went. */
 export async function runCycle(
@@ -55,16 +46,6 @@ export async function runCycle(
     throw error;
   }
 }
-
-/** What the operating system refuses is told by the parent as the target's, and is to be noted as that, too. */
-function codeToNote(thrown: unknown): ErrorCode {
-  const error = firstError(thrown);
-  if (error instanceof VarveError) return error.code;
-  if (isDiskFull(error)) return 'no-space';
-  return codeOf(error) === undefined ? 'failed' : 'target-unusable';
-}
-
-type Given = Pick<Ground, 'settings' | 'request' | 'ports' | 'beganMs'>;
 
 async function run(given: Given, course: Course): Promise<CycleReport> {
   const { host } = given.ports;
@@ -91,6 +72,7 @@ async function run(given: Given, course: Course): Promise<CycleReport> {
   const checked = await recheck(ground, catalog, staged.links.missing);
   phases.begin('rotate');
   const rotation = rotationOf(ground, catalog);
+  course.held = standingHolds(ground, rotation);
   assertNewest(rotation.plan, published.manifest.id);
   const isWhole = checked.damaged.length === 0 && staged.links.missing.length === 0;
   const assertLocked = async (): Promise<void> => ground.lock.assertHeld();
@@ -205,34 +187,6 @@ async function recheck(
     ports.emit({ type: 'pack-damaged', pack: pack.path, problem });
   for (const pack of result.checked) checks.note(pack, atMs);
   return result;
-}
-
-/** Notes in the local memory how it went. */
-async function remember(
-  { settings, request, ports, beganMs }: Given,
-  { ground, published }: Course,
-  attempt: NonNullable<Memory['lastAttempt']>,
-): Promise<void> {
-  const { host } = ports;
-  const known = await readMemory(host, request.localFolder);
-  const repository = ground?.repository.identity.repository ?? known?.repository ?? '';
-  const nowMs = host.clock.nowMs();
-  const isRight = published !== undefined && request.accept.clock;
-  const success = published === undefined ? known?.lastSuccess : { atMs: beganMs, id: published.manifest.id };
-  await writeMemory(host, request.localFolder, {
-    // One that was refused is not adopted.
-    repository: published === undefined ? (known?.repository ?? '') : repository,
-    instance: settings.instance,
-    newest: published === undefined ? (known?.newest ?? null) : newestOf(published),
-    latestNowMs: isRight ? nowMs : latestNow(nowMs, known?.latestNowMs),
-    sinceMs: isRight ? Math.min(known?.sinceMs ?? beganMs, beganMs) : (known?.sinceMs ?? beganMs),
-    lastAttempt: attempt,
-    lastSuccess: success ?? null,
-  });
-}
-
-function newestOf({ manifest, digest }: OpenedManifest): NonNullable<Memory['newest']> {
-  return { id: manifest.id, seq: manifest.seq, digest };
 }
 
 /** How long each part of a cycle took. */

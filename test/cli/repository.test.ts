@@ -98,6 +98,24 @@ test('info and check tell a healthy backup, and what is wrong with one that is n
   });
 });
 
+test('check and info tell what held expiry in the last cycle, until one that nothing held', async () => {
+  await using at = await published();
+  const { store } = at;
+  const payments = store.topics.get('payments');
+  store.topics.delete('payments');
+  await store.cycle();
+  const held =
+    /^warn expiry: nothing expired in the last cycle, .* ago: topics vanished.*: payments\n +hint: .*--accept-shrink$/m;
+  for (const command of ['check', 'info'])
+    expect(await run(store, command), command).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(held),
+    });
+  if (payments !== undefined) store.topics.set('payments', payments);
+  await store.cycle();
+  expect((await run(store, 'check')).stdout).not.toContain('expiry');
+});
+
 test('check ends with the code of a last attempt that failed, until one succeeds', async () => {
   await using at = await published();
   const memory = join(at.store.local, 'repository.json');

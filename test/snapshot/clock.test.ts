@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openManifest, readMarks, snapshotFolder, writeMark } from '../../src/repository/repository.ts';
+import {
+  openManifest,
+  readMarks,
+  readMemory,
+  snapshotFolder,
+  writeMark,
+} from '../../src/repository/repository.ts';
 import { SnapshotSource, type CycleReport } from '../../src/snapshot/snapshot.ts';
 import { FaultyDisk } from '../host/faulty-disk.ts';
 import { dayMs, keyOf, november, Store } from './given.ts';
@@ -215,9 +221,13 @@ test('with the clock a year ahead archive.keep lets go of no data, in no cycle, 
   for (const report of ahead)
     expect(report.warnings).toEqual([expect.stringMatching(/365|36\d days ahead.*--accept-clock/)]);
   expect(await Promise.all(ahead.map(packs))).toEqual([4, 5, 6]);
+  const noted = async (): Promise<unknown> =>
+    (await readMemory(timed.store.host, timed.store.local))?.lastSuccess?.held;
+  expect(await noted()).toMatchObject([{ kind: 'clock-ahead' }]);
 
   const right = await timed.store.cycle({ accept: { ...nothing, clock: true } });
   expect(right.warnings).toEqual([]);
+  expect(await noted()).toEqual([]);
   expect(await packs(right)).toBe(3); // those of the year that was, in their own month
 });
 
