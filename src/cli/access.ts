@@ -9,8 +9,8 @@ interface Part {
 
 /** That they are there; Kafka tells the names of SCRAM users, never their secrets. */
 export function accessText(access: SavedAccess): string {
-  const parts = partsOf(access).map(({ name, part }) =>
-    part === null ? `no ${name}` : `${part.rows.length} ${name}`,
+  const parts = partsOf(access).map(({ name, one, part }) =>
+    part === null ? `no ${name}` : `${part.rows.length} ${part.rows.length === 1 ? one : name}`,
   );
   return `${parts.join(', ')} (not put back by a restore)`;
 }
@@ -28,12 +28,12 @@ function partsOf({
   acls,
   scramUsers,
   quotas,
-}: SavedAccess): { name: string; part: Part | null; note?: string }[] {
+}: SavedAccess): { name: string; one: string; part: Part | null; note?: string }[] {
   const users = scramUsers && { ...scramUsers, rows: [...new Set(scramUsers.rows.map(({ user }) => user))] };
   return [
-    { name: 'access list entries', part: acls },
-    { name: 'SCRAM users', part: users, note: '; Kafka tells no secrets' },
-    { name: 'quotas', part: quotas },
+    { name: 'access list entries', one: 'access list entry', part: acls },
+    { name: 'SCRAM users', one: 'SCRAM user', part: users, note: '; Kafka tells no secrets' },
+    { name: 'quotas', one: 'quota', part: quotas },
   ];
 }
 

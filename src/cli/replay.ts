@@ -69,6 +69,12 @@ export interface Telling {
   readonly warn: (message: string) => void;
 }
 
+interface Begun {
+  id?: string;
+  /** Undefined where no group is set. */
+  groupsTo?: RestoreRequest['groupsTo'] | undefined;
+}
+
 /** `name` is the command's; `find` is given a way to warn that goes into the log as well. */
 export async function replay(
   context: CommandContext,
@@ -88,7 +94,7 @@ export async function replay(
   });
   const progress = newProgress();
   const shown = showRestore(context, { status, progress, log });
-  const begun: { id?: string } = {};
+  const begun: Begun = {};
   let report: RestoreReport | undefined;
   let openedBytes = 0;
   try {
@@ -107,7 +113,7 @@ export async function replay(
   }
   await shown.stop();
   if (report === undefined) return 0;
-  return await tell(context, { report, openedBytes, log });
+  return await tell(context, { report, openedBytes, log, begun });
 }
 
 function optionsOf(context: CommandContext, name: string): RestoreOptions {
@@ -130,7 +136,7 @@ function portsOf(
     status: StatusLine;
     shown: ShownRestore;
     log: RestoreLog;
-    begun: { id?: string };
+    begun: Begun;
   },
 ): Omit<RestorePorts, 'warn'> {
   const { config, target, sources, progress, status, shown, log, begun } = o;
@@ -146,6 +152,7 @@ function portsOf(
     progress,
     async onPlan(plan, goesOn) {
       status.clear();
+      begun.groupsTo = plan.groups[0]?.to;
       const lines = planLines(plan, goesOn);
       if (json) await context.out(JSON.stringify(planDocument(plan, goesOn)));
       else for (const line of lines) await context.out(line);
@@ -224,14 +231,15 @@ async function fail(
 
 async function tell(
   context: CommandContext,
-  { report, openedBytes, log }: { report: RestoreReport; openedBytes: number; log: RestoreLog },
+  o: { report: RestoreReport; openedBytes: number; log: RestoreLog; begun: Begun },
 ): Promise<number> {
+  const { report, openedBytes, log, begun } = o;
   const failed = report.topics.filter(({ problem }) => problem !== null);
   const document = reportDocument(report, openedBytes);
   const path = context.args.string('report');
   if (path !== undefined) await writeReport(context, path, document);
   const last = `${failed.length === 0 ? 'RESTORED' : 'NOT RESTORED'} ${report.id}`;
-  const lines = [...reportLines(report, openedBytes), ...nextSteps(report)];
+  const lines = [...reportLines(report, openedBytes), ...nextSteps(report, begun.groupsTo)];
   for (const line of [...lines, last]) log.add(line);
   if (context.json) await context.out(JSON.stringify(document));
   else for (const line of [...lines, last]) await context.out(line);

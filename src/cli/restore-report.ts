@@ -63,8 +63,8 @@ export function reportLines(report: RestoreReport, openedBytes: number): string[
   return lines;
 }
 
-/** Three lines, whatever happened. */
-export function nextSteps(report: RestoreReport): string[] {
+/** Three lines, whatever happened. `groupsTo` is where the groups were asked to be set, if not to their records. */
+export function nextSteps(report: RestoreReport, groupsTo: string | undefined): string[] {
   if (report.wasThere) return [];
   const failed = report.topics.filter(({ problem }) => problem !== null);
   if (failed.length > 0) {
@@ -79,9 +79,18 @@ export function nextSteps(report: RestoreReport): string[] {
   );
   return [
     'what to do now:',
-    '1. start the consumers: their groups stand at the records they were at; then the producers',
+    `1. start the consumers: ${standOfGroups(report, groupsTo)}; then the producers`,
     kept.length === 0
       ? '2. look at the lag of the groups, and at one record that you know'
       : `2. once the old records of ${kept.map(({ target }) => target).join(', ')} are not needed any more, set its retention again`,
   ];
+}
+
+function standOfGroups({ groups }: RestoreReport, groupsTo: string | undefined): string {
+  const left = groups.filter(({ problem }) => problem !== null);
+  if (left.length > 0)
+    return `but not those of ${left.map(({ group }) => group).join(', ')}, which were not set`;
+  if (groups.length === 0) return 'no group was set, so look first where theirs stand';
+  const isAtEnd = groupsTo === 'earliest' || groupsTo === 'latest';
+  return `their groups stand at ${isAtEnd ? `the ${groupsTo} of what was restored` : 'the records they were at'}`;
 }

@@ -54,6 +54,7 @@ export async function* tarMembers(
     if (byteLength > BigInt(isFile ? o.memberBytesMax : 0))
       throw walk.bad(`${named(name)} claims ${byteLength} bytes`);
     const position = walk.skip(Number(byteLength), name);
+    if (!isFile && isHere(name)) continue;
     yield {
       name: name.replace(/^\.\//, '') + (isFile || name.endsWith('/') ? '' : '/'),
       position,
@@ -61,6 +62,11 @@ export async function* tarMembers(
     };
   }
   if (Object.keys(extra).length > 0) throw walk.bad('a name without its member');
+}
+
+/** The folder itself that was packed, as `tar cf x.tar .` has it first. */
+function isHere(name: string): boolean {
+  return name === '.' || name === './';
 }
 
 interface Header {

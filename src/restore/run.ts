@@ -183,14 +183,15 @@ class Restore {
   /** The groups that are left as they are because they are active, where that was asked for. */
   async #activeOrRefused(groups: readonly GroupPlan[], topics: readonly TopicPlan[]): Promise<ActiveGroup[]> {
     const active = await this.#activeGroups(groups, topics);
-    if (active.length > 0 && !this.#request.skipActiveGroups) throw activeRefused(active, noGroupsHint);
+    // Members at a topic that is there are in the way whether their group is set or not.
+    const hint = topics.some(isReplaced) ? '' : '; --no-groups touches none';
+    if (active.length > 0 && !this.#request.skipActiveGroups) throw activeRefused(active, hint);
     return active;
   }
 
   async #activeGroups(groups: readonly GroupPlan[], topics: readonly TopicPlan[]): Promise<ActiveGroup[]> {
     const { cluster, signal } = this.#ports;
-    const replaced = topics.filter(({ action }) => action !== 'create').map(({ target }) => target);
-    const touches = this.#request.groups !== 'none' || replaced.length > 0;
+    const touches = this.#request.groups !== 'none' || topics.some(isReplaced);
     if (!touches) return [];
     const found = await patiently(async () => cluster.groupNames({ signal }), this.#topicPorts());
     const names = new Set([...groups.map(({ group }) => group), ...found]);
@@ -274,7 +275,9 @@ class Restore {
   }
 }
 
-const noGroupsHint = '; --no-groups touches none';
+function isReplaced({ action }: TopicPlan): boolean {
+  return action !== 'create';
+}
 
 function mappedTopics(
   topics: readonly TopicPlan[],

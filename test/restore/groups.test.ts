@@ -141,7 +141,10 @@ test.each(protocols)(
       const aside = ['restore', '--topic', topic, '--to-topic', `${topic}.aside`, '--yes'];
       expect(await place.run(...aside)).toMatchObject({ status: 0 });
       const asked = await place.run(...aside.slice(0, 4), `${topic}.asked`, '--all-groups', '--yes');
-      expect(asked.status).toBe(18);
+      expect(asked).toMatchObject({
+        status: 18,
+        stderr: expect.stringContaining('--no-groups touches none'),
+      });
     }
     expect(await place.run(...words)).toMatchObject({ status: 0 });
     expect(await standOf(java, mid)).toEqual([`${topic}/0@5 half way`, `${topic}/1@12 half way`]);
@@ -162,6 +165,7 @@ test('a group without offsets whose consumer has subscribed to the topic is in t
   expect(consumer.isRunning()).toBe(true);
   expect(refused.status).toBe(18);
   expect(refused.stderr).toContain('newcomer');
+  expect(refused.stderr).not.toContain('--no-groups');
 });
 
 test('--skip-active-groups leaves the active group as it is, sets the others, names it and ends with 3', async () => {

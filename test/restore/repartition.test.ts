@@ -95,6 +95,7 @@ test('into another number of partitions: every record once, where its key belong
   expect(end).toMatchObject({ status: 0, stdout: expect.stringMatching(/\nRESTORED \S+\n$/) });
   expect(end.stdout).toContain('from 3 partitions into 5');
   expect(end.stdout).toContain('none is set on spread; --groups-to earliest or latest');
+  expect(end.stdout).toContain('start the consumers: no group was set');
   const after = await consumed(topic);
   expect(byKey(after)).toEqual(byKey(before));
   expect(after).toHaveLength(records.length);
