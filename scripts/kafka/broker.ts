@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { knownBrokers } from './probe.ts';
 
@@ -19,12 +19,14 @@ export type BrokerPlan = {
   readonly clusterFolder: string;
   readonly javaArgs: readonly string[];
   readonly formatArgs: readonly string[];
+  /** Added to its properties when it is started again. */
+  readonly propertiesAgain: string;
 };
 
-const readyWithinMs = 60_000;
-const answerWithinMs = 2_000;
+const readyWithinMs = 180_000;
+const answerWithinMs = 10_000;
 const pollEveryMs = 25;
-const stopWithinMs = 30_000;
+const stopWithinMs = 60_000;
 
 export class KafkaBroker {
   readonly id: number;
@@ -51,6 +53,7 @@ export class KafkaBroker {
   async start(expected: readonly number[] = [this.id]): Promise<void> {
     if (this.#child !== undefined) throw new Error(`broker ${this.id} runs already, as process ${this.pid}`);
     const format = this.#formatted ? [] : this.#plan.formatArgs;
+    if (this.#formatted) await appendFile(this.#plan.propertiesFile, this.#plan.propertiesAgain);
     const output = openSync(this.#plan.logFile, 'a');
     const main = ['varve.BrokerMain', this.#plan.clusterFolder, this.#plan.propertiesFile, ...format];
     // Detached: Ctrl-C goes to the whole process group of a terminal, and only the owner decides when a broker stops.

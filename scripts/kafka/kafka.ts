@@ -18,6 +18,7 @@ import { JavaClient, quietLogging } from './java-client.ts';
 import { makeKeys, type TlsFiles } from './keys.ts';
 import { freePorts } from './ports.ts';
 import {
+  backSoon,
   type BrokerLayout,
   type ListenerName,
   listenerNames,
@@ -161,6 +162,7 @@ async function startIn(folder: string, start: Start): Promise<Kafka> {
         clusterFolder: folder,
         javaArgs: [...jvm.broker, ...brokerJavaArgs(jars, options)],
         formatArgs: formatArgs({ clusterId, propertiesFile, credentials }),
+        propertiesAgain: layouts.length === 1 ? backSoon : '',
       });
     }),
   );

@@ -96,9 +96,9 @@ function identity(broker: BrokerLayout, brokers: readonly BrokerLayout[]): Recor
 function replication(brokerCount: number): Record<string, string> {
   const inSyncMin = String(Math.min(2, brokerCount));
   return {
-    // A killed broker may register again only when the controller has given its old session up. A single one has nobody
-    // to lose its partitions to while it is slow, so that wait can be short.
-    'broker.session.timeout.ms': brokerCount === 1 ? '1500' : '4000',
+    // A broker that is silent for so long leads nothing any more. On a machine that has much to do a single one, which
+    // has nobody to lead in its place, is to be left in peace; of three, tests wait for the next leader.
+    'broker.session.timeout.ms': brokerCount === 1 ? '30000' : '6000',
     'default.replication.factor': String(brokerCount),
     'min.insync.replicas': inSyncMin,
     'offsets.topic.replication.factor': String(brokerCount),
@@ -108,6 +108,12 @@ function replication(brokerCount: number): Record<string, string> {
     'share.coordinator.state.topic.min.isr': inSyncMin,
   };
 }
+
+/**
+ * For a single broker that was ended: it may register again only when the controller has given its old session up, and the
+ * controller is the one that starts with it.
+ */
+export const backSoon = 'broker.session.timeout.ms=1500\n';
 
 const quick = {
   'num.partitions': '1',

@@ -40,6 +40,7 @@ import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.ElectionNotNeededException;
+import org.apache.kafka.common.errors.InvalidReplicationFactorException;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.quota.ClientQuotaAlteration;
@@ -50,7 +51,7 @@ import org.apache.kafka.common.resource.ResourceType;
 
 /** Topics, configs, offsets, groups and ACLs. What it changes is in effect, on every broker it can ask, when it answers. */
 final class Administration {
-  private static final long PATIENCE_MS = 30_000;
+  private static final long PATIENCE_MS = 120_000;
 
   private final Admin admin;
 
@@ -63,7 +64,10 @@ final class Administration {
     short replicas = (short) params.path("replicationFactor").asInt(1);
     NewTopic created = new NewTopic(topic, params.path("partitions").asInt(1), replicas);
     created.configs(texts(params.path("configs")));
-    admin.createTopics(List.of(created)).all().get();
+    awaited(() -> {
+      admin.createTopics(List.of(created)).all().get();
+      return JSON.createObjectNode();
+    }, "topic " + topic + " to be made");
     JsonNode led = awaited(() -> {
       TopicDescription found = describe(topic);
       boolean isLed = found.partitions().stream().allMatch(p -> p.leader() != null && p.isr().size() == replicas);
@@ -108,7 +112,15 @@ final class Administration {
         new ConfigEntry(config.getKey(), config.getValue().isNull() ? null : config.getValue().asText()),
         config.getValue().isNull() ? AlterConfigOp.OpType.DELETE : AlterConfigOp.OpType.SET)));
     admin.incrementalAlterConfigs(Map.of(topic, changes)).all().get();
-    return JSON.createObjectNode();
+    return awaited(() -> {
+      JsonNode now = describeConfigs(params);
+      boolean isSo = changes.stream().allMatch(change -> {
+        JsonNode value = now.get(change.configEntry().name());
+        String wanted = change.configEntry().value();
+        return value == null ? wanted == null : value.asText().equals(wanted);
+      });
+      return isSo ? JSON.createObjectNode() : null;
+    }, "configs " + changes + " of " + topic);
   }
 
   JsonNode describeConfigs(JsonNode params) throws Exception {
@@ -287,7 +299,10 @@ final class Administration {
     return texts;
   }
 
-  /** The first answer that is not null; an unknown topic is no answer yet, since brokers learn of it one by one. */
+  /**
+   * The first answer that is not null. An unknown topic is no answer yet, since brokers learn of it one by one; nor are too
+   * few brokers for the replicas, since one that was slow for a moment is none until it is back.
+   */
   static JsonNode awaited(Callable<JsonNode> attempt, String what) throws Exception {
     long deadline = System.nanoTime() + PATIENCE_MS * 1_000_000;
     while (true) {
@@ -297,7 +312,8 @@ final class Administration {
           return answer;
         }
       } catch (ExecutionException early) {
-        if (!(early.getCause() instanceof UnknownTopicOrPartitionException)) {
+        if (!(early.getCause() instanceof UnknownTopicOrPartitionException
+            || early.getCause() instanceof InvalidReplicationFactorException)) {
           throw early;
         }
       }

@@ -24,7 +24,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * position, which also passes control batches, aborted records and holes, and never by a timeout.
  */
 final class Consuming {
-  private static final long PATIENCE_MS = 60_000;
+  private static final long PATIENCE_MS = 120_000;
   private static final long ANSWER_CHARS_MAX = 100_000_000;
 
   private interface Sink {
