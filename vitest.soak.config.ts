@@ -6,6 +6,7 @@ export default defineConfig({
     include: ['test/soak/**/*.test.ts'],
     testTimeout: 1_800_000,
     hookTimeout: 1_800_000,
+    expect: { poll: { timeout: 120_000 } },
     maxWorkers: 1,
   },
 });

@@ -119,7 +119,7 @@ describe('a shared connection', () => {
     stop.abort();
 
     expect(await committing).toMatchObject({ code: 'interrupted' });
-    expect(performance.now() - beganMs).toBeLessThan(2000);
+    expect(performance.now() - beganMs).toBeLessThan(8000);
   });
 
   test('to a broker that is gone does not keep metadata from being asked of another', async () => {

@@ -79,7 +79,7 @@ export function from(topicId: string, offset: bigint, more: Partial<FetchPartiti
 
 /** Tries again what the broker says will pass, such as a coordinator that is not there yet. */
 export async function eventually<T>(operation: () => Promise<T>): Promise<T> {
-  const untilMs = Date.now() + 30_000;
+  const untilMs = Date.now() + 120_000;
   for (;;) {
     try {
       return await operation();

@@ -144,7 +144,7 @@ describe('saved groups', () => {
     await using ofAlice = await asAlice();
 
     await expect
-      .poll(async () => named(await ofAlice.savedGroups(all), 'hidden')?.failure, { timeout: 10_000 })
+      .poll(async () => named(await ofAlice.savedGroups(all), 'hidden')?.failure)
       .toMatchObject({ code: 'kafka-refused', message: expect.stringContaining('group hidden') });
 
     const saved = await ofAlice.savedGroups(all);
@@ -165,7 +165,7 @@ describe('topic configs', () => {
 
     // A change reaches the brokers one after the other.
     await expect
-      .poll(async () => (await cluster.topicConfigs(['configured']))[0]?.configs, { timeout: 10_000 })
+      .poll(async () => (await cluster.topicConfigs(['configured']))[0]?.configs)
       .toContainEqual({ name: 'segment.bytes', value: '2000000' });
     const [configured, plain] = await cluster.topicConfigs(['configured', 'read']);
 
@@ -178,7 +178,7 @@ describe('topic configs', () => {
       ],
     });
     await expect
-      .poll(async () => java.describeConfigs('configured'), { timeout: 10_000 })
+      .poll(async () => java.describeConfigs('configured'))
       .toMatchObject({ 'segment.bytes': '2000000' });
     expect(plain).toEqual({ topic: 'read', configs: [] });
   });
@@ -213,7 +213,7 @@ describe('access', () => {
     await java.setQuota({ clientId: null, user: 'bob', quota, bytesPerSecond: 200 });
 
     await expect
-      .poll(async () => cluster.access(), { timeout: 10_000 })
+      .poll(async () => cluster.access())
       .toMatchObject({
         acls: { rows: expect.arrayContaining([expect.objectContaining({ operation: 'DescribeConfigs' })]) },
         quotas: { rows: [{}, {}] },
@@ -255,7 +255,7 @@ describe('access', () => {
       await java.setAcl({ cluster: 'kafka-cluster', username: 'alice', permission: 'DENY', operation });
     await using ofAlice = await asAlice();
     await expect
-      .poll(async () => ofAlice.access(), { timeout: 10_000 })
+      .poll(async () => ofAlice.access())
       .toEqual({
         acls: {
           refusal: expect.stringMatching(/^access lists: .*CLUSTER_AUTHORIZATION_FAILED.*grant.*DESCRIBE/),

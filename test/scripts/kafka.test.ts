@@ -174,9 +174,10 @@ describe('one broker with TLS and SASL', () => {
     const java = await kafka.java();
     const broker = onlyBroker(kafka);
     broker.suspend();
+    await expect.poll(() => processState(broker.pid)).toBe('T');
     let answered = false;
     const answer = java.listOffsets('kept').then(() => (answered = true));
-    await expect.poll(() => processState(broker.pid)).toBe('T');
+    await new Promise(setImmediate);
     expect(answered).toBe(false);
     broker.resume();
     await expect(answer).resolves.toBe(true);
@@ -206,8 +207,8 @@ describe('when the owner is killed', () => {
     const exited = once(owner, 'exit');
     owner.kill('SIGKILL');
     await exited;
-    await expect.poll(() => isAlive(pid), { timeout: 20_000 }).toBe(false);
-    await expect.poll(() => existsSync(folder), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => isAlive(pid)).toBe(false);
+    await expect.poll(() => existsSync(folder)).toBe(false);
   });
 });
 

@@ -20,7 +20,7 @@ afterAll(() => kafka.stop());
 
 test(
   `killed under load, and the broker with it: each record is saved once and no commit is ahead of the files (seed ${seed})`,
-  { timeout: 60_000 + rounds * 20_000 },
+  { timeout: 120_000 + rounds * 60_000 },
   async () => {
     const random = seededRandom(seed);
     const java = await kafka.java();

@@ -126,7 +126,7 @@ test('an answer that trickles for ever is given up', async () => {
       },
     },
     isLost('times that long'),
-    { requestTimeoutMs: 100 },
+    { requestTimeoutMs: 500 },
   );
 });
 

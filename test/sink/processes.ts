@@ -15,7 +15,7 @@ import type { Backup } from './backup.ts';
 // The program itself and not its launcher: on an older Node that would start it as a child, which outlives a kill.
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const pollEveryMs = 20;
-const conditionWithinMs = 60_000;
+const conditionWithinMs = 180_000;
 
 export interface LogLine {
   readonly event: string;

@@ -6,7 +6,7 @@ import { brokerOf, restoreHere, Saved, untilRestored } from '../restore/under-fi
 let kafka: Kafka;
 let java: JavaClient;
 beforeAll(async () => {
-  kafka = await startKafka({ brokers: 3, properties: { 'broker.session.timeout.ms': '6000' } });
+  kafka = await startKafka({ brokers: 3 });
   java = await kafka.java();
 });
 afterAll(() => kafka.stop());

@@ -59,7 +59,7 @@ test('while the target hangs the sink goes on, health answers, no second child s
     mode: 'follow',
     emit,
     signal: stopping.signal,
-    stuckMs: 4000, // on a machine that is busy a child is silent for two seconds
+    stuckMs: 12_000, // on a machine that is busy a child is silent for seconds
   });
   await using http = await serveHttp({ host: '127.0.0.1', port: 0, facts: opened.facts });
   const { sink } = opened;
