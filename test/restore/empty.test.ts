@@ -5,7 +5,7 @@ import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kaf
 import { varveHere } from '../cli/here.ts';
 import { until } from '../sink/processes.ts';
 import { backedUp, type Place } from './place.ts';
-import { givenRecords, restoreIds, Running } from './process.ts';
+import { givenRecords, restoreIds, Running, runsUntil } from './process.ts';
 import { seeGroup, seeTopic, type SeenTopic } from './zoo.ts';
 
 // What a restore does; what its child process is for, the restores that are killed and held up show.
@@ -65,7 +65,7 @@ test('a batch that is larger than the files of the topic may be by now comes bac
   const topic = 'small-files';
   await java.createTopic({ topic, configs: { 'max.message.bytes': '3000000' } });
   const records = ['a', 'b'].map((key) => ({ key, value: key.repeat(700_000) }));
-  await java.produce({ topic, records, batchSize: 3_000_000, lingerMs: 300 });
+  await java.produce({ topic, records, batchSize: 3_000_000, lingerMs: 60_000 });
   const configs = { 'max.message.bytes': '3000000', 'segment.bytes': '1048576' };
   await java.alterConfigs({ topic, configs });
   await using place = await backedUp(kafka, topic);
@@ -190,13 +190,12 @@ async function expectBehind({ topic, records, configs }: SeenTopic, base: bigint
   expect(found.configs).toEqual(configs);
 }
 
+/** The restore stands still then. */
 async function reached(running: Running, topic: string, latest: bigint): Promise<void> {
-  await running.planned();
-  await until(`${topic} ends at ${latest}`, async () => {
+  await runsUntil(`${topic} ends at ${latest}`, running, async () => {
     const rows = await java.listOffsets(topic);
-    return !running.isRunning || rows.every((row) => row.latest >= latest);
+    return rows.every((row) => row.latest >= latest);
   });
-  expect(running.isRunning, running.stderr).toBe(true);
 }
 
 test('--empty killed anywhere, the same command goes on behind the offsets that the topic ended at', async () => {
@@ -240,6 +239,7 @@ test('a producer that writes after the plan: nothing of it is lost unsaved, and 
     await using running = Running.start(place, ...emptying(topic, ...slowly));
     await reached(running, topic, perPartition + 1n);
     await write(topic, 1, 'from elsewhere');
+    running.signal('SIGCONT');
     const end = await running.ended();
     expect(end, end.stderr).toMatchObject({ status: 6, stdout: isStopped });
     expect(end.stdout).toContain(`somebody else writes into ${topic}, partition 1`);

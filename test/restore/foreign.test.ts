@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
-import { until } from '../sink/processes.ts';
 import { placeFor, type Place } from './place.ts';
-import { expectSame, givenRecords, Running, writtenTo } from './process.ts';
+import { expectSame, givenRecords, Running, runsUntil, writtenTo } from './process.ts';
 
 // What a restore does; what its child process is for, the restores that are killed and held up show.
 vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
@@ -45,7 +44,6 @@ async function givenHalfWay(
   expect(await place.json('backup')).toMatchObject({ status: 0 });
   for (const topic of topics) await java.deleteTopic(topic);
   const running = Running.start(place, 'restore', '--all-topics', '--yes', ...slowly);
-  await running.planned();
   for (const topic of topics)
     await runsUntil(`${topic} is a third through`, running, async () => {
       return (await writtenTo(java, topic)) >= BigInt(count / 3);
@@ -59,17 +57,6 @@ async function givenHalfWay(
       await place[Symbol.asyncDispose]();
     },
   };
-}
-
-/** It runs for a moment between two looks and stands still behind the last: how fast the machine is does not matter. */
-async function runsUntil(what: string, running: Running, isSo: () => Promise<boolean>): Promise<void> {
-  await until(what, async () => {
-    running.signal('SIGSTOP');
-    if (!running.isRunning || (await isSo())) return true;
-    running.signal('SIGCONT');
-    return false;
-  });
-  expect(running.isRunning, running.stderr).toBe(true);
 }
 
 test('a producer that writes into the topic meanwhile: stopped with 6, topic and partition named', async () => {

@@ -7,6 +7,7 @@ import type { CommandEnd } from '../../scripts/demo/varve.ts';
 import type { JavaClient } from '../../scripts/kafka/kafka.ts';
 import { systemHost } from '../../src/host/host.ts';
 import { readJournals } from '../../src/restore/restore.ts';
+import { until } from '../sink/processes.ts';
 import type { Place } from './place.ts';
 
 // The program itself and not its launcher: on an older Node that would start it as a child, which outlives a kill.
@@ -81,6 +82,18 @@ export class Running implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }
+}
+
+/** It runs for a moment between two looks and stands still behind the last: how fast the machine is does not matter. */
+export async function runsUntil(what: string, running: Running, isSo: () => Promise<boolean>): Promise<void> {
+  await running.planned();
+  await until(what, async () => {
+    running.signal('SIGSTOP');
+    if (!running.isRunning || (await isSo())) return true;
+    running.signal('SIGCONT');
+    return false;
+  });
+  expect(running.isRunning, running.stderr).toBe(true);
 }
 
 /** Records that no codec makes smaller, in many small batches, and what a Java consumer sees of them. */

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { placeFor, type Place } from './place.ts';
-import { givenRecords, Running, writtenTo } from './process.ts';
+import { givenRecords, Running, runsUntil, writtenTo } from './process.ts';
 
 // What a restore does; what its child process is for, the restores that are killed and held up show.
 vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
@@ -21,7 +21,7 @@ afterAll(() => kafka.stop());
 const isRestored: unknown = expect.stringMatching(/\nRESTORED \S+\n$/);
 
 async function write(topic: string, values: readonly string[], partition = 0): Promise<void> {
-  await java.produce({ topic, records: values.map((value) => ({ partition, value })), lingerMs: 50 });
+  await java.produce({ topic, records: values.map((value) => ({ partition, value })), lingerMs: 60_000 });
 }
 
 async function givenTopic(topic: string, values: readonly string[] = ['a', 'b', 'c']): Promise<string> {
@@ -351,13 +351,13 @@ test('a producer that writes into the topic meanwhile is named: 6, NOT RESTORED,
   await using place = await backedUp('intruder');
   await java.deleteTopic('intruder');
   const words = ['restore', '--topic', 'intruder', '--yes'];
-  const running = place.run(...words, '--throttle', '600kB/s');
+  const running = place.run(...words, '--throttle', '200kB/s');
   await vi.waitFor(
     async () => {
       const [row] = await java.listOffsets('intruder');
       expect(row?.latest).toBeGreaterThan(0n);
     },
-    { timeout: 20_000, interval: 50 },
+    { timeout: 120_000, interval: 50 },
   );
   await write('intruder', ['intruder']);
   const end = await running;
@@ -465,8 +465,7 @@ test('what was accepted as missing is told to the end, also where the restore wa
   const words = ['restore', '--topic', topic, '--to-topic', target, '--accept-missing', '--yes'];
   {
     await using running = Running.start(place, ...words, '--throttle', '500kB/s');
-    const written = async (): Promise<bigint> => writtenTo(java, target);
-    await expect.poll(written, { timeout: 30_000, interval: 20 }).toBeGreaterThan(0n);
+    await runsUntil('some of it is written', running, async () => (await writtenTo(java, target)) > 0n);
     await running.kill();
   }
   expect(await writtenTo(java, target)).toBeLessThan(3000n);

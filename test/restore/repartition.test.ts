@@ -2,8 +2,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { partitionOfKey } from '../../src/restore/partitioner.ts';
 import { placeFor } from './place.ts';
-import { Running, writtenTo } from './process.ts';
-import { until } from '../sink/processes.ts';
+import { Running, runsUntil, writtenTo } from './process.ts';
 
 // What a restore does; what its child process is for, the restores that are killed and held up show.
 vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
@@ -172,7 +171,7 @@ test('killed in the middle, the same command goes on, and no record comes twice'
   const words = ['restore', '--topic', topic, '--repartition', '4', '--yes'];
   {
     await using running = Running.start(place, ...words, '--throttle', '20kB/s');
-    await until('some of it is written', async () => (await writtenTo(java, topic)) >= 100n);
+    await runsUntil('some of it is written', running, async () => (await writtenTo(java, topic)) >= 100n);
     await running.kill();
   }
   const written = await writtenTo(java, topic);
