@@ -13,7 +13,7 @@ export async function givenTopic(java: JavaClient, topic: string): Promise<{ mid
     value: `${index}`,
     timestamp: startMs + Math.floor(index / 2) * 60_000,
   }));
-  await java.produce({ topic, records, lingerMs: 100 });
+  await java.produce({ topic, records, lingerMs: 60_000 });
   const [mid, end] = [`${topic}.mid`, `${topic}.end`];
   await commit(java, { group: mid, topic, offsets: [5n, 12n], metadata: 'half way' });
   await commit(java, { group: end, topic, offsets: [perPartition, perPartition] });

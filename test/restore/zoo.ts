@@ -100,7 +100,7 @@ async function makeCodec(java: JavaClient, codec: (typeof codecs)[number]): Prom
     ),
   );
   // One batch of all of them, then some in batches of their own.
-  await java.produce({ topic, records, compression: codec, lingerMs: 300 });
+  await java.produce({ topic, records, compression: codec, lingerMs: 60_000 });
   await java.produce({ topic, records: records.slice(0, 12), compression: codec, batchSize: 0 });
 }
 
@@ -110,7 +110,7 @@ async function makeTransactions(java: JavaClient): Promise<void> {
   await java.createTopic({ topic, partitions: 2, configs: { 'min.insync.replicas': '1' } });
   for (const [round, outcome] of ['commit', 'abort', 'commit', 'abort'].entries()) {
     const transactionalId = `zoo-${outcome}`;
-    await java.beginTransaction({ transactionalId, lingerMs: 100 });
+    await java.beginTransaction({ transactionalId, lingerMs: 60_000 });
     await java.produce({ topic, transactionalId, records: both(`${outcome} ${round}`, 10) });
     await java.produce({ topic, records: both(`plain ${round}`, 3) });
     await java.produce({ topic, transactionalId, records: both(`${outcome} again ${round}`, 5) });
@@ -133,7 +133,7 @@ async function makeCompacted(java: JavaClient): Promise<void> {
       key: `key-${from + index}`,
       value: word === null ? null : `${word} ${from + index} `.repeat(10),
     }));
-    await java.produce({ topic, records, lingerMs: 100, batchSize: 4000 });
+    await java.produce({ topic, records, lingerMs: 60_000, batchSize: 4000 });
   };
   await write(0, 300, 'a');
   await write(0, 100, 'b');
@@ -145,7 +145,7 @@ async function makeCompacted(java: JavaClient): Promise<void> {
       await java.produce({ topic, records: [{ key: 'roll', value: 'x' }] });
       expect((await java.consume({ topic })).length).toBeLessThanOrEqual(295);
     },
-    { timeout: 60_000, interval: 200 },
+    { timeout: 120_000, interval: 200 },
   );
   await java.alterConfigs({ topic, configs: { 'min.cleanable.dirty.ratio': '1' } });
   // A round that had begun still ends: the log has come to rest when five looks in a row see the same.
@@ -155,7 +155,7 @@ async function makeCompacted(java: JavaClient): Promise<void> {
       looks.push((await java.consumeLines({ topic })).join('\n'));
       expect([looks.length >= 5, new Set(looks.slice(-5)).size]).toEqual([true, 1]);
     },
-    { timeout: 30_000, interval: 200 },
+    { timeout: 120_000, interval: 200 },
   );
 }
 
@@ -164,7 +164,7 @@ async function makeAppendTimes(java: JavaClient): Promise<void> {
   await java.createTopic({ topic, configs: { 'message.timestamp.type': 'LogAppendTime' } });
   for (const compression of codecs) {
     const records = [1, 2, 3].map((timestamp) => ({ value: `${compression} ${timestamp}`, timestamp }));
-    await java.produce({ topic, compression, records, lingerMs: 50 });
+    await java.produce({ topic, compression, records, lingerMs: 60_000 });
   }
 }
 
@@ -175,7 +175,7 @@ async function makeTimes(kafka: Kafka): Promise<void> {
   await java.createTopic({ topic, configs: { 'message.timestamp.after.max.ms': endless } });
   const far = [2n ** 62n, 0n, 5n, -1n, 1_700_000_000_000n, 1n];
   const records = far.map((timestamp) => ({ value: `${timestamp}`, timestamp }));
-  await java.produce({ topic, records, lingerMs: 300 });
+  await java.produce({ topic, records, lingerMs: 60_000 });
   // The Java client makes no negative time but -1: these come from another client, in one batch and alone.
   const negative = [-1n, -5n, -(2n ** 40n), -2n];
   await produceAt(kafka, { topic, times: negative });
@@ -215,7 +215,7 @@ async function makeMonths(java: JavaClient): Promise<void> {
       value: `day ${day}, ${index}`,
       timestamp: first + day * dayMs + index,
     }));
-    await java.produce({ topic, records, lingerMs: 5 });
+    await java.produce({ topic, records, lingerMs: 60_000 });
   }
 }
 
@@ -225,7 +225,7 @@ async function makeDeleted(java: JavaClient): Promise<void> {
   await java.createTopic({ topic });
   for (const word of ['first', 'second', 'third']) {
     const records = Array.from({ length: 10 }, (_, index) => ({ value: `${word} ${index}` }));
-    await java.produce({ topic, records, lingerMs: 300 });
+    await java.produce({ topic, records, lingerMs: 60_000 });
   }
   await java.deleteRecords({ topic, partition: 0, before: 15n });
   await java.createTopic({ topic: 'all-deleted' });

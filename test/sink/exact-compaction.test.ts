@@ -63,7 +63,7 @@ test('of transactions in a compacted log what the cleaner leaves of the committe
     ['d', 'abort'],
   ] as const) {
     const transactionalId = `cleaned-${word}`;
-    await java.beginTransaction({ transactionalId, lingerMs: 200, batchSize: 8000 });
+    await java.beginTransaction({ transactionalId, lingerMs: 60_000, batchSize: 8000 });
     await produceKeys('compacted-tx', { from: 0, to: 100, word, transactionalId });
     await produceKeys('compacted-tx', { from: 50, to: 150, word: `${word} plain` });
     await produceKeys('compacted-tx', { from: 140, to: 300, word, transactionalId });
@@ -95,7 +95,7 @@ async function produceKeys(
     value: word === null ? null : `${word} ${from + index} `.repeat(20),
   }));
   const open = transactionalId === undefined ? {} : { transactionalId };
-  await java.produce({ topic, records, lingerMs: 200, batchSize: 8000, ...open });
+  await java.produce({ topic, records, lingerMs: 60_000, batchSize: 8000, ...open });
 }
 
 /** Writes a record of one key until the cleaner has left no more than so many others, then stops the cleaner. */
@@ -107,17 +107,17 @@ async function compactedTo(topic: string, recordsMax: number): Promise<void> {
         const rows = await java.consume({ topic, isolation: 'read_uncommitted' });
         return rows.filter(({ key }) => key !== rollKey).length;
       },
-      { timeout: 60_000, interval: 300 },
+      { interval: 300 },
     )
     .toBeLessThanOrEqual(recordsMax);
   await java.alterConfigs({ topic, configs: { 'cleanup.policy': 'delete' } });
-  // A round that had begun still ends: the log has come to rest when three looks in a row see the same.
+  // A round that had begun still ends: the log has come to rest when five looks in a row see the same.
   const looks: string[] = [];
   const look = async (): Promise<boolean> => {
     looks.push((await brokerLog(kafka, topic)).toString('base64'));
-    return looks.length > 3 && new Set(looks.slice(-3)).size === 1;
+    return looks.length > 5 && new Set(looks.slice(-5)).size === 1;
   };
-  await expect.poll(look, { timeout: 30_000, interval: 300 }).toBe(true);
+  await expect.poll(look, { interval: 300 }).toBe(true);
 }
 
 const rollKey = Buffer.from('roll').toString('base64');

@@ -31,7 +31,7 @@ test('null and empty keys and values, and headers of every kind, are exact with 
   for (const codec of codecs) {
     await createTopic(java, { topic: `codec-${codec}` });
     // One batch of all of them, then each in a batch of its own.
-    await java.produce({ topic: `codec-${codec}`, records, compression: codec, lingerMs: 500 });
+    await java.produce({ topic: `codec-${codec}`, records, compression: codec, lingerMs: 60_000 });
     await java.produce({ topic: `codec-${codec}`, records, compression: codec, batchSize: 0 });
   }
   await using backup = await Backup.of(kafka, { include: ['codec-*'] });
@@ -45,7 +45,7 @@ test('timestamps 50 years apart in one batch, and none at all, are exact', async
   const now = Date.now();
   const timestamps = [now, now - 50 * 365 * 86_400_000, 0, 1, -1, now - 1];
   const records = timestamps.map((timestamp) => ({ value: String(timestamp), timestamp }));
-  await java.produce({ topic: 'times', records, lingerMs: 500 });
+  await java.produce({ topic: 'times', records, lingerMs: 60_000 });
   await java.produce({ topic: 'times', records: [{ value: 'alone', timestamp: -1 }] });
   await using backup = await Backup.of(kafka, { include: ['times'] });
   expect(await backup.catchUp()).toMatchObject({ status: 0 });
@@ -64,7 +64,7 @@ test('times before 1970, and far beyond any date, are exact', async () => {
   for (const time of negative) await produceAt('far-times', [time]);
   const far = [0n, 2n ** 62n, 5n];
   const records = far.map((timestamp) => ({ value: 'far', timestamp }));
-  await java.produce({ topic: 'far-times', records, lingerMs: 500 });
+  await java.produce({ topic: 'far-times', records, lingerMs: 60_000 });
   await using backup = await Backup.of(kafka, { include: ['far-times'] });
   expect(await backup.catchUp()).toMatchObject({ status: 0 });
   const found = (await backup.lines('far-times')).map((line) => parseRow(line).timestamp);
@@ -80,7 +80,7 @@ test('times given by the broker are exact, and told as such', async () => {
   await createTopic(java, { topic: 'append-time', configs });
   for (const compression of codecs) {
     const records = [1, 2, 3].map((timestamp) => ({ value: compression, timestamp }));
-    await java.produce({ topic: 'append-time', compression, records, lingerMs: 100 });
+    await java.produce({ topic: 'append-time', compression, records, lingerMs: 60_000 });
   }
   await using backup = await Backup.of(kafka, { include: ['append-time'] });
   expect(await backup.catchUp()).toMatchObject({ status: 0 });
@@ -118,7 +118,7 @@ test('records deleted before the first backup, up to the middle of a batch, are 
   await createTopic(java, { topic: 'deleted' });
   for (const word of ['first', 'second', 'third']) {
     const records = Array.from({ length: 10 }, (_, index) => ({ value: `${word} ${index}` }));
-    await java.produce({ topic: 'deleted', records, lingerMs: 500 });
+    await java.produce({ topic: 'deleted', records, lingerMs: 60_000 });
   }
   await java.deleteRecords({ topic: 'deleted', partition: 0, before: 15n });
   await using backup = await Backup.of(kafka, { include: ['deleted'] });
@@ -137,7 +137,7 @@ test('the records of three months are laid in the folders of their months', asyn
     '2025-03-01T00:00:00Z',
   ]) {
     const records = [1, 2, 3].map((n) => ({ value: `${n}`, timestamp: Date.parse(day) }));
-    await java.produce({ topic: 'months', records, lingerMs: 500 });
+    await java.produce({ topic: 'months', records, lingerMs: 60_000 });
   }
   await using backup = await Backup.of(kafka, { include: ['months'] });
   expect(await backup.catchUp()).toMatchObject({ status: 0, records: 12 });
