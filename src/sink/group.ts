@@ -75,7 +75,7 @@ export function startOf(
 }
 
 /** The first look at a group of a young cluster makes its coordinator: that takes a moment. */
-const coordinatorWaitMs = { each: 200, atMost: 15_000 };
+const coordinatorWaitMs = { each: 200, atMost: 30_000 };
 
 async function positionsOf(
   cluster: Pick<Cluster, 'committedOffsets'>,
