@@ -5,6 +5,7 @@ import type { Cluster, CommittedOffset, GroupState } from '../kafka/kafka.ts';
 import { activeGroups, activeRefused, refuseUnseen, type ActiveGroup } from './group-plan.ts';
 import { setGroups, type GroupOutcome } from './group-work.ts';
 import type { Journal } from './journal.ts';
+import { patiently } from './patience.ts';
 import type { ExistingTopic } from './plan.ts';
 import { offsetsOf } from './target-facts.ts';
 import { lookAt, type TopicPorts } from './target-topic.ts';
@@ -42,13 +43,19 @@ interface Wanted {
 
 type Before = NonNullable<Journal['before']>;
 
-/** Reads what a plan needs, and changes nothing. */
+/** Reads what a plan needs, again while leaders and coordinators change, and changes nothing. */
 export async function planRollbackOf(
   journal: Journal,
   wanted: Wanted,
   ports: TopicPorts,
 ): Promise<RollbackPlan> {
-  const before = beforeOf(journal, wanted.groups);
+  return await patiently(
+    async () => planRollback(journal, await readFacts(beforeOf(journal, wanted.groups), ports), wanted),
+    ports,
+  );
+}
+
+async function readFacts(before: Before, ports: TopicPorts): Promise<RollbackFacts> {
   const { cluster, signal } = ports;
   const topics = new Map<string, Pick<ExistingTopic, 'topicId' | 'partitions'>>();
   for (const topic of new Set(before.flatMap(({ offsets }) => offsets.map((row) => row.topic)))) {
@@ -65,7 +72,7 @@ export async function planRollbackOf(
     names.filter((group) => there.has(group)),
     { signal },
   );
-  return planRollback(journal, { topics, committed, states }, wanted);
+  return { topics, committed, states };
 }
 
 /** Pure. Throws what is in the way: groups that are active, offsets that stand nowhere. */

@@ -3,14 +3,7 @@ import type { Cluster, ProducerIdentity } from '../kafka/kafka.ts';
 import type { Backup } from './backup.ts';
 import { findEarlier, refuseHalfDone } from './earlier.ts';
 import { withEachOnce } from './emptied.ts';
-import {
-  activeGroups,
-  activeRefused,
-  planGroups,
-  refuseUnseen,
-  type ActiveGroup,
-  type GroupPlan,
-} from './group-plan.ts';
+import { activeGroups, activeRefused, planGroups, type ActiveGroup, type GroupPlan } from './group-plan.ts';
 import { groupsBefore } from './groups-before.ts';
 import { newRestoreId, writeJournal, type Journal } from './journal.ts';
 import { journalGroups, journalTopic, planAgain } from './journal-rows.ts';
@@ -28,7 +21,7 @@ import {
   sourcesOf,
   type Claimed,
 } from './sources.ts';
-import { readTargetFacts } from './target-facts.ts';
+import { groupsOfTarget, readTargetFacts } from './target-facts.ts';
 import { Work, type WorkOptions, type WorkPorts } from './work.ts';
 
 export interface RestorePorts extends WorkPorts {
@@ -143,10 +136,10 @@ class Restore {
   }
 
   async #plan(sources: readonly SourceTopic[]): Promise<RestorePlan> {
-    const { cluster, addresses, backup, host, signal } = this.#ports;
+    const { cluster, addresses, backup } = this.#ports;
     const request = this.#request;
     const facts = await readTargetFacts(
-      cluster,
+      this.#topicPorts(),
       sources.map(({ target, life }) => ({
         target,
         isRecreated: request.mode === 'recreate',
@@ -155,7 +148,7 @@ class Restore {
         configs: life.settings?.configs ?? [],
         asked: request.topicConfigs,
       })),
-      { addresses, nowMs: host.clock.nowMs(), signal },
+      { addresses },
     );
     const topics = sources.map((source) => planTopic(source, facts, request));
     const groups = planGroups(backup.groups ?? [], mappedTopics(topics, request), request);
@@ -190,21 +183,11 @@ class Restore {
   }
 
   async #activeGroups(groups: readonly GroupPlan[], topics: readonly TopicPlan[]): Promise<ActiveGroup[]> {
-    const { cluster, signal } = this.#ports;
     const touches = this.#request.groups !== 'none' || topics.some(isReplaced);
     if (!touches) return [];
-    const found = await patiently(async () => cluster.groupNames({ signal }), this.#topicPorts());
-    const names = new Set([...groups.map(({ group }) => group), ...found]);
-    const states = await cluster.groupStates([...names], { signal });
-    refuseUnseen(
-      groups.map(({ group }) => group),
-      states,
-    );
-    return activeGroups(
-      groups,
-      states,
-      topics.map(({ target }) => target),
-    );
+    const planned = groups.map(({ group }) => group);
+    const targets = topics.map(({ target }) => target);
+    return activeGroups(groups, await groupsOfTarget(planned, this.#topicPorts()), targets);
   }
 
   #journalOf(

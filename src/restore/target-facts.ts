@@ -1,13 +1,17 @@
 import { VarveError } from '../errors.ts';
+import type { Clock } from '../host/host.ts';
 import {
   earliestOffset,
   kafkaError,
   latestOffset,
   noAnswer,
   type Cluster,
+  type GroupState,
   type OffsetQuestion,
   type PartitionMetadata,
 } from '../kafka/kafka.ts';
+import { refuseUnseen } from './group-plan.ts';
+import { patiently } from './patience.ts';
 import type { ExistingTopic, TargetFacts } from './plan.ts';
 import { wantedConfigs, type ConfigPairs, type LeftOff } from './topic-settings.ts';
 
@@ -20,13 +24,38 @@ export interface WantedTopic {
   readonly asked: ConfigPairs;
 }
 
-/** Asks the cluster everything that a plan needs, and changes nothing. */
+interface Asking {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Asks the cluster everything that a plan needs, again while leaders change, and changes nothing. */
 export async function readTargetFacts(
-  cluster: Cluster,
+  ports: Asking,
   wanted: readonly WantedTopic[],
-  o: { addresses: string; nowMs: number; signal: AbortSignal },
+  o: { addresses: string },
 ): Promise<TargetFacts> {
-  const { signal } = o;
+  const { addresses } = o;
+  const facts = await patiently(async () => readFacts(ports, wanted), ports);
+  return { ...facts, addresses, nowMs: ports.clock.nowMs() };
+}
+
+/** How groups stand: all that are there, and those that are to be set, of which each must be known. */
+export async function groupsOfTarget(planned: readonly string[], ports: Asking): Promise<GroupState[]> {
+  const { cluster, signal } = ports;
+  return await patiently(async () => {
+    const names = new Set([...planned, ...(await cluster.groupNames({ signal }))]);
+    const states = await cluster.groupStates([...names], { signal });
+    refuseUnseen(planned, states);
+    return states;
+  }, ports);
+}
+
+async function readFacts(
+  { cluster, signal }: Asking,
+  wanted: readonly WantedTopic[],
+): Promise<Omit<TargetFacts, 'addresses' | 'nowMs'>> {
   const names = wanted.map(({ target }) => target);
   const { topics: found, brokers } = await cluster.metadata({ topics: names, signal });
   const topics = new Map<string, ExistingTopic>();
@@ -68,13 +97,11 @@ export async function readTargetFacts(
   }
   return {
     cluster: cluster.clusterId,
-    addresses: o.addresses,
     brokers: brokers.length,
     topics,
     effective,
     refused,
     known,
-    nowMs: o.nowMs,
   };
 }
 
