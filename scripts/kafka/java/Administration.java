@@ -117,10 +117,19 @@ final class Administration {
       boolean isSo = changes.stream().allMatch(change -> {
         JsonNode value = now.get(change.configEntry().name());
         String wanted = change.configEntry().value();
-        return value == null ? wanted == null : value.asText().equals(wanted);
+        return value == null ? wanted == null : wanted != null && isSame(value.asText(), wanted);
       });
       return isSo ? JSON.createObjectNode() : null;
     }, "configs " + changes + " of " + topic);
+  }
+
+  /** A number is told in the broker's own words: 1 as 1.0. */
+  private static boolean isSame(String one, String other) {
+    try {
+      return one.equals(other) || Double.parseDouble(one) == Double.parseDouble(other);
+    } catch (NumberFormatException text) {
+      return false;
+    }
   }
 
   JsonNode describeConfigs(JsonNode params) throws Exception {
