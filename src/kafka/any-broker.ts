@@ -1,6 +1,6 @@
 import { VarveError } from '../errors.ts';
 import type { Address } from './address.ts';
-import type { KafkaPorts } from './api.ts';
+import type { KafkaPorts } from './settings.ts';
 import { noneAnswered } from './failures.ts';
 
 /** One that has not answered for so long may be hanging: another is asked beside it. */

@@ -12,7 +12,6 @@ import {
   type DeletedTopic,
   type EpochEnd,
   type EpochQuestion,
-  type Fetcher,
   type GroupState,
   type Isolation,
   type ListedOffset,
@@ -20,13 +19,13 @@ import {
   type NewTopic,
   type OffsetQuestion,
   type OffsetToCommit,
-  type Producer,
   type ProducerIdentity,
   type RecordsToDelete,
   type SavedGroup,
   type TopicChange,
   type TopicConfigs,
 } from './api.ts';
+import type { Fetcher, Producer } from './records.ts';
 import { connect, type Surroundings } from './connect.ts';
 import type { Connections } from './connections.ts';
 import { BrokerFetcher } from './fetcher.ts';

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { ConnectionOptions } from 'node:tls';
 import { VarveError } from '../errors.ts';
 import { addressText, type Address } from './address.ts';
-import type { KafkaPorts, KafkaSettings } from './api.ts';
+import type { KafkaPorts, KafkaSettings } from './settings.ts';
 import {
   onThrottle,
   tameRequestQueue,

@@ -1,6 +1,6 @@
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
 import { messageOf, VarveError } from '../errors.ts';
-import type { KafkaPorts, KafkaSettings, SaslSettings, TlsSettings } from './api.ts';
+import type { KafkaPorts, KafkaSettings, SaslSettings, TlsSettings } from './settings.ts';
 import type { ClientSasl } from './client.ts';
 
 export interface Credentials {

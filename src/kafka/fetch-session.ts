@@ -1,4 +1,4 @@
-import type { FetchPartition } from './api.ts';
+import type { FetchPartition } from './records.ts';
 
 /** What one request of a session says: the partitions that changed since the last one, and those to be left out. */
 export interface SessionStep {

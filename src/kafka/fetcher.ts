@@ -1,5 +1,5 @@
 import { aborted } from './failures.ts';
-import type { Fetcher, FetchRequest, FetchResponse } from './api.ts';
+import type { Fetcher, FetchRequest, FetchResponse } from './records.ts';
 import { FetchSession, withoutSession, type SessionStep } from './fetch-session.ts';
 import { fetchMessage, type FetchResult } from './messages/fetch.ts';
 import type { Answer } from './exchange.ts';

@@ -10,7 +10,8 @@
  */
 import { messageOf, VarveError } from '../errors.ts';
 import { addressText, parseAddress, type Address } from './address.ts';
-import type { Cluster, ConnectOptions, Metadata } from './api.ts';
+import type { Cluster, Metadata } from './api.ts';
+import type { ConnectOptions } from './settings.ts';
 import { loadClient } from './client.ts';
 import { ConnectedCluster } from './cluster.ts';
 import { connect, defaultConnectTimeoutMs, type Surroundings } from './connect.ts';
@@ -21,6 +22,8 @@ import { lost, noneAnswered } from './failures.ts';
 import type { Wire } from './wire.ts';
 
 export * from './api.ts';
+export type * from './records.ts';
+export type * from './settings.ts';
 export type { Access, Acl, Quota, ScramUser, Told } from './access.ts';
 export { kafkaError } from './errors-of-kafka.ts';
 export { answerLengthOf } from './failures.ts';

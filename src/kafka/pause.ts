@@ -1,4 +1,4 @@
-import type { KafkaPorts } from './api.ts';
+import type { KafkaPorts } from './settings.ts';
 
 /** Ends when the time is over, or as soon as one of the signals says that nobody waits any more. */
 export async function pause(

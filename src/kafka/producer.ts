@@ -1,4 +1,4 @@
-import type { Producer, ProducedRow } from './api.ts';
+import type { Producer, ProducedRow } from './records.ts';
 import { lost } from './failures.ts';
 import { produceByIdMessage, produceByNameMessage } from './messages/produce.ts';
 import type { Wire } from './wire.ts';

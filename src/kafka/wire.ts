@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import { VarveError } from '../errors.ts';
-import type { KafkaPorts } from './api.ts';
+import type { KafkaPorts } from './settings.ts';
 import { Assembler, type Frame } from './assembler.ts';
 import type { VersionRange } from './client.ts';
 import {

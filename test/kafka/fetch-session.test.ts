@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { FetchPartition } from '../../src/kafka/api.ts';
+import type { FetchPartition } from '../../src/kafka/records.ts';
 import { FetchSession } from '../../src/kafka/fetch-session.ts';
 
 function row(partition: number, offset = 0n): FetchPartition {

@@ -1,4 +1,4 @@
-import type { FetchedPartition, FetchPartition, FetchRequest } from '../api.ts';
+import type { FetchedPartition, FetchPartition, FetchRequest } from '../records.ts';
 import type { SessionStep } from '../fetch-session.ts';
 import type { Reader } from '../reader.ts';
 import type { Message } from './message.ts';

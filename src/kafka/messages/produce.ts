@@ -1,4 +1,4 @@
-import type { ProducedRow } from '../api.ts';
+import type { ProducedRow } from '../records.ts';
 import type { Reader } from '../reader.ts';
 import type { Writer } from '../writer.ts';
 import type { Message } from './message.ts';
