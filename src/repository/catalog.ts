@@ -5,14 +5,8 @@ import { openHead, headerBytes } from '../crypto/crypto.ts';
 import { VarveError } from '../errors.ts';
 import type { Disk } from '../host/host.ts';
 import { isSnapshotId, snapshotFolder, snapshotsFolder, type RepositoryPlace } from './layout.ts';
-import {
-  headOf,
-  packPathPattern,
-  parseHead,
-  parseManifest,
-  type Manifest,
-  type ManifestHead,
-} from './manifest.ts';
+import { headOf, parseHead, parseManifest, type Manifest, type ManifestHead } from './manifest.ts';
+import { packPathPattern } from './manifest-shape.ts';
 import type { Repository } from './open.ts';
 import { readWhole } from './steps.ts';
 

@@ -58,8 +58,6 @@ export { acquireLock, breakLock, readLock, type LockHolder, type RepositoryLock 
 export {
   formatManifest,
   savedGroupsJson,
-  savedGroupsShape,
-  topicSettingsShape,
   type CoverageRow,
   type ExpiredSegment,
   type IncarnationRow,
@@ -72,6 +70,7 @@ export {
   type SealedRange,
   type TopicSettings,
 } from './manifest.ts';
+export { savedGroupsShape, topicSettingsShape } from './manifest-shape.ts';
 export { nextAccess, type SavedAccess } from './access.ts';
 export {
   readMarks,

@@ -10,7 +10,7 @@ import {
   type RepositoryPlace,
 } from './layout.ts';
 import { listSnapshots } from './catalog.ts';
-import { packPathPattern } from './manifest.ts';
+import { packPathPattern } from './manifest-shape.ts';
 import { ignoring, readWhole, syncFolder } from './steps.ts';
 import { sweepOld } from './upkeep.ts';
 
