@@ -21,10 +21,10 @@ export const command: Command = {
   summary: 'Tell whether the backup is healthy now',
   description:
     'Looks at the local folder, at the daemon that holds it, at new gaps, at the room on the disk, and at the ' +
-    'repository: is the schedule kept, is the newest snapshot verified, is anything damaged. Needs no broker ' +
-    'and changes nothing. Ends with 0, or with the status of the gravest finding: 3 for new gaps and stopped ' +
-    'partitions, 4 for damage, 5 where a snapshot is overdue, 13 for a target that cannot be used, 14 for too little ' +
-    'room. doctor tells whether this machine could do the work at all.',
+    'repository: is the schedule kept, did anything hold expiry, is the newest snapshot verified, is anything ' +
+    'damaged. Needs no broker and changes nothing. Ends with 0, or with the status of the gravest finding: 3 for new ' +
+    'gaps and stopped partitions, 4 for damage, 5 where a snapshot is overdue, 13 for a target that cannot be used, ' +
+    '14 for too little room. doctor tells whether this machine could do the work at all.',
   examples: [
     ['varve check', 'one line for each finding, the verdict first'],
     ['varve check --json', 'the same for programs'],
