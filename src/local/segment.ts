@@ -16,6 +16,9 @@ export interface SegmentWalk {
 
 /** A file is read in pieces of this size; a batch that is larger is read as a whole. */
 const pieceBytes = 1024 * 1024;
+/** Of small files many are read side by side. */
+const smallFileBytes = 4 * 1024 * 1024;
+const smallPieceBytes = 128 * 1024;
 
 /** One whole batch in a buffer that stays untouched until the next one is asked for. */
 export interface BatchInFile {
@@ -37,7 +40,8 @@ export async function* walkSegment(
   const ended = { fileBytes, problem: undefined, problemBase: undefined, isDisorder: false };
   let at = 0;
   let next = base;
-  let wanted = pieceBytes;
+  const usual = fileBytes <= smallFileBytes ? smallPieceBytes : pieceBytes;
+  let wanted = usual;
   let memory: Buffer = Buffer.alloc(0);
   while (at < fileBytes) {
     const pieceLength = Math.min(wanted, fileBytes - at);
@@ -66,7 +70,7 @@ export async function* walkSegment(
       return { ...ended, validBytes: at, problem: scan.problem.message, problemBase };
     }
     if (scan.end > 0) {
-      wanted = pieceBytes;
+      wanted = usual;
       continue;
     }
     const needed = scan.partial?.byteLength ?? batchHeaderBytes;
@@ -74,7 +78,7 @@ export async function* walkSegment(
       const problem = `the file ends inside a batch at byte ${at}`;
       return { ...ended, validBytes: at, problem, problemBase };
     }
-    wanted = Math.max(needed, pieceBytes);
+    wanted = Math.max(needed, usual);
   }
   return { ...ended, validBytes: at };
 }

@@ -102,7 +102,7 @@ const noHeaders = Buffer.alloc(1);
  */
 export class BatchEncoder {
   readonly codec: Codec;
-  #bytes: Buffer = Buffer.allocUnsafe(64 * 1024);
+  #bytes: Buffer = Buffer.allocUnsafe(36 * 1024);
   #at = batchHeaderBytes;
   #count = 0;
   #baseTimestamp = 0n;

@@ -52,7 +52,7 @@ export class ContentHash {
 }
 
 const rowBytes = 38;
-const rowsMax = 512;
+const rowsMax = 128;
 
 /** The same over records one by one, however they were put into batches. */
 export class RecordHash {

@@ -65,9 +65,9 @@ export class Room {
 }
 
 /** Of all topics together. Batches that wait for one broker leave in one request: many small partitions, few requests. */
-export const partitionPlaces = 96;
+export const partitionPlaces = 48;
 const offsetsPerPlace = 5000n;
-const placesMax = 16;
+const placesMax = 8;
 
 /** A large partition takes the place of many: each that is read holds memory of its own. */
 export function placesOf(ranges: readonly { readonly from: bigint; readonly to: bigint }[]): number {

@@ -11,8 +11,8 @@ export interface FrameHead {
 const lengthsBytes = 8;
 /** One that is used, and those that were asked for ahead of it. */
 const bodiesMax = 3;
-/** So that the next one fits, too. */
-const slackBytes = 128 * 1024;
+/** So that the next one fits, too: an eighth more, at most so much. */
+const slackBytesMax = 128 * 1024;
 
 export function frameStart(head: FrameHead, bodyLength: number): Buffer {
   const text = Buffer.from(JSON.stringify(head));
@@ -74,8 +74,8 @@ export class FrameReader {
     const bodies = this.#bodies.get(reading) ?? [];
     this.#bodies.set(reading, bodies);
     const oldest = bodies.length < bodiesMax ? undefined : bodies.shift();
-    const memory =
-      oldest !== undefined && oldest.length >= length ? oldest : Buffer.allocUnsafeSlow(length + slackBytes);
+    const isEnough = oldest !== undefined && oldest.length >= length;
+    const memory = isEnough ? oldest : Buffer.allocUnsafeSlow(length + Math.min(length >>> 3, slackBytesMax));
     bodies.push(memory);
     if (length === 0) this.#bodies.delete(reading); // its end
     return memory.subarray(0, length);
