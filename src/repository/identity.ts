@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { VarveError } from '../errors.ts';
 import type { Disk, Host } from '../host/host.ts';
 import { repositoryFileName } from './layout.ts';
+import { uuid } from './shapes.ts';
 import { readIfThere, replaceWhole } from './steps.ts';
 import { isUnfinished, unfinished } from './unfinished.ts';
 
@@ -18,7 +19,7 @@ export interface RepositoryIdentity {
 
 const schema = z.object({
   format: z.literal(1),
-  repository: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
+  repository: uuid,
   created: z.string(),
   clusters: z.array(z.string()),
 });

@@ -10,13 +10,14 @@ import type { Disk, Host } from '../host/host.ts';
 import { keysFolder } from './layout.ts';
 import type { Repository } from './open.ts';
 import { placeFile } from './links.ts';
+import { digest } from './shapes.ts';
 import { ignoring, readWhole } from './steps.ts';
 
 const schema = z.object({
   format: z.literal(1),
   slot: z.string(),
   /** Of the slot's file. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sha256: digest,
   removed: z.string(),
 });
 

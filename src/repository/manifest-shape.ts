@@ -1,20 +1,8 @@
 /** What is let in as the document of a snapshot: whatever a byte of it says is held against this. */
 import { z } from 'zod';
 import { accessShape } from './access.ts';
+import { count, digest, offset, timestamp, topic, topicId, uuid } from './shapes.ts';
 
-const offset = z
-  .string()
-  .regex(/^\d{1,19}$/)
-  .transform(BigInt);
-const timestamp = z
-  .string()
-  .regex(/^-?\d{1,19}$/)
-  .transform(BigInt);
-const count = z.number().int().nonnegative();
-const topic = z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/);
-const topicId = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
-const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
-const digest = z.string().regex(/^[0-9a-f]{64}$/);
 export const packPathPattern = /^\d{4}-(0[1-9]|1[0-2])\/\d{10}-\d{1,6}\.tar$/;
 
 const sealedRange = z

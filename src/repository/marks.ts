@@ -7,6 +7,7 @@ import { isFuture } from '../schedule/schedule.ts';
 import { markFileName, marksFolder, parseMarkFileName, type MarkName, type MarkType } from './layout.ts';
 import type { Repository } from './open.ts';
 import { placeFile } from './links.ts';
+import { digest } from './shapes.ts';
 import { ignoring, readWhole } from './steps.ts';
 
 export interface MarkedPacks {
@@ -81,7 +82,7 @@ const contentSchema = z.object({
   snapshot: z.string(),
   type: z.string(),
   atMs: z.number().int().nonnegative(),
-  packs: z.array(z.string().regex(/^[0-9a-f]{64}$/)),
+  packs: z.array(digest),
   reason: z.string().nullable(),
   drill: drillSchema.optional(),
 });

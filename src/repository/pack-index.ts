@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { VarveError } from '../errors.ts';
+import { count, offset, timestamp, topic, topicId } from './shapes.ts';
 
 export const indexMemberName = 'index.sealed';
 
@@ -43,22 +44,12 @@ export interface IndexedBlock {
   readonly minTimestamp: bigint | undefined;
 }
 
-const offset = z
-  .string()
-  .regex(/^\d{1,19}$/)
-  .transform(BigInt);
-const timestamp = z
-  .string()
-  .regex(/^-?\d{1,19}$/)
-  .transform(BigInt);
-const count = z.number().int().nonnegative();
-
 const blockSchema = z.tuple([count, z.number().int().min(-1), offset, timestamp]);
 
 const segmentSchema = z
   .object({
-    topic: z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/),
-    topicId: z.string().regex(/^[A-Za-z0-9_-]{22}$/),
+    topic,
+    topicId,
     partition: count,
     branch: count,
     base: offset,
