@@ -9,6 +9,7 @@ const names = ['chromium', 'chromium-browser', 'google-chrome'];
 export async function openBrowser(): Promise<Browser> {
   return await chromium.launch({
     executablePath: await browserPath(),
+    timeout: 120_000,
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--font-render-hinting=none'],
   });
 }

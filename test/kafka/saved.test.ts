@@ -7,10 +7,20 @@ let kafka: Kafka;
 let java: JavaClient;
 let cluster: Cluster;
 
+/** Each has a limit for its answer, so that they can be counted: how long they take is the machine's affair. */
+let requests = 0;
+const counting: typeof realPorts = {
+  ...realPorts,
+  after(delayMs, run) {
+    requests += 1;
+    return realPorts.after(delayMs, run);
+  },
+};
+
 beforeAll(async () => {
   kafka = await startKafka({ brokers: 3, sasl: true });
   java = await kafka.java();
-  cluster = await connectCluster({ settings: settings(kafka.bootstrap), ports: realPorts });
+  cluster = await connectCluster({ settings: settings(kafka.bootstrap), ports: counting });
   await java.createTopic({ topic: 'read', partitions: 3 });
 });
 afterAll(async () => {
@@ -124,14 +134,14 @@ describe('saved groups', () => {
     expect(named(saved, 'partly')?.offsets).toMatchObject([{ partition: 0, offset: 3n }]);
   });
 
-  test('are read within 3 seconds when there are 300', async () => {
+  test('are read in a few requests when there are 300', async () => {
     const names = Array.from({ length: 300 }, (_, index) => `many-${String(index).padStart(3, '0')}`);
     await Promise.all(names.map(async (name, index) => commits(name, BigInt(index))));
-    const beganMs = Date.now();
+    const before = requests;
 
     const saved = await cluster.savedGroups({ without: (group) => !group.startsWith('many-') });
 
-    expect(Date.now() - beganMs).toBeLessThan(3000);
+    expect(requests - before).toBeLessThan(40);
     expect(saved.map(({ group, offsets }) => [group, offsets.map(({ offset }) => offset)])).toEqual(
       names.map((name, index) => [name, [BigInt(index)]]),
     );
@@ -192,13 +202,13 @@ describe('topic configs', () => {
 
   test('are asked for in a few requests, however many topics there are', async () => {
     const names = Array.from({ length: 3000 }, (_, index) => `absent-${index}`);
-    const beganMs = Date.now();
+    const before = requests;
 
     const rows = await cluster.topicConfigs([...names, 'read']);
 
     expect(rows).toHaveLength(3001);
     expect(rows.at(-1)).toEqual({ topic: 'read', configs: [] });
-    expect(Date.now() - beganMs).toBeLessThan(5000);
+    expect(requests - before).toBeLessThan(40);
   });
 });
 

@@ -22,7 +22,7 @@ beforeAll(async () => {
     facts: async () => facts.daemon,
     page: async () => facts,
   });
-}, 300_000);
+});
 
 afterAll(async () => {
   await browser.close();
@@ -37,6 +37,7 @@ interface Looking extends AsyncDisposable {
 
 async function lookingAt(path: string, options: BrowserContextOptions = {}): Promise<Looking> {
   const context = await browser.newContext(options);
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));

@@ -111,7 +111,7 @@ test('transactions that span many fetches and several backups are exact', async 
   // From the beginning, killed on the way again and again, the same.
   await using whole = await Backup.of(kafka, options);
   for (const bytes of [100_000, 2_000_000, 4_000_000]) {
-    expect(await whole.killedBehind('spanning', bytes)).toBe('SIGKILL');
+    expect(await whole.killedBehind(bytes)).toBe('SIGKILL');
   }
   expect(await whole.catchUp()).toMatchObject({ status: 0 });
   // Of 40 batches a round the first producer writes 14, the second 13, the one without transactions 13.

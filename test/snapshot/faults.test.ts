@@ -176,7 +176,7 @@ const harmless =
   /^(setMode .*|(readFile|open|file\.(read|byteLength|close)) .* ESTALE|removeFile \S*\/\.[0-9a-f]{12}\.tmp \S+|removeFolder \S*\.placing \S+)$/;
 
 /** Hundreds of cycles: on a machine that does much else besides, more than the usual time. */
-const sweep = { timeout: 300_000 };
+const sweep = { timeout: 1_200_000 };
 
 /** What a path is for, whatever its random and counted parts are. */
 function shapeOf(call: DiskCall, path: string): string {

@@ -144,9 +144,8 @@ final class Producing {
     if (params.hasNonNull("transactionalId")) {
       settings.put("transactional.id", params.get("transactionalId").asText());
     }
-    if (params.hasNonNull("transactionTimeoutMs")) {
-      settings.put("transaction.timeout.ms", params.get("transactionTimeoutMs").asInt());
-    }
+    // The default of a minute would end the transactions of a test that a busy machine holds up.
+    settings.put("transaction.timeout.ms", params.path("transactionTimeoutMs").asInt(600_000));
     return new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
   }
 
