@@ -14,7 +14,7 @@ import {
   warn,
   type Finding,
 } from './findings.ts';
-import { lookAtCycles, lookAtRepository, lookForRestores } from './health.ts';
+import { lookAtCycles, lookAtRepository, lookForRestores, newGapsFinding } from './health.ts';
 
 export const command: Command = {
   name: 'check',
@@ -142,15 +142,8 @@ function numberIn(of: object, name: string): number {
 async function lookForGaps({ host }: CommandContext, folder: string): Promise<Finding> {
   const gaps = await listGaps(host.disk, folder);
   const fresh = gaps.filter((gap) => !gap.isAccepted);
-  const accepted = gaps.length - fresh.length;
-  if (fresh.length === 0)
-    return ok('gaps', accepted === 0 ? 'none' : `none new, ${countText(accepted)} accepted`);
-  const records = fresh.reduce((sum, gap) => sum + gap.to - gap.from, 0n);
-  const topics = [...new Set(fresh.map((gap) => gap.topic))];
-  return fail('gaps', 'gap-new', {
-    detail: `${plural(fresh.length, 'new gap')}, ${countText(records)} offsets in all, in ${plural(topics.length, 'topic')}`,
-    hint: 'varve gaps list shows them; varve gaps accept says that they are known',
-  });
+  if (fresh.length > 0) return newGapsFinding(fresh);
+  return ok('gaps', gaps.length === 0 ? 'none' : `none new, ${countText(gaps.length)} accepted`);
 }
 
 async function lookForRoom({ host }: CommandContext, folder: string, minFree: number): Promise<Finding> {

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { exitStatusByCode, type ErrorCode } from '../errors.ts';
-import { durationText, plural } from '../observe/observe.ts';
+import type { FoundGap } from '../local/local.ts';
+import { countText, durationText, plural } from '../observe/observe.ts';
 import type { Memory } from '../repository/repository.ts';
 import { readJournals } from '../restore/restore.ts';
 import { dueState } from '../schedule/schedule.ts';
@@ -155,6 +156,15 @@ async function lookAtOthers(context: CommandContext, config: Config): Promise<Fi
       `instance ${name}: its newest snapshot, ${newest.id}, was taken ${agoText(takenMs, nowMs)}`,
       `look at its daemon; if that is gone for good: varve instance retire ${name}`,
     );
+  });
+}
+
+export function newGapsFinding(gaps: readonly FoundGap[]): Finding {
+  const records = gaps.reduce((sum, gap) => sum + gap.to - gap.from, 0n);
+  const topics = new Set(gaps.map((gap) => gap.topic));
+  return fail('gaps', 'gap-new', {
+    detail: `${plural(gaps.length, 'new gap')}, ${countText(records)} offsets in all, in ${plural(topics.size, 'topic')}`,
+    hint: 'varve gaps list shows them; varve gaps accept says that they are known',
   });
 }
 

@@ -15,7 +15,14 @@ import {
   verdict,
   type Finding,
 } from './findings.ts';
-import { keyProblemFindings, lookAtCycles, lookForRestores, snapshotFindings, spaceText } from './health.ts';
+import {
+  keyProblemFindings,
+  lookAtCycles,
+  lookForRestores,
+  newGapsFinding,
+  snapshotFindings,
+  spaceText,
+} from './health.ts';
 import { printTopics, rowDocument, topicDocument } from './list.ts';
 import { askTarget, recall } from './repository.ts';
 import { agoText } from './times.ts';
@@ -41,10 +48,14 @@ export const command: Command = {
     const nowMs = host.clock.nowMs();
     const { overview, newest, failure } = await lookAtTarget(context, config);
     const own = newest.find(({ row }) => row.instance === config.instance);
+    const local =
+      config.local.dir === undefined ? undefined : await lookAtLocal(context, config, own?.manifest);
+    const newGaps = local?.newGaps ?? [];
     const findings: Finding[] = [
       ...(config.local.dir === undefined
         ? []
         : [...(await lookAtCycles(context, config)), ...(await lookForRestores(context, config.local.dir))]),
+      ...(newGaps.length === 0 ? [] : [newGapsFinding(newGaps)]),
       ...(failure === undefined ? [] : [failure]),
       ...(overview === undefined
         ? []
@@ -54,8 +65,6 @@ export const command: Command = {
             ...drillFindings(overview, { config, memory: await recall(context, config), nowMs }),
           ]),
     ];
-    const local =
-      config.local.dir === undefined ? undefined : await lookAtLocal(context, config, own?.manifest);
     const status = gravestStatus(findings);
     const facts = { config, overview, newest, findings, local, nowMs };
     if (context.json) await context.out(JSON.stringify(infoDocument(facts, status)));
@@ -219,7 +228,7 @@ async function print(context: CommandContext, facts: Facts): Promise<void> {
     );
     if (excludedTopics.length > 0)
       await out(`no longer followed, by the configuration: ${excludedTopics.join(', ')}`);
-    await out(newGaps.length === 0 ? 'no new gap' : `${plural(newGaps.length, 'new gap')}: varve gaps list`);
+    if (newGaps.length === 0) await out('no new gap');
     await out(
       `local room: ${bytesText(freeBytes)} above local.minFree: if the target is away, ${spaceText(local)}`,
     );

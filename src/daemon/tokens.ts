@@ -1,9 +1,9 @@
 /** Bearer tokens for OAUTHBEARER: printed by a command, or got with client credentials. Never shown, never kept on disk. */
-import { execFile } from 'node:child_process';
 import type { SaslConfig } from '../config/config.ts';
 import { messageOf, VarveError } from '../errors.ts';
 import { codeOf, type Host } from '../host/host.ts';
 import type { TokenSource } from '../kafka/kafka.ts';
+import { runCommand } from './token-command.ts';
 
 const answerMaxMs = 10_000;
 const answerBytesMax = 1024 * 1024;
@@ -21,7 +21,7 @@ export function tokenSource(
   host: Pick<Host, 'clock' | 'disk'>,
 ): TokenSource {
   const read = async (): Promise<Token> => {
-    if (tokenCommand !== undefined) return await printed(tokenCommand);
+    if (tokenCommand !== undefined) return await printed(tokenCommand, host);
     if (oauth !== undefined) return await granted(oauth, host);
     throw unusable('expected kafka.sasl.tokenCommand or kafka.sasl.oauth.tokenEndpoint, got neither');
   };
@@ -59,29 +59,10 @@ class KeptToken implements TokenSource {
   }
 }
 
-async function printed(command: string): Promise<Token> {
-  const options = { timeout: answerMaxMs, maxBuffer: answerBytesMax, killSignal: 'SIGKILL' } as const;
-  const { stdout, problem } = await new Promise<{ stdout: string; problem: string | undefined }>(
-    (resolve) => {
-      execFile('/bin/sh', ['-c', command], options, (error, out, err) => {
-        const told = err.trim().split('\n').at(-1) ?? '';
-        resolve({
-          stdout: out,
-          problem: error === null ? undefined : `${howItEnded(error)}${told && `: ${told}`}`,
-        });
-      });
-    },
-  );
+async function printed(command: string, { clock }: Pick<Host, 'clock'>): Promise<Token> {
+  const { stdout, problem } = await runCommand(command, { clock, answerMaxMs, answerBytesMax });
   if (problem !== undefined) throw unusable(`kafka.sasl.tokenCommand ${problem}`);
   return { value: tokenIn(stdout.trim(), 'kafka.sasl.tokenCommand'), lifeMs: undefined };
-}
-
-function howItEnded(error: {
-  killed?: boolean | undefined;
-  code?: string | number | null | undefined;
-}): string {
-  if (error.killed === true) return `gave no answer within ${answerMaxMs / 1000} s`;
-  return `ended with ${String(error.code ?? 'a signal')}`;
 }
 
 /** OAuth 2.0, client credentials: RFC 6749, section 4.4. */

@@ -176,6 +176,7 @@ async function rowsOf(
         .filter(({ sha256 }) => damaged.has(sha256))
         .map(({ path }) => ({ instance, id: manifest.id, problem: `pack ${path} is marked as damaged` })),
     ),
+    ...marks.problems.map((problem) => ({ instance, id: 'marks', problem })),
   ];
   const drills = marks.drills.map((drill) => ({ instance, ...drill }));
   const newest = catalog.opened.at(-1)?.manifest.id;

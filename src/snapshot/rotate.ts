@@ -108,10 +108,12 @@ export function planRotation(
     damaged,
   });
   const { minAge, ...counts } = settings.retain;
+  // What a mark said that does not open may have been a pin, or damage.
+  const unknown = catalog.problems.length + marks.problems.length;
   const plan = planRetention(
     snapshots,
     { ...counts, minAgeMs: minAge },
-    { ...facts, damaged: damaged.size > 0 || catalog.problems.length > 0 || o.isDamaged === true },
+    { ...facts, damaged: damaged.size > 0 || unknown > 0 || o.isDamaged === true },
   );
   return { plan, snapshots };
 }

@@ -333,7 +333,7 @@ export async function verifyRepository(
     if (repository !== undefined) {
       opened.push(repository);
       await verification.documents(repository, { deep: o.level === 'deep', subset: o.subset });
-      if (o.secondOpener === true) await verification.marks(repository);
+      await verification.marks(repository);
       await o.onRead(repository, verification);
     }
     done.push(verification);

@@ -40,6 +40,24 @@ test('a snapshot whose pack is missing lets no other expire, and is told by list
     expect(await run(store, command), command).toMatchObject({ status: 4 });
 });
 
+test('a mark that is damaged may have been a pin: nothing expires, and every command that looks tells of it', async () => {
+  await using at = await published();
+  const { store, ids } = at;
+  await configure(store, { retain: { daily: 1, weekly: 0, monthly: 0, minimum: 1, minAge: '0s' } });
+  expect(await run(store, 'pin', ids[0] ?? '')).toMatchObject({ status: 0 });
+  const folder = join(store.target, 'main', 'marks');
+  const name = (await readdir(folder)).find((file) => file.includes('.pinned-')) ?? '';
+  await rm(join(folder, name));
+  await writeFile(join(folder, name), '');
+
+  expect(await json(store, 'expire', '--yes')).toMatchObject({ expired: [], held: ['damage is marked'] });
+  for (const command of ['list', 'info', 'check', 'verify', 'verify --deep'])
+    expect(await run(store, ...command.split(' ')), command).toMatchObject({
+      status: 4,
+      stdout: expect.stringContaining(`mark ${name} does not open`),
+    });
+});
+
 test('an emptied, a rolled back and an exchanged repository are told by every command that looks', async () => {
   await using at = await published();
   const { store, ids } = at;

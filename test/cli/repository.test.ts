@@ -8,6 +8,7 @@ import { systemHost } from '../../src/host/host.ts';
 import { LocalFolder } from '../../src/local/local.ts';
 import { snapshotFolder } from '../../src/repository/repository.ts';
 import { keyOf } from '../snapshot/given.ts';
+import { batchOf, orders, save } from './on-disk.ts';
 import { configure, json, published, run } from './published.ts';
 
 // That their orders come through to a child and back: test/docs/schema.test.ts runs them all.
@@ -114,6 +115,22 @@ test('check and info tell what held expiry in the last cycle, until one that not
   if (payments !== undefined) store.topics.set('payments', payments);
   await store.cycle();
   expect((await run(store, 'check')).stdout).not.toContain('expiry');
+});
+
+test('info ends with 3, as check does, where gaps are new, until they are accepted', async () => {
+  await using at = await published();
+  const { store } = at;
+  await save(store.local, orders, [batchOf(0n, ['a']), { from: 1n, to: 5n }]);
+  expect(await run(store, 'info')).toMatchObject({
+    status: 3,
+    stdout: expect.stringMatching(/^NOT healthy: gaps;[^]*1 new gap, 4 offsets in all/),
+  });
+  expect(await json(store, 'info')).toMatchObject({ status: 3, healthy: false });
+  await run(store, 'gaps', 'accept', '--yes');
+  expect(await run(store, 'info')).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('no new gap'),
+  });
 });
 
 test('check ends with the code of a last attempt that failed, until one succeeds', async () => {

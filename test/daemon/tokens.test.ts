@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +8,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startKafka, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { loadConfig, type Config } from '../../src/config/config.ts';
 import { kafkaPorts, kafkaSettings } from '../../src/daemon/daemon.ts';
+import { tokenSource } from '../../src/daemon/tokens.ts';
 import { systemHost, type Host } from '../../src/host/host.ts';
 import { connectCluster, type Cluster } from '../../src/kafka/kafka.ts';
 import { failureOf } from '../kafka/given.ts';
+import { until } from '../sink/processes.ts';
 
 let kafka: Kafka;
 let folder: string;
@@ -174,5 +176,31 @@ describe('no token', () => {
     expect(failure).toMatchObject({ code: 'kafka-unreachable', retryable: true });
     expect(failure.message).toContain('kafka.sasl.tokenCommand ended with 3: why');
     expect(failure.message).not.toContain('seen');
+  });
+
+  test('a command that hangs is ended with all that it started', async () => {
+    const file = join(folder, 'started');
+    // Late once the command has said what it started.
+    const after: Host['clock']['after'] = (_delayMs, run) => {
+      void until('the command has begun', async () => (await systemHost.disk.stat(file)) !== undefined).then(
+        run,
+      );
+      return { cancel: () => undefined };
+    };
+    const sasl = {
+      mechanism: 'OAUTHBEARER',
+      tokenCommand: `sleep 600 & echo $! > ${file}.new; mv ${file}.new ${file}; wait`,
+    } as const;
+    const source = tokenSource(sasl, { ...systemHost, clock: { ...systemHost.clock, after } });
+    await expect(source.get()).rejects.toThrow('kafka.sasl.tokenCommand gave no answer within 10 s');
+    const pid = (await readFile(file, 'utf8')).trim();
+    // Of a process that has ended and that nobody asked for yet, the command line is empty.
+    const commandLine = async (): Promise<string> => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    await until('what it started is gone', async () => (await commandLine()) === '');
+  });
+
+  test('the command prints without an end: it is stopped, and told as that', async () => {
+    const failure = await failureOf(connected({ tokenCommand: 'yes' }));
+    expect(failure.message).toContain('kafka.sasl.tokenCommand printed more than 1 MiB');
   });
 });
