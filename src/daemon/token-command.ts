@@ -1,6 +1,6 @@
 /** What a command prints, within bounds of time and length. Where it keeps to neither, all that it started ends with it. */
 import { spawn } from 'node:child_process';
-import type { Clock } from '../host/host.ts';
+import { killGroup, type Clock } from '../host/host.ts';
 
 export interface CommandEnd {
   readonly stdout: string;
@@ -15,7 +15,9 @@ export async function runCommand(
   // In a group of its own, by which whatever it started is found.
   const child = spawn('/bin/sh', ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const printed = { out: '', err: '' };
-  const endAll = (): void => endGroup(child.pid);
+  const endAll = (): void => {
+    if (child.pid !== undefined) killGroup(child.pid);
+  };
   process.once('exit', endAll);
   const stopped = Promise.withResolvers<string>();
   const timer = o.clock.after(o.answerMaxMs, () =>
@@ -41,14 +43,5 @@ export async function runCommand(
     process.off('exit', endAll);
     child.stdout.destroy();
     child.stderr.destroy();
-  }
-}
-
-function endGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // Nobody of it is left.
   }
 }

@@ -20,7 +20,7 @@ export {
   type OpenMode,
 } from './disk.ts';
 export { ensureFolder, replaceFile } from './durable.ts';
-export { killThisProcess, processOwner } from './process.ts';
+export { killGroup, killThisProcess, processOwner } from './process.ts';
 export { boundYoungGeneration } from './young-generation.ts';
 export type { Random } from './random.ts';
 export type { SocketFolder } from './socket.ts';

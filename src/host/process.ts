@@ -8,3 +8,12 @@ export function killThisProcess(): never {
   process.kill(process.pid, 'SIGKILL');
   throw new Error('a killed process goes on');
 }
+
+/** Ends every process of a group, which its first one gave its number. */
+export function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nobody of it is left.
+  }
+}
