@@ -5,6 +5,7 @@
 import { basename, dirname, join } from 'node:path';
 import { messageOf, VarveError } from '../errors.ts';
 import { codeOf, processOwner, type Disk, type Host } from '../host/host.ts';
+import { foreignFolder } from './owners.ts';
 import {
   createFile,
   ignoring,
@@ -113,6 +114,7 @@ export async function placeFile(
   const temporary = join(dirname(path), `.${host.random.bytes(6).toString('hex')}.tmp`);
   await createFile(disk, temporary, [contents], o);
   try {
+    await assertSameOwner(disk, temporary);
     if (o.readBack === true) await assertWritten(disk, temporary, { path, contents });
     await giveName(host, temporary, path);
   } finally {
@@ -120,6 +122,12 @@ export async function placeFile(
     await disk.removeFile(temporary).catch(() => undefined);
   }
   await syncFolder(disk, dirname(path));
+}
+
+/** What another user made here could not be read by whom the repository belongs to: refused as the system does it. */
+async function assertSameOwner(disk: Disk, made: string): Promise<void> {
+  const foreign = await foreignFolder(disk, { folder: dirname(made), made });
+  if (foreign !== undefined) throw Object.assign(new Error(foreign.text), { code: 'EACCES' });
 }
 
 /** What everything else hangs on gets its name only once the target has given it back. */

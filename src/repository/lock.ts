@@ -12,9 +12,10 @@ import { join } from 'node:path';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { messageOf, VarveError } from '../errors.ts';
-import type { Host, Timer } from '../host/host.ts';
-import { lockFolder, type RepositoryPlace } from './layout.ts';
+import type { Disk, Host, Timer } from '../host/host.ts';
+import { lockFolder, snapshotsFolder, type RepositoryPlace } from './layout.ts';
 import { giveName } from './links.ts';
+import { foreignFolder } from './owners.ts';
 import { createFile, ignoring, readIfThere, replaceWhole, syncFolder, targetTimeIn } from './steps.ts';
 import { sweepOld } from './upkeep.ts';
 
@@ -210,4 +211,17 @@ class HeldLock implements RepositoryLock {
     const path = beatPath(this.#place, this.#own.nonce);
     await replaceWhole(this.#host, path, Buffer.from('.')).catch(() => undefined);
   }
+}
+
+/**
+ * What this process makes must belong to whom the snapshots belong, as the target counts users: the packs of one could
+ * not be linked, nor opened, by another. Needs the lock, which is such a file.
+ */
+export async function assertOwned({ disk }: { disk: Disk }, place: RepositoryPlace): Promise<void> {
+  const folder = snapshotsFolder(place);
+  const foreign = await foreignFolder(disk, { folder, made: holderPath(place) });
+  if (foreign === undefined) return;
+  throw new VarveError('target-unusable', foreign.text, {
+    hint: `run varve as uid ${foreign.theirs} (runAsUser), or give the repository to the other: chown -R ${foreign.own} ${place.folder}`,
+  });
 }

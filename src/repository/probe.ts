@@ -1,11 +1,12 @@
 /** Tries on the target, under names of its own, everything that a cycle does there, and leaves nothing behind. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { codeOf, type Disk, type Host } from '../host/host.ts';
 import { findRepository } from './identity.ts';
+import { keysFolder } from './layout.ts';
 import { isLinkRefused, linkObstacleIn, sharedPacksHint } from './links.ts';
 import { mountOf, mountText } from './mounts.ts';
-import { withOwners } from './owners.ts';
+import { foreignFolder, withOwners } from './owners.ts';
 import { createFile, readPastCache, removeTree, targetTimeIn } from './steps.ts';
 
 export interface ProbeFinding {
@@ -77,6 +78,15 @@ export async function probeTarget(host: Host, folder: string, expected?: string)
 /** What was found stays found where a later attempt fails in a way of its own. */
 async function probeIn(host: Host, probe: string, findings: ProbeFinding[]): Promise<void> {
   const { disk } = host;
+  const foreign = await foreignFolder(disk, { folder: keysFolder({ folder: dirname(probe) }), made: probe });
+  if (foreign !== undefined)
+    findings.push({
+      level: 'fail',
+      what: 'owner',
+      code: 'target-unusable',
+      detail: foreign.text,
+      hint: 'run varve as the user that the repository belongs to (runAsUser), or chown -R it',
+    });
   const [first, second] = [join(probe, 'a'), join(probe, 'b')];
   const attempt = async (what: string, hint: string, run: () => Promise<string>): Promise<void> => {
     try {

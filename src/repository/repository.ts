@@ -54,7 +54,14 @@ export {
 export { copyFile } from './copy.ts';
 export { lengthProblem } from './length.ts';
 export { isLinkRefused, linkObstacle, linkRefused, linkSettled, sharingText } from './links.ts';
-export { acquireLock, breakLock, readLock, type LockHolder, type RepositoryLock } from './lock.ts';
+export {
+  acquireLock,
+  assertOwned,
+  breakLock,
+  readLock,
+  type LockHolder,
+  type RepositoryLock,
+} from './lock.ts';
 export {
   formatManifest,
   savedGroupsJson,
@@ -89,7 +96,7 @@ export { openPack, openSegmentBlocks, readIndex } from './pack-reader.ts';
 export { PackWriter, SentCheck, type WrittenPack } from './pack-writer.ts';
 export { probeTarget, type ProbeFinding } from './probe.ts';
 export { listSharedPacks, sweepPacks } from './shared-packs.ts';
-export { assertOwned, withOwners } from './owners.ts';
+export { withOwners } from './owners.ts';
 export { parseKeyFile, readSecret, secretOf, type RepositorySecret } from './secret.ts';
 export {
   createFile,

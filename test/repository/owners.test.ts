@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { chmod, cp, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Disk } from '../../src/host/host.ts';
-import { withOwners } from '../../src/repository/repository.ts';
+import { addContentKey, withOwners, writeMark } from '../../src/repository/repository.ts';
 import { keyOf, Store } from '../snapshot/given.ts';
 
 const own = process.geteuid?.() ?? 0;
@@ -63,6 +63,27 @@ test('a pack of another user that the kernel lets nobody else link ends the cycl
   expect(await store.host.disk.list(join(store.target, 'main', 'packs'))).toBeUndefined();
 });
 
+test('another user makes no key and no mark, which the one that it belongs to could not read', async () => {
+  let uid = own;
+  const over = ownedBy(
+    () => uid,
+    (path) => path.endsWith('/keys') || path.endsWith('/marks'),
+  );
+  await using store = await Store.make({ over });
+  await store.append(keyOf('orders'), 10);
+  const { id } = await store.cycle();
+  const repository = await store.open();
+  const folders = ['keys', 'main/marks'].map((name) => join(store.target, name));
+  const files = async (): Promise<unknown> => Promise.all(folders.map((folder) => readdir(folder)));
+  const before = await files();
+  uid = 4711;
+  const refused = { code: 'EACCES', message: expect.stringMatching(new RegExp(`uid 4711, .* uid ${own}$`)) };
+  const pin = { snapshot: id, type: 'pinned', atMs: store.nowMs } as const;
+  await expect(addContentKey(store.host, repository)).rejects.toMatchObject(refused);
+  await expect(writeMark(store.host, repository, pin)).rejects.toMatchObject(refused);
+  expect(await files()).toEqual(before);
+});
+
 test('what the operating system refuses is told with the owner of what is nearest to it', async () => {
   const refused = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES', path: '/a/b/c' });
   const stat = async (path: string): ReturnType<Disk['stat']> => {
@@ -73,6 +94,8 @@ test('what the operating system refuses is told with the owner of what is neares
   const told = await withOwners(refused, { stat });
   expect(String(told)).toContain(`/a belongs to uid 4711, and this process runs as uid ${own}`);
   expect(told).toMatchObject({ code: 'EACCES' });
+  const second = new SuppressedError(new Error('while closing'), refused);
+  expect(String(await withOwners(second, { stat }))).toContain('/a belongs to uid 4711');
 });
 
 const isRoot = own === 0;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -134,4 +134,26 @@ test.each([
 
   expect(worst(findings)).toMatchObject(expected);
   expect(findings[0]?.detail).toBe(`nfs4 from nas:/vol at ${at.folder}`);
+});
+
+test('whose repository it is, where that is not who makes files there, is told: a cycle would be refused', async () => {
+  await using at = await target();
+  await mkdir(join(at.folder, 'keys'));
+  const own = process.geteuid?.();
+  const isKeys = (path: string): boolean => path === join(at.folder, 'keys');
+  const host = hostWith({
+    async stat(path) {
+      const stat = await systemHost.disk.stat(path);
+      return stat && isKeys(path) ? { ...stat, owner: 4711 } : stat;
+    },
+  });
+  expect(worst(await probeTarget(systemHost, at.folder))).toEqual([]);
+  expect(worst(await probeTarget(host, at.folder))).toMatchObject([
+    {
+      level: 'fail',
+      what: 'owner',
+      code: 'target-unusable',
+      detail: expect.stringContaining(`uid 4711, and what this process makes there to uid ${own}`),
+    },
+  ]);
 });
