@@ -43,8 +43,9 @@ export function formatSums({ packs }: Pick<Manifest, 'packs'>, digest: string): 
 
 export function parseSums(text: string): SumLine[] {
   if (text === '') throw wrong('it is empty');
+  if (!text.endsWith('\n')) throw wrong('its last line is cut off');
   return text
-    .replace(/\n$/, '')
+    .slice(0, -1)
     .split('\n')
     .map((line) => {
       const match =

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { BlockPool } from '../crypto/crypto.ts';
 import type { CoveredBatch } from '../local/local.ts';
 import { nextOffsetOf } from '../log/log.ts';
-import { openManifest, orUnmounted } from '../repository/repository.ts';
+import { openManifest, orUnmounted, withOwners } from '../repository/repository.ts';
 import { SnapshotSource } from '../snapshot/snapshot.ts';
 import type { OrderContext } from './context.ts';
 import { frameStart, type FrameHead } from './frames.ts';
@@ -93,7 +93,7 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
       if (piece !== undefined)
         head = { reading, from: String(piece.from), to: String(piece.to), path: piece.path };
     } catch (error) {
-      head = { reading, error: tell(error) };
+      head = { reading, error: tell(await withOwners(error, host.disk)) };
     }
     const { bytes } = piece ?? { bytes: Buffer.alloc(0) };
     await context.pour([frameStart(head, bytes.length), bytes], reading % pouredFds.length);
@@ -104,7 +104,8 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
       answered = { found: await overview(context, asked, open) };
     } catch (error) {
       const folders = { folder: settings.repository.dir ?? '', localFolder: settings.localFolder };
-      answered = { error: tell(await orUnmounted(error, host, folders)) };
+      const known = await orUnmounted(error, host, folders);
+      answered = { error: tell(await withOwners(known, host.disk)) };
     }
     await context.give(answered);
   };

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Disk } from '../../src/host/host.ts';
 import { addContentKey, withOwners, writeMark } from '../../src/repository/repository.ts';
+import { stretchByArgon2 } from '../../src/crypto/crypto.ts';
+import { serve } from '../../src/target/serving.ts';
 import { keyOf, Store } from '../snapshot/given.ts';
 
 const own = process.geteuid?.() ?? 0;
@@ -96,6 +98,51 @@ test('what the operating system refuses is told with the owner of what is neares
   expect(told).toMatchObject({ code: 'EACCES' });
   const second = new SuppressedError(new Error('while closing'), refused);
   expect(String(await withOwners(second, { stat }))).toContain('/a belongs to uid 4711');
+});
+
+test('a session of readings tells whose the repository is, as other orders do', async () => {
+  await using store = await Store.make({
+    over: ownedBy(
+      () => 4711,
+      (path) => path.endsWith('varve.json'),
+    ),
+  });
+  const disk: Disk = {
+    ...store.host.disk,
+    async open(path, mode) {
+      if (path.endsWith('varve.json')) throw Object.assign(new Error('EACCES'), { code: 'EACCES', path });
+      return store.host.disk.open(path, mode);
+    },
+  };
+  const given: unknown[] = [];
+  const { promise: looked, resolve } = Promise.withResolvers<void>();
+  const listening = Promise.withResolvers<(told: unknown) => void>();
+  const done = serve(
+    {
+      host: { ...store.host, disk },
+      settings: store.settings,
+      emit: () => undefined,
+      give: async (item) => {
+        given.push(item);
+        resolve();
+      },
+      pour: async () => undefined,
+      listen: listening.resolve,
+      signal: new AbortController().signal,
+      stretch: stretchByArgon2,
+    },
+    undefined,
+  );
+  const tell = await listening.promise;
+  tell({ kind: 'look', asked: { instance: undefined, memory: undefined } });
+  await looked;
+  tell({ kind: 'end' });
+  await done;
+  expect(given).toMatchObject([
+    {
+      error: { message: expect.stringContaining(`belongs to uid 4711, and this process runs as uid ${own}`) },
+    },
+  ]);
 });
 
 const isRoot = own === 0;

@@ -143,8 +143,8 @@ test('whose repository it is, where that is not who makes files there, is told: 
   const isKeys = (path: string): boolean => path === join(at.folder, 'keys');
   const host = hostWith({
     async stat(path) {
-      const stat = await systemHost.disk.stat(path);
-      return stat && isKeys(path) ? { ...stat, owner: 4711 } : stat;
+      const found = await systemHost.disk.stat(path);
+      return found && isKeys(path) ? { ...found, owner: 4711 } : found;
     },
   });
   expect(worst(await probeTarget(systemHost, at.folder))).toEqual([]);
