@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startKafka, type JavaClient, type Kafka } from '../../scripts/kafka/kafka.ts';
 import { placeFor, type Place } from '../restore/place.ts';
-import { givenRecords, Running } from '../restore/process.ts';
+import { givenRecords, Running, runsUntil } from '../restore/process.ts';
 
 // The drills of checks.test.ts have a child each.
 vi.mock('../../src/target/ask.ts', async () => import('../target/here.ts'));
@@ -29,7 +29,7 @@ afterAll(async () => {
   await kafka.stop();
 });
 
-/** As the broker's own disk has them: a folder for each partition. */
+/** As the broker's own disk has them, a moment after the cluster has: a folder for each partition. */
 async function scratchTopics(): Promise<string[]> {
   const names = await readdir(kafka.brokers[0]?.logDir ?? '');
   const live = names.filter((name) => name.startsWith('__varve-drill-') && !name.endsWith('-delete'));
@@ -55,7 +55,7 @@ test('a drill restores, compares, cleans up and notes that it passed', async () 
       { topic: 'users', records: 90 },
     ],
   });
-  expect(await scratchTopics()).toEqual([]);
+  await expect.poll(scratchTopics).toEqual([]);
   expect(await leftJournals()).toEqual([]);
   expect(await place.json('restores', 'list')).toMatchObject({ restores: [] });
 });
@@ -63,8 +63,7 @@ test('a drill restores, compares, cleans up and notes that it passed', async () 
 test('a drill that is killed leaves topics, the next one deletes them and nothing else, and two never run at once', async () => {
   await java.createTopic({ topic: '__varve-drill-of-somebody-else', partitions: 1 });
   await using running = Running.start(place, 'drill');
-  await expect.poll(async () => (await scratchTopics()).length, { interval: 20 }).toBeGreaterThan(1);
-  running.signal('SIGSTOP');
+  await runsUntil('its topics are made', running, async () => (await scratchTopics()).length > 1);
   const second = await place.json('drill');
   expect(second).toMatchObject({ status: 11, error: { code: 'locked' } });
   await running.kill();
@@ -75,7 +74,7 @@ test('a drill that is killed leaves topics, the next one deletes them and nothin
     passed: true,
     isWhole: false,
   });
-  expect(await scratchTopics()).toEqual(['__varve-drill-of-somebody-else']);
+  await expect.poll(scratchTopics).toEqual(['__varve-drill-of-somebody-else']);
   expect(await leftJournals()).toEqual([]);
   await java.deleteTopic('__varve-drill-of-somebody-else');
 });
@@ -90,7 +89,7 @@ test('the daemon drills by its schedule beside the sink, which never follows a s
   const ended = daemon.stderr.split('\n').find((line) => line.includes('"event":"drill-ended"')) ?? '';
   expect(JSON.parse(ended)).toMatchObject({ passed: true, topics: 2, level: 'info' });
   expect((await readdir(join(place.local, 'topics'))).toSorted()).toEqual(['orders', 'users']);
-  expect(await scratchTopics()).toEqual([]);
+  await expect.poll(scratchTopics).toEqual([]);
   await place.configure({});
 });
 
@@ -110,7 +109,7 @@ test('a damaged pack fails the drill with 4; info and check tell of it until one
     problem: { code: 'damage' },
     left: [],
   });
-  expect(await scratchTopics()).toEqual([]);
+  await expect.poll(scratchTopics).toEqual([]);
   expect(await place.json('info')).toMatchObject({
     lastDrill: { passed: false, code: 'damage', kind: 'restore' },
   });

@@ -34,6 +34,7 @@ async function givenLost(
 
 /** Returns when the topic holds so many records; the restore stands still until it is woken or killed. */
 async function reached(running: Running, topic: string, records: number): Promise<void> {
+  await running.planned();
   await runsUntil(`${topic} holds ${records} records`, running, async () => {
     return (await writtenTo(java, topic)) >= BigInt(records);
   });

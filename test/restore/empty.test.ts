@@ -192,6 +192,7 @@ async function expectBehind({ topic, records, configs }: SeenTopic, base: bigint
 
 /** The restore stands still then. */
 async function reached(running: Running, topic: string, latest: bigint): Promise<void> {
+  await running.planned();
   await runsUntil(`${topic} ends at ${latest}`, running, async () => {
     const rows = await java.listOffsets(topic);
     return rows.every((row) => row.latest >= latest);

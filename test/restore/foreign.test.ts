@@ -44,6 +44,7 @@ async function givenHalfWay(
   expect(await place.json('backup')).toMatchObject({ status: 0 });
   for (const topic of topics) await java.deleteTopic(topic);
   const running = Running.start(place, 'restore', '--all-topics', '--yes', ...slowly);
+  await running.planned();
   for (const topic of topics)
     await runsUntil(`${topic} is a third through`, running, async () => {
       return (await writtenTo(java, topic)) >= BigInt(count / 3);

@@ -86,7 +86,6 @@ export class Running implements AsyncDisposable {
 
 /** It runs for a moment between two looks and stands still behind the last: how fast the machine is does not matter. */
 export async function runsUntil(what: string, running: Running, isSo: () => Promise<boolean>): Promise<void> {
-  await running.planned();
   await until(what, async () => {
     running.signal('SIGSTOP');
     if (!running.isRunning || (await isSo())) return true;

@@ -465,6 +465,7 @@ test('what was accepted as missing is told to the end, also where the restore wa
   const words = ['restore', '--topic', topic, '--to-topic', target, '--accept-missing', '--yes'];
   {
     await using running = Running.start(place, ...words, '--throttle', '500kB/s');
+    await running.planned();
     await runsUntil('some of it is written', running, async () => (await writtenTo(java, target)) > 0n);
     await running.kill();
   }

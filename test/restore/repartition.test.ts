@@ -171,6 +171,7 @@ test('killed in the middle, the same command goes on, and no record comes twice'
   const words = ['restore', '--topic', topic, '--repartition', '4', '--yes'];
   {
     await using running = Running.start(place, ...words, '--throttle', '20kB/s');
+    await running.planned();
     await runsUntil('some of it is written', running, async () => (await writtenTo(java, topic)) >= 100n);
     await running.kill();
   }
