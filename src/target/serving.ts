@@ -83,7 +83,12 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
       ...(fromMs !== undefined && { fromMs }),
       ...(toMs !== undefined && { toMs }),
     };
-    yield* joined((await source).read(request, range));
+    try {
+      yield* joined((await source).read(request, range));
+    } catch (error) {
+      // Waited for in here: what was asked for ahead waits, too, and no end is told before the error.
+      throw await withOwners(error, host.disk);
+    }
   }
   const answer = async (reading: number): Promise<void> => {
     let head: ServedHead = { reading };
@@ -93,7 +98,7 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
       if (piece !== undefined)
         head = { reading, from: String(piece.from), to: String(piece.to), path: piece.path };
     } catch (error) {
-      head = { reading, error: tell(await withOwners(error, host.disk)) };
+      head = { reading, error: tell(error) };
     }
     const { bytes } = piece ?? { bytes: Buffer.alloc(0) };
     await context.pour([frameStart(head, bytes.length), bytes], reading % pouredFds.length);

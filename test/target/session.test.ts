@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { truncate } from 'node:fs/promises';
+import { chmod, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as fc from 'fast-check';
@@ -219,6 +219,22 @@ describe('a reading session', () => {
       message: expect.stringContaining(pack?.path ?? 'a pack'),
     });
     expect(await rowsOf(session.read(request(snapshot, 7)))).toEqual([]);
+  });
+
+  test('throws damage in the middle of a partition before it ends, however far ahead it was asked', async () => {
+    await using given = await served(async (store) => {
+      await store.append(keyOf('orders'), 3000, { valueBytes: 1000 });
+    });
+    const { session, snapshot, store } = given;
+    const { manifest } = await openManifest(store.host.disk, await store.open(), snapshot);
+    const path = join(snapshotFolder(store.place, snapshot), manifest.packs[0]?.path ?? '');
+    await chmod(path, 0o640);
+    const bytes = await readFile(path);
+    const middle = Math.floor(bytes.length / 2);
+    bytes[middle] = (bytes[middle] ?? 0) ^ 0xff;
+    await writeFile(path, bytes);
+
+    await expect(rowsOf(session.read(request(snapshot, 0)))).rejects.toMatchObject({ code: 'damage' });
   });
 
   test('ends its child with it, tells what it opened, and takes no reading any more', async () => {
