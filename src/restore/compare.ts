@@ -15,6 +15,7 @@ import {
 } from '../log/log.ts';
 import { foreign, type PartitionPlace } from './partition-writer.ts';
 import type { Readers } from './readers.ts';
+import { answerOf } from './replaced.ts';
 
 /** Of the batches of a partition, in order: a running hash over what a consumer gets, whoever produced them. */
 export class ContentHash {
@@ -110,13 +111,21 @@ export async function readBack(place: PartitionPlace, o: ReadBackOptions): Promi
       continue;
     }
     const before: bigint = next;
+    const replaced = new AbortController();
     try {
       leaderId ??= await readers.leaderOf(place, signal);
-      next = await readers.lend(leaderId, async (fetcher) =>
-        readOnce(place, fetcher, { ...o, next: before }),
+      const asked: number = leaderId;
+      const once = { ...o, next: before, signal: AbortSignal.any([signal, replaced.signal]) };
+      next = await readers.lend(asked, async (fetcher) =>
+        answerOf(async () => readOnce(place, fetcher, once), {
+          clock,
+          isReplaced: async () => (await readers.leaderOf(place, signal)) !== asked,
+          onReplaced: () => replaced.abort(),
+        }),
       );
     } catch (error) {
-      if (signal.aborted || !(error instanceof VarveError) || !error.retryable) throw error;
+      const mayPass = replaced.signal.aborted || (error instanceof VarveError && error.retryable);
+      if (signal.aborted || !mayPass) throw error;
       askedMs ??= steadyMs(clock);
       if (steadyMs(clock) - askedMs > stuckMs) throw error;
       leaderId = undefined;

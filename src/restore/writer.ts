@@ -8,6 +8,7 @@ import {
   type ProducerIdentity,
 } from '../kafka/kafka.ts';
 import { PartitionWriter, type PartitionPlace } from './partition-writer.ts';
+import { answerOf } from './replaced.ts';
 import { Slabs } from './slabs.ts';
 
 export interface WriterPorts {
@@ -171,21 +172,30 @@ export class TargetWriter implements AsyncDisposable {
   async #send(brokerId: number, lane: Lane, rows: readonly Sending[]): Promise<void> {
     let results: ProducedRow[] | undefined;
     let failure: unknown;
-    try {
-      lane.producer ??= this.#ports.cluster.producer(brokerId);
-      const producer = await lane.producer;
-      results = await producer.produce({
-        timeoutMs: produceTimeoutMs,
-        partitions: rows.map(({ writer: { place }, batch }) => ({ ...place, batch: batch.slice.bytes })),
-      });
-    } catch (error) {
-      failure = error;
-      const broken = lane.producer;
-      lane.producer = undefined;
-      void broken?.then(
+    const used = (lane.producer ??= this.#ports.cluster.producer(brokerId));
+    const leave = (): void => {
+      if (lane.producer === used) lane.producer = undefined;
+      void used.then(
         async (producer) => producer[Symbol.asyncDispose](),
         () => undefined,
       );
+    };
+    const partitions = rows.map(({ writer: { place }, batch }) => ({ ...place, batch: batch.slice.bytes }));
+    try {
+      results = await answerOf(
+        async () => (await used).produce({ timeoutMs: produceTimeoutMs, partitions }),
+        {
+          clock: this.#ports.clock,
+          isReplaced: async () => {
+            await this.#refresh();
+            return rows.some(({ writer }) => writer.leaderId !== brokerId);
+          },
+          onReplaced: leave,
+        },
+      );
+    } catch (error) {
+      failure = error;
+      leave();
     }
     lane.inFlight -= 1;
     for (const [index, { writer, batch }] of rows.entries()) {

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Fetcher } from '../../src/kafka/kafka.ts';
+import { readBack } from '../../src/restore/compare.ts';
 import { Readers } from '../../src/restore/readers.ts';
+import { encodeBatch, record } from '../log/encoder.ts';
+import { LeapingClock } from './leaping-clock.ts';
 
 /** Connections that only count. */
 class Counted {
@@ -64,4 +67,68 @@ test('a connection over which something failed is closed and not lent again', as
 
   await readers[Symbol.asyncDispose]();
   expect(counted.closed).toBe(2);
+});
+
+test('a leader that hangs and is replaced while it is read: the new one is asked, long before the old one is given up', async () => {
+  const place = { topic: 'orders', topicId: 'k3PN8zE1QCa7mL0rT5wXyA', partition: 0 };
+  const batch = encodeBatch({ baseOffset: 0n, records: [record({ value: Buffer.from('one') })] });
+  const asked: number[] = [];
+  const cluster = {
+    metadata: async () => ({
+      clusterId: 'c',
+      controllerId: 2,
+      brokers: [],
+      topics: [
+        {
+          errorCode: 0,
+          name: place.topic,
+          topicId: place.topicId,
+          isInternal: false,
+          partitions: [
+            {
+              errorCode: 0,
+              partition: 0,
+              leaderId: 2,
+              leaderEpoch: 1,
+              replicas: [1, 2],
+              isr: [2],
+              offline: [],
+            },
+          ],
+        },
+      ],
+    }),
+    fetcher: async (brokerId: number): Promise<Fetcher> => ({
+      brokerId,
+      fetch: async (_request, signal) => {
+        asked.push(brokerId);
+        if (brokerId === 1)
+          return await new Promise<never>((_, reject) => {
+            signal?.addEventListener('abort', () => reject(new Error('taken back')), { once: true });
+          });
+        const row = { topicId: place.topicId, partition: 0, errorCode: 0, records: batch };
+        const ends = { highWatermark: 1n, lastStableOffset: 1n, logStartOffset: 0n };
+        const partitions = [{ ...row, ...ends, aborted: [], preferredReadReplica: -1 }];
+        const memory = { isWhole: true, byteLength: batch.length, release: () => undefined };
+        return { errorCode: 0, throttleMs: 0, partitions, ...memory };
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    }),
+  };
+  const clock = new LeapingClock();
+  const beganMs = clock.now;
+  await using readers = new Readers(cluster);
+  let records = 0;
+  await readBack(place, {
+    readers,
+    clock,
+    signal: new AbortController().signal,
+    leaderId: 1,
+    from: 0n,
+    until: () => ({ end: 1n, isFinal: true }),
+    onBatch: (_bytes, { recordCount }) => (records += recordCount),
+  });
+  expect(records).toBe(1);
+  expect(asked).toEqual([1, 2]);
+  expect(clock.now - beganMs).toBeLessThan(15_000);
 });

@@ -37,6 +37,8 @@ class FakeTarget {
   /** Instead of the rules, for the next batches; undefined: by the rules. May throw. */
   faults: (((sent: Sent) => Answer | Promise<Answer>) | undefined)[] = [];
   fallback: (sent: Sent) => Answer | Promise<Answer> = (sent) => this.append(sent);
+  /** For each broker, what ends the requests that it does not answer. */
+  readonly #closings = new Map<number, PromiseWithResolvers<never>>();
   #known = new Set<bigint>();
 
   append(sent: Sent): Answer {
@@ -54,6 +56,13 @@ class FakeTarget {
     this.log.push(sent);
     this.end += BigInt(sent.count);
     return { errorCode: 0, baseOffset: offset };
+  }
+
+  /** Says nothing until the connection is closed. */
+  async silence({ brokerId }: Sent): Promise<never> {
+    const closing = this.#closings.get(brokerId) ?? Promise.withResolvers<never>();
+    this.#closings.set(brokerId, closing);
+    return closing.promise;
   }
 
   get cluster(): Cluster {
@@ -105,7 +114,10 @@ class FakeTarget {
             return { topicId, partition, message: undefined, ...answer };
           }),
         ),
-      [Symbol.asyncDispose]: async () => undefined,
+      [Symbol.asyncDispose]: async () => {
+        const closed = new VarveError('kafka-unreachable', 'closed by us', { retryable: true });
+        this.#closings.get(brokerId)?.reject(closed);
+      },
     };
   }
 }
@@ -198,6 +210,26 @@ test('a leader that moves in the middle: everything goes once, in order, to the 
   expect(valuesOf(target.log)).toEqual(firstSix);
   expect(target.log.map(({ brokerId }) => brokerId)).toEqual([1, 1, 2, 2, 2, 2]);
   expect(acked()).toBe(18);
+});
+
+test('a leader that hangs and is replaced: everything goes once, in order, to the new one, long before it is given up', async () => {
+  target.fallback = async (sent) => {
+    if (sent.brokerId === target.leaderId) return target.append(sent);
+    return await target.silence(sent);
+  };
+  const beganMs = clock.now;
+  const { writer, acked } = openWriter();
+  const hang = async (sent: Sent): Promise<Answer> => {
+    target.leaderId = 2;
+    return await target.silence(sent);
+  };
+  target.faults = [undefined, hang];
+  await push(writer, 6);
+  await writer.finish();
+  expect(valuesOf(target.log)).toEqual(firstSix);
+  expect(target.log.map(({ brokerId }) => brokerId)).toEqual([1, 2, 2, 2, 2, 2]);
+  expect(acked()).toBe(18);
+  expect(clock.now - beganMs).toBeLessThan(15_000);
 });
 
 test('brokers that lag behind tell of the topic that was deleted, or of none: another is asked, and it goes on', async () => {

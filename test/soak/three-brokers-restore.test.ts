@@ -96,6 +96,25 @@ test.each(everyBroker)('broker $id stands still until nobody counts on it, and w
   expect(ends).toHaveLength(1);
 });
 
+test('a leader stands still, and wakes up only when the restore is done: the others take over long before it is given up', async () => {
+  const topic = 'stands-still';
+  await using saved = await Saved.of(kafka, { topic });
+  await saved.lose();
+  const running = restoreHere(saved, { more: slowly });
+  await saved.holds(300);
+  const frozen = brokerOf(kafka, 2);
+  const beganMs = performance.now();
+  frozen.suspend();
+  await becomes(topic, 2);
+  const replacedMs = performance.now() - beganMs;
+  const first = await running;
+  const tookMs = performance.now() - beganMs;
+  frozen.resume();
+  expect(first.status, first.stderr).toBe(0);
+  await saved.expectBack();
+  expect(tookMs).toBeLessThan(replacedMs + 40_000);
+});
+
 test('a follower stands still while the rest is written', async () => {
   const topic = 'followed';
   await using saved = await Saved.of(kafka, { topic });
