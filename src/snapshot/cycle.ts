@@ -88,7 +88,12 @@ async function run(given: Given, course: Course): Promise<CycleReport> {
       ? { segments: 0, bytes: 0 }
       : await freeSegments(
           ground.base.manifest,
-          { ...given.request, sinceMs: ground.memory?.sinceMs ?? 0 },
+          {
+            ...given.request,
+            sinceMs: ground.memory?.sinceMs ?? 0,
+            // Where the time is not believed nothing is old, and goes for want of room alone.
+            ...(isTimeDoubted(ground, rotation) && { localKeepMs: Infinity }),
+          },
           host,
         );
   phases.end();
@@ -102,6 +107,10 @@ async function run(given: Given, course: Course): Promise<CycleReport> {
     checked,
     phasesMs: phases.tookMs,
   });
+}
+
+function isTimeDoubted({ leap }: Ground, { plan }: RotatePlan): boolean {
+  return leap !== undefined || plan.holds.some(({ kind }) => kind === 'clocks-disagree');
 }
 
 function manifestOf(ground: Ground, staged: Staged): Manifest {

@@ -280,3 +280,12 @@ test('damage stays marked where it was said, while the clock was a day behind, t
   expect(await store.cycle()).toMatchObject({ finding: 'damage', expired: [] });
   expect((await readMarks(store.host, repository)).damaged.length).toBe(1);
 });
+
+test('while the clocks disagree no local segment goes by its age, and again once they agree', async () => {
+  const timed = await Timed.at(november);
+  await timed.days(3);
+  timed.set({ here: 40 * dayMs });
+  expect(await timed.cycle()).toMatchObject({ freedSegments: 0, held: [{ kind: 'clocks-disagree' }] });
+  timed.set({ there: 40 * dayMs });
+  expect((await timed.cycle()).freedSegments).toBeGreaterThan(0);
+});
