@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { VarveError } from '../../src/errors.ts';
 import { systemHost } from '../../src/host/host.ts';
 import { readPartition, type CoveredBatch } from '../../src/local/local.ts';
 import { openManifest, snapshotFolder } from '../../src/repository/repository.ts';
 import { FrameReader, frameStart, type FrameHead } from '../../src/target/frames.ts';
-import type { ReadRequest } from '../../src/target/serving.ts';
-import { ReadingSession } from '../../src/target/target.ts';
+import type { ReadRequest, ToServe } from '../../src/target/serving.ts';
+import { ReadingSession, type SessionOptions } from '../../src/target/session.ts';
+import { tell } from '../../src/target/told.ts';
 import { keyOf, Store, topicId } from '../snapshot/given.ts';
 
 const run = promisify(execFile);
@@ -235,6 +237,30 @@ describe('a reading session', () => {
     await writeFile(path, bytes);
 
     await expect(rowsOf(session.read(request(snapshot, 0)))).rejects.toMatchObject({ code: 'damage' });
+  });
+
+  test('takes no end for one that overtook the damage before it', async () => {
+    const store = await Store.make();
+    await using _ = store;
+    const damage = tell(new VarveError('damage', 'block 0 is not what was sealed'));
+    const ended = Promise.withResolvers<{ openedBytes: number }>();
+    const run: SessionOptions['run'] = async ({ onBegun, onPoured }) => {
+      const answers = [{}, { error: damage }];
+      onBegun?.((told) => {
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both sides are one program
+        const message = told as ToServe;
+        if (message.kind === 'end') ended.resolve({ openedBytes: 0 });
+        if (message.kind !== 'more') return;
+        const { reading } = message;
+        const head = { reading, ...answers.shift() };
+        setImmediate(() => onPoured?.(frameStart(head, 0), 0));
+      });
+      return ended.promise;
+    };
+    const { signal } = new AbortController();
+    await using session = new ReadingSession(systemHost, { settings: store.settings, signal, run });
+
+    await expect(rowsOf(session.read(request('any', 0)))).rejects.toMatchObject({ code: 'damage' });
   });
 
   test('ends its child with it, tells what it opened, and takes no reading any more', async () => {
