@@ -244,7 +244,7 @@ describe('a reading session', () => {
     await using _ = store;
     const damage = tell(new VarveError('damage', 'block 0 is not what was sealed'));
     const ended = Promise.withResolvers<{ openedBytes: number }>();
-    const run: SessionOptions['run'] = async ({ onBegun, onPoured }) => {
+    const overtaking: SessionOptions['run'] = async ({ onBegun, onPoured }) => {
       const answers = [{}, { error: damage }];
       onBegun?.((told) => {
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both sides are one program
@@ -258,7 +258,11 @@ describe('a reading session', () => {
       return ended.promise;
     };
     const { signal } = new AbortController();
-    await using session = new ReadingSession(systemHost, { settings: store.settings, signal, run });
+    await using session = new ReadingSession(systemHost, {
+      settings: store.settings,
+      signal,
+      run: overtaking,
+    });
 
     await expect(rowsOf(session.read(request('any', 0)))).rejects.toMatchObject({ code: 'damage' });
   });
