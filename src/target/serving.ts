@@ -51,6 +51,8 @@ export interface ServedHead extends FrameHead {
   readonly to?: string;
   readonly path?: string;
   readonly error?: ToldError;
+  /** At the end: everything that was asked for has been told. */
+  readonly isWhole?: boolean;
 }
 
 const threadsMax = 2;
@@ -66,13 +68,13 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
   // On a small machine the threads would only take turns with the process itself.
   await using pool = availableParallelism() > 2 ? new BlockPool({ threads: threadsMax, level }) : undefined;
   const sources = new Map<string, Promise<SnapshotSource>>();
-  const readings = new Map<number, AsyncGenerator<Piece, void, undefined>>();
+  const readings = new Map<number, AsyncGenerator<Piece, 'whole' | undefined, undefined>>();
   const sourceOf = async ({ instance, snapshot }: ReadRequest): Promise<SnapshotSource> => {
     const repository = await open(instance);
     const { manifest } = await openManifest(host.disk, repository, snapshot);
     return new SnapshotSource(host.disk, repository, manifest, pool);
   };
-  async function* piecesOf(request: ReadRequest): AsyncGenerator<Piece, void, undefined> {
+  async function* piecesOf(request: ReadRequest): AsyncGenerator<Piece, 'whole' | undefined, undefined> {
     const key = `${request.instance}/${request.snapshot}`;
     const source = sources.get(key) ?? sourceOf(request);
     sources.set(key, source);
@@ -85,6 +87,7 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
     };
     try {
       yield* joined((await source).read(request, range));
+      return 'whole';
     } catch (error) {
       // Waited for in here: what was asked for ahead waits, too, and no end is told before the error.
       throw await withOwners(error, host.disk);
@@ -94,9 +97,12 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
     let head: ServedHead = { reading };
     let piece: Piece | undefined;
     try {
-      piece = (await readings.get(reading)?.next())?.value ?? undefined;
-      if (piece !== undefined)
+      // Behind a failure there is an end, too: it is not the one that says that all has been told.
+      const step = await readings.get(reading)?.next();
+      if (step?.done === false) {
+        piece = step.value;
         head = { reading, from: String(piece.from), to: String(piece.to), path: piece.path };
+      } else head = { reading, isWhole: step?.value === 'whole' };
     } catch (error) {
       head = { reading, error: tell(error) };
     }
@@ -123,7 +129,7 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
       else if (message.kind === 'look') void look(message.asked);
       else if (message.kind === 'more') void answer(message.reading);
       else if (message.kind === 'close') {
-        void readings.get(message.reading)?.return();
+        void readings.get(message.reading)?.return(undefined);
         readings.delete(message.reading);
       } else resolve();
     });

@@ -130,11 +130,13 @@ export class ReadingSession implements AsyncDisposable {
   }
 
   #take(head: ServedHead, bytes: Buffer): void {
-    const { reading, error, from, to, path } = head;
+    const { reading, error, from, to, path, isWhole } = head;
     const waiting = this.#waiting.get(reading)?.shift();
     if (error !== undefined) waiting?.reject(heard(error, this.#target));
-    else if (from === undefined || to === undefined) waiting?.resolve(undefined);
-    else waiting?.resolve({ bytes, from: BigInt(from), to: BigInt(to), path: path ?? '' });
+    else if (from === undefined || to === undefined) {
+      if (isWhole === true) waiting?.resolve(undefined);
+      else waiting?.reject(new VarveError('failed', 'the reading of a snapshot ended before its end'));
+    } else waiting?.resolve({ bytes, from: BigInt(from), to: BigInt(to), path: path ?? '' });
   }
 
   #seen(look: Look): void {
