@@ -94,19 +94,15 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
     }
   }
   const answer = async (reading: number): Promise<void> => {
-    let head: ServedHead = { reading };
-    let piece: Piece | undefined;
+    let head: ServedHead;
+    let bytes: Buffer = Buffer.alloc(0);
     try {
-      // Behind a failure there is an end, too: it is not the one that says that all has been told.
       const step = await readings.get(reading)?.next();
-      if (step?.done === false) {
-        piece = step.value;
-        head = { reading, from: String(piece.from), to: String(piece.to), path: piece.path };
-      } else head = { reading, isWhole: step?.value === 'whole' };
+      head = headOf(reading, step);
+      if (step?.done === false) ({ bytes } = step.value);
     } catch (error) {
       head = { reading, error: tell(error) };
     }
-    const { bytes } = piece ?? { bytes: Buffer.alloc(0) };
     await context.pour([frameStart(head, bytes.length), bytes], reading % pouredFds.length);
   };
   const look = async (asked: OverviewRequest): Promise<void> => {
@@ -136,6 +132,13 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
   });
   const done = await Promise.all(sources.values());
   return { openedBytes: done.reduce((sum, { openedBytes }) => sum + openedBytes, 0) };
+}
+
+/** Behind a failure there is an end, too: it is not the one that says that all has been told. */
+function headOf(reading: number, step: IteratorResult<Piece, 'whole' | undefined> | undefined): ServedHead {
+  if (step?.done !== false) return { reading, isWhole: step?.value === 'whole' };
+  const { from, to, path } = step.value;
+  return { reading, from: String(from), to: String(to), path };
 }
 
 /** The batches of a block together, as a view of the memory they were opened in. One taken in part ends its piece. */
