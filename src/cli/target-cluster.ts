@@ -36,14 +36,10 @@ async function byAddress(
   { brokers, file }: { brokers: readonly string[]; file: string | undefined },
 ): Promise<KafkaConfig> {
   const text = file === undefined ? undefined : await readFile(host, resolve(cwd, file));
-  // The keys of kafka, or a whole configuration that has them.
-  const isWhole = text !== undefined && /^kafka\s*:/m.test(text);
-  const indented = (text ?? '').split('\n').map((line) => (line.trim() === '' ? '' : `  ${line}`));
-  const config = isWhole ? text : `kafka:\n  brokers: []\n${indented.join('\n')}\n`;
   const overrides = [{ path: 'kafka.brokers', value: brokers.join(','), flag: '--target-brokers' }];
   const loaded = await loadConfig(
-    { file: file ?? 'target', overrides, needs: ['kafka.brokers'] },
-    { env: {}, cwd, readText: async () => (text === undefined ? '{}' : config) },
+    { file: file ?? 'target', isCluster: true, overrides, needs: ['kafka.brokers'] },
+    { env: {}, cwd, readText: async () => text ?? '{}' },
   );
   return loaded.config.kafka;
 }

@@ -13,7 +13,7 @@ const fileLengthMax = 1024 * 1024;
 /** Lays the file's values into the tree; returns its path, or undefined where there is none to read. */
 export async function readFileInto(
   tree: Tree,
-  named: string | undefined,
+  { named, isCluster = false }: { named: string | undefined; isCluster: boolean | undefined },
   ports: ConfigPorts,
   problems: Problem[],
 ): Promise<string | undefined> {
@@ -21,7 +21,7 @@ export async function readFileInto(
   for (const file of candidates) {
     const contents = await readOne(file, ports, problems);
     if (contents === undefined) continue;
-    if (contents !== null) layInto(tree, file, contents, problems);
+    if (contents !== null) layInto(tree, { file, contents, isCluster }, problems);
     return file;
   }
   if (named !== undefined) problems.push({ path: named, text: 'there is no such configuration file' });
@@ -44,7 +44,11 @@ async function readOne(
   return null;
 }
 
-function layInto(tree: Tree, file: string, contents: string, problems: Problem[]): void {
+function layInto(
+  tree: Tree,
+  { file, contents, isCluster }: { file: string; contents: string; isCluster: boolean },
+  problems: Problem[],
+): void {
   const lines = new LineCounter();
   const document = parseDocument(contents, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const lineAt = (offset: number) => lines.linePos(offset).line;
@@ -60,7 +64,8 @@ function layInto(tree: Tree, file: string, contents: string, problems: Problem[]
     problems.push({ path: file, text: 'expected a map of sections, such as "kafka:" with indented keys' });
     return;
   }
-  walk({ tree, file, document, lineAt, problems }, document.contents, [], 0);
+  const section = isCluster && !document.contents.has('kafka') ? ['kafka'] : [];
+  walk({ tree, file, document, lineAt, problems }, document.contents, section, 0);
 }
 
 interface Walk {

@@ -26,7 +26,7 @@ export async function load(options: LoadConfigOptions, ports: ConfigPorts): Prom
   const tree = new Tree();
   const problems: Problem[] = [];
   const named = options.file ?? (ports.env['VARVE_CONFIG'] === '' ? undefined : ports.env['VARVE_CONFIG']);
-  const file = await readFileInto(tree, named, ports, problems);
+  const file = await readFileInto(tree, { named, isCluster: options.isCluster }, ports, problems);
   readEnvironmentInto(tree, keys, ports.env, problems);
   readOverridesInto(tree, keys, options.overrides ?? [], problems);
   problems.push(...misplacedSecrets(tree, keys));

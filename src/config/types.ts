@@ -138,6 +138,8 @@ export interface Override {
 export interface LoadConfigOptions {
   /** From `--config`; otherwise VARVE_CONFIG, ./varve.yaml, /etc/varve/varve.yaml are looked for. */
   readonly file?: string;
+  /** The file may hold the keys of `kafka` alone. */
+  readonly isCluster?: boolean;
   readonly overrides?: readonly Override[];
   readonly needs?: readonly Need[];
 }
