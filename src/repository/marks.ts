@@ -8,7 +8,7 @@ import { markFileName, marksFolder, parseMarkFileName, type MarkName, type MarkT
 import type { Repository } from './open.ts';
 import { placeFile } from './links.ts';
 import { digest } from './shapes.ts';
-import { ignoring, readWhole } from './steps.ts';
+import { ignoring, readIfThere } from './steps.ts';
 
 export interface MarkedPacks {
   readonly atMs: number;
@@ -111,10 +111,10 @@ export async function readMarks(host: Pick<Host, 'disk' | 'clock'>, repository: 
     const mark = parseMarkFileName(name);
     if (mark === undefined) continue;
     try {
-      const raw = repository.openSealed(
-        identityOf(repository, mark),
-        await readWhole(host.disk, join(folder, name)),
-      );
+      const sealed = await readIfThere(host.disk, join(folder, name));
+      // A cycle has let go of it since it was listed: it had the last word on nothing.
+      if (sealed === undefined) continue;
+      const raw = repository.openSealed(identityOf(repository, mark), sealed);
       found.push({ ...contentSchema.parse(JSON.parse(raw.toString('utf8'))), name, known: mark.type });
     } catch (error) {
       const isKnown =

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readlink, rename, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
@@ -128,6 +128,22 @@ test('a mark under another name opens as nothing, and is told; the others count'
   expect([...marks.pinned.keys()]).toEqual([id]);
   expect(marks.damaged).toEqual([]);
   expect(marks.problems.length).toBe(2);
+});
+
+test('a mark that a cycle lets go of between its listing and its reading is none, and nothing else', async () => {
+  await using store = await Store.make();
+  const repository = await store.open();
+  const folder = join(store.target, 'main', 'marks');
+  for (const atMs of [1000, 2000])
+    await writeMark(store.host, repository, { snapshot: id, type: 'pinned', atMs, reason: `at ${atMs}` });
+  const { disk } = store.host;
+  const list: typeof disk.list = async (path) => {
+    const entries = await disk.list(path);
+    if (path === folder) for (const name of await readdir(folder)) await rm(join(folder, name));
+    return entries;
+  };
+  const marks = await readMarks({ ...store.host, disk: { ...disk, list } }, repository);
+  expect(marks).toMatchObject({ files: [], problems: [] });
 });
 
 test('a mark goes once it has the last word on nothing that is kept', async () => {
