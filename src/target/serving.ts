@@ -111,8 +111,7 @@ export async function serve(context: OrderContext, _params: undefined): Promise<
       answered = { found: await overview(context, asked, open) };
     } catch (error) {
       const folders = { folder: settings.repository.dir ?? '', localFolder: settings.localFolder };
-      const known = await orUnmounted(error, host, folders);
-      answered = { error: tell(await withOwners(known, host.disk)) };
+      answered = { error: tell(await withOwners(await orUnmounted(error, host, folders), host.disk)) };
     }
     await context.give(answered);
   };
