@@ -14,7 +14,9 @@ export async function aptGet(
 ): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const lock = join(tmpdir(), 'varve-apt-get.lock');
-  await run('flock', [lock, 'apt-get', ...words], { ...options, env, maxBuffer: outputBytesMax });
+  // The machine's own updates may hold dpkg's lock for a while.
+  const patient = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
+  await run('flock', [lock, 'apt-get', ...patient, ...words], { ...options, env, maxBuffer: outputBytesMax });
 }
 
 /** Debian packages as files below a folder: nothing is installed, and their dependencies are not there. */
