@@ -23,7 +23,7 @@ import { metadataMessage } from './messages/metadata.ts';
 import { offsetCommitMessage } from './messages/offset-commit.ts';
 import { offsetFetchMessage } from './messages/offset-fetch.ts';
 import { offsetForLeaderEpochMessage } from './messages/offset-for-leader-epoch.ts';
-import { aborted, lost } from './failures.ts';
+import { aborted, lost, wrongAnswer } from './failures.ts';
 import { Wire, type TakeOver } from './wire.ts';
 
 /** What every connection of one cluster has in common. */
@@ -171,6 +171,10 @@ function throwIfRefused(answer: Buffer): void {
   if (text !== '') throw new Error(`SASL OAUTHBEARER authentication failed: ${status ?? 'refused'}`);
 }
 
+/** Behind its length and, of a request, what it asks for in which version. */
+const numberInAnswerAt = 4;
+const numberInRequestAt = 8;
+
 /** A socket for the library to hold: it sees whole frames of a bounded length, and nothing after the handshake. */
 function openForLibrary(
   wire: Wire,
@@ -182,21 +186,29 @@ function openForLibrary(
   },
 ): ClientSocket {
   const events = new EventEmitter();
+  // Its requests go one by one; an answer to another one it would leave aside, and wait.
+  let expected: number | undefined;
   wire.open({
     ...options.address,
     tls: options.tls,
     onConnect: options.onConnect,
     handshake: {
       onFrame(bytes) {
-        options.onFrame(bytes);
-        events.emit('data', bytes);
+        const number = bytes.readInt32BE(numberInAnswerAt);
+        if (number === expected) {
+          options.onFrame(bytes);
+          events.emit('data', bytes);
+        } else wire.close(wrongAnswer(wire.broker, { expected: `number ${expected ?? 'none'}`, number }));
       },
       onFailure: (error) => events.emit('error', error),
     },
   });
   return {
     on: (event, listener) => events.on(event, listener),
-    write: (bytes: Buffer) => wire.write(bytes),
+    write: (bytes: Buffer) => {
+      expected = bytes.readInt32BE(numberInRequestAt);
+      wire.write(bytes);
+    },
     end: () => undefined,
     unref: () => undefined,
   };

@@ -9,6 +9,11 @@ export function lost(broker: string, cause: unknown): VarveError {
   });
 }
 
+/** Answers come in the order of the requests, each under the number of its own. */
+export function wrongAnswer(broker: string, o: { expected: string; number: number }): VarveError {
+  return lost(broker, new Error(`expected answer ${o.expected}, got number ${o.number}`));
+}
+
 /** The length's bytes are kept in the message: they show which protocol the peer speaks. */
 export function badLength(broker: string, length: number): VarveError {
   return lost(broker, new BadLength(length));

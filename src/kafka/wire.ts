@@ -12,7 +12,7 @@ import {
   type CallOptions,
   type Exchange,
 } from './exchange.ts';
-import { aborted, badLength, lost } from './failures.ts';
+import { aborted, badLength, lost, wrongAnswer } from './failures.ts';
 import type { FrameMemory } from './memory.ts';
 import type { Message } from './messages/message.ts';
 import { openSocket, type BrokerSocket } from './socket.ts';
@@ -315,7 +315,7 @@ export class Wire {
       frame.release();
       if (pending !== undefined) this.#inFlight.unshift(pending);
       const expected = pending === undefined ? 'none' : `number ${pending.correlationId} (${pending.name})`;
-      this.close(lost(this.broker, new Error(`expected answer ${expected}, got number ${correlationId}`)));
+      this.close(wrongAnswer(this.broker, { expected, number: correlationId }));
       return;
     }
     pending.timer?.cancel();

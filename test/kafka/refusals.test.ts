@@ -88,6 +88,14 @@ describe('a connection that cannot be made', () => {
     expect(clock.timers).toBe(0);
   });
 
+  test('to a peer that answers another request than the one it was sent says so at once', async () => {
+    await using peer = await Peer.start((request, socket) => {
+      socket.write(apiVersionsAnswer(headerOf(request).correlationId + 5));
+    });
+
+    expect((await failureAt(peer.address)).message).toMatch(/expected answer number (\d+), got number \d+/);
+  });
+
   test('to an older Kafka names the broker and the version that is needed', async () => {
     await using peer = await Peer.start((request, socket) => {
       socket.write(apiVersionsAnswer(headerOf(request).correlationId, { 1: 12 }));
