@@ -20,9 +20,10 @@ export interface SavedGroupsPorts {
 /** So many groups in one request: an answer with all partitions of a large cluster in each stays within bounds. */
 const groupsPerRequestMax = 50;
 /** A coordinator that was just elected loads its groups first, and a group may move between being found and asked. */
-export const attemptsMax = 5;
-/** Before the second attempt; each later pause is twice the one before, 1.5 seconds in all. */
+export const attemptsMax = 14;
+/** Before the second attempt; each later pause is twice the one before, up to a limit: 15 seconds in all. */
 const firstPauseMs = 100;
+const pauseMsMax = 1500;
 const groupIdNotFound = 69;
 
 /**
@@ -65,7 +66,7 @@ async function listAt(ports: SavedGroupsPorts, broker: Address): Promise<readonl
 }
 
 export async function pauseAfter({ pause }: SavedGroupsPorts, attempt: number): Promise<void> {
-  await pause(firstPauseMs * 2 ** (attempt - 1));
+  await pause(Math.min(pauseMsMax, firstPauseMs * 2 ** (attempt - 1)));
 }
 
 function notListed(broker: Address, errorCode: number): VarveError {

@@ -77,16 +77,18 @@ describe('a group is read after all', () => {
 });
 
 describe('a group is a row with its failure', () => {
-  test('when its coordinator keeps loading, after five attempts', async () => {
+  test('when its coordinator keeps loading, after a quarter of a minute', async () => {
     await using peer = await brokerOfGroup({ [apis.offsetFetch]: (id) => frame(id, notFetched('000e')) });
-    await using cluster = await clusterOf(peer, hurried([]));
+    const pauses: number[] = [];
+    await using cluster = await clusterOf(peer, hurried(pauses));
 
     const [row] = await cluster.savedGroups(all);
 
     expect(row).toMatchObject({ group: 'g', offsets: [] });
     expect(row?.failure).toMatchObject({ code: 'kafka-unreachable', retryable: true });
     expect(row?.failure?.message).toContain('COORDINATOR_LOAD_IN_PROGRESS');
-    expect(asked(peer, apis.offsetFetch)).toBe(5);
+    expect(asked(peer, apis.offsetFetch)).toBe(14);
+    expect(pauses.reduce((sum, pauseMs) => sum + pauseMs, 0)).toBe(15_000);
   });
 
   test('when its coordinator hangs up, after two attempts', async () => {
@@ -117,7 +119,7 @@ test('a list that one broker keeps back is an error, not a shorter list', async 
   const failure = await failureOf(cluster.savedGroups(all));
 
   expect(failure).toMatchObject({ code: 'kafka-unreachable', retryable: true });
-  expect(asked(peer, apis.listGroups)).toBe(5);
+  expect(asked(peer, apis.listGroups)).toBe(14);
 });
 
 test('who gives up during a pause is not kept waiting', async () => {
